@@ -1,0 +1,125 @@
+//! The one error type: what failed, why, and what to do about it.
+
+use std::fmt;
+use std::io;
+use std::path::Path;
+
+use nix::errno::Errno;
+use serde::{Deserialize, Serialize};
+
+use crate::explain::{self, Cause};
+
+/// The exit code for a failure of `mydocker` itself, as docker's.
+pub const FAILED: u8 = 125;
+/// The exit code when the command exists but cannot be executed, as docker's.
+pub const NOT_EXECUTABLE: u8 = 126;
+/// The exit code when the command is not found, as docker's.
+pub const NOT_FOUND: u8 = 127;
+
+/// Everything in this crate that can fail returns this.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// A failure in the words that a reader needs.
+///
+/// It is serialisable because the container's side of a start sends its error
+/// to the parent, which alone talks to the user.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Error {
+    what: String,
+    why: Option<String>,
+    advice: Option<String>,
+    errno: Option<i32>,
+    exit_code: u8,
+}
+
+impl Error {
+    /// An error that says `what` failed or is wrong, on what.
+    pub fn new(what: impl Into<String>) -> Error {
+        Error { what: what.into(), why: None, advice: None, errno: None, exit_code: FAILED }
+    }
+
+    /// A kernel call that failed: `call` as strace would write it.
+    pub fn call(call: impl fmt::Display, errno: Errno) -> Error {
+        Error {
+            errno: Some(errno as i32),
+            ..Error::new(format!("{call} => {errno:?} ({})", errno.desc()))
+        }
+    }
+
+    /// Adds why it failed, as far as the state shows it.
+    pub fn because(self, why: impl Into<String>) -> Error {
+        Error { why: Some(why.into()), ..self }
+    }
+
+    /// Adds what the user can do about it.
+    pub fn advise(self, advice: impl Into<String>) -> Error {
+        Error { advice: Some(advice.into()), ..self }
+    }
+
+    /// Adds the likely cause that [`crate::explain`] found, if it found one.
+    pub fn explained(self, cause: Option<Cause>) -> Error {
+        match cause {
+            None => self,
+            Some(Cause { why, advice }) => {
+                Error { why: Some(why), advice: advice.or(self.advice), ..self }
+            }
+        }
+    }
+
+    /// Sets the exit code of the process that reports this error.
+    pub fn exits_with(self, exit_code: u8) -> Error {
+        Error { exit_code, ..self }
+    }
+
+    /// The exit code for the process that reports this error.
+    pub fn exit_code(&self) -> u8 {
+        self.exit_code
+    }
+
+    /// The errno of the kernel call that failed, if it was one.
+    pub fn errno(&self) -> Option<Errno> {
+        self.errno.map(Errno::from_raw)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)?;
+        if let Some(why) = &self.why {
+            write!(f, "\n  why: {why}")?;
+        }
+        if let Some(advice) = &self.advice {
+            write!(f, "\n  do:  {advice}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// Turns the result of a call on a path into ours: `.on("mkdir", path)`.
+pub trait OnPath<T> {
+    /// Names the call and the path, and looks at the path for the reason.
+    ///
+    /// # Errors
+    /// The failure of `self`, if it is one.
+    fn on(self, call: &str, path: &Path) -> Result<T>;
+}
+
+impl<T> OnPath<T> for nix::Result<T> {
+    fn on(self, call: &str, path: &Path) -> Result<T> {
+        self.map_err(|errno| {
+            Error::call(format_args!("{call}({path:?})"), errno)
+                .explained(explain::path(errno, path))
+        })
+    }
+}
+
+impl<T> OnPath<T> for io::Result<T> {
+    fn on(self, call: &str, path: &Path) -> Result<T> {
+        self.map_err(|error| match error.raw_os_error() {
+            Some(errno) => Err::<(), _>(Errno::from_raw(errno)).on(call, path).unwrap_err(),
+            None => Error::new(format!("{call}({path:?}) failed: {error}")),
+        })
+    }
+}

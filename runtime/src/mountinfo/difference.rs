@@ -1,0 +1,103 @@
+//! What changed between two readings of one mount table.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::{Mount, MountTable};
+
+/// One change; its text form is one line, `MOUNTED /proc proc rw,nosuid private`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "change", rename_all = "UPPERCASE")]
+pub enum Change {
+    /// A mount that was not there before.
+    Mounted {
+        /// The new mount.
+        mount: Mount,
+    },
+    /// A mount that is not there any more.
+    Umounted {
+        /// The mount as it was.
+        mount: Mount,
+    },
+    /// The same mount at another place.
+    Moved {
+        /// Where it was.
+        from: PathBuf,
+        /// The mount as it is now.
+        mount: Mount,
+    },
+    /// The same mount with other options or another propagation.
+    Remounted {
+        /// The mount as it was.
+        from: Mount,
+        /// The mount as it is now.
+        mount: Mount,
+    },
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let describe = |mount: &Mount| {
+            let (path, what) = (mount.mount_point.display(), mount.what());
+            format!("{path} {what} {} {}", mount.options, mount.propagation())
+        };
+        match self {
+            Change::Mounted { mount } => write!(f, "MOUNTED {}", describe(mount)),
+            Change::Umounted { mount } => write!(f, "UMOUNTED {}", describe(mount)),
+            Change::Moved { from, mount } => {
+                write!(f, "MOVED {} -> {}", from.display(), describe(mount))
+            }
+            Change::Remounted { from, mount } => {
+                write!(f, "REMOUNTED {}", mount.mount_point.display())?;
+                for (before, after) in [
+                    (&from.options, &mount.options),
+                    (&from.propagation(), &mount.propagation()),
+                    (&from.super_options, &mount.super_options),
+                ] {
+                    if before != after {
+                        write!(f, " {before} -> {after}")?;
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+/// The changes from `before` to `after`: first what went, in the old order,
+/// then what moved, changed or came, in the new one.
+///
+/// Both are readings by the same process, or of the same mount namespace.
+pub fn difference(before: &MountTable, after: &MountTable) -> Vec<Change> {
+    let mut changes = Vec::new();
+    for old in &before.mounts {
+        if !after.mounts.iter().any(|new| same_mount(old, new)) {
+            changes.push(Change::Umounted { mount: old.clone() });
+        }
+    }
+    for new in &after.mounts {
+        let Some(old) = before.mounts.iter().find(|old| same_mount(old, new)) else {
+            changes.push(Change::Mounted { mount: new.clone() });
+            continue;
+        };
+        if old.mount_point != new.mount_point {
+            changes.push(Change::Moved { from: old.mount_point.clone(), mount: new.clone() });
+        }
+        let settings = |mount: &Mount| {
+            (mount.options.clone(), mount.propagation(), mount.super_options.clone())
+        };
+        if settings(old) != settings(new) {
+            changes.push(Change::Remounted { from: old.clone(), mount: new.clone() });
+        }
+    }
+    changes
+}
+
+/// The kernel reuses mount IDs at once, so the ID alone does not tell.
+fn same_mount(old: &Mount, new: &Mount) -> bool {
+    let identity =
+        |mount: &Mount| (mount.id, mount.device.clone(), mount.root.clone(), mount.fs_type.clone());
+    identity(old) == identity(new)
+}
