@@ -66,6 +66,16 @@ impl Error {
         }
     }
 
+    /// Says before it what had gone before.
+    pub fn after(self, before: impl fmt::Display) -> Error {
+        Error { what: format!("{before}{}", self.what), ..self }
+    }
+
+    /// Adds a second failure, for instance of the clean-up after the first.
+    pub fn followed_by(self, second: &Error) -> Error {
+        Error { what: format!("{}\n  and: {}", self.what, second.what), ..self }
+    }
+
     /// Sets the exit code of the process that reports this error.
     pub fn exits_with(self, exit_code: u8) -> Error {
         Error { exit_code, ..self }

@@ -7,6 +7,7 @@
 
 mod overlay;
 
+use std::ffi::OsStr;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -60,7 +61,7 @@ pub fn path(errno: Errno, path: &Path) -> Option<Cause> {
                     owner.mode() & 0o7777,
                     geteuid()
                 ),
-                "run as its owner or as root, or choose another folder with --root",
+                "run as its owner or as root",
             ))
         }
         Errno::ENOSPC => Some(Cause::new(
@@ -127,11 +128,11 @@ pub fn clone(errno: Errno, flags: CloneFlags) -> Option<Cause> {
 /// Why mount(2) failed.
 pub fn mount(
     errno: Errno,
-    source: &str,
+    source: &OsStr,
     target: &Path,
     kind: &str,
     flags: MsFlags,
-    data: &str,
+    data: &OsStr,
 ) -> Option<Cause> {
     if let Some(cause) = path_of_call(errno, target) {
         return Some(cause);

@@ -5,13 +5,26 @@
 //! that a container's files lie on, [`pivot`] and [`dev`] what it sees of the
 //! file system, [`image`] the read-only layers from a tar.
 
+pub mod capabilities;
+pub mod channel;
+pub mod container;
+pub mod dev;
+pub mod doctor;
 pub mod error;
 pub mod explain;
 pub mod image;
+pub mod limits;
 pub mod mountinfo;
+pub mod pivot;
 pub mod privileges;
+pub mod proc;
+pub mod program;
+pub mod run;
+pub mod supervise;
 pub mod sys;
+pub mod terminal;
 pub mod trace;
+pub mod volume;
 pub mod workspace;
 
 pub use error::{Error, Result};

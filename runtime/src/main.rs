@@ -1,1 +1,100 @@
-fn main() {}
+//! The command line of `mydocker`.
+
+mod cli;
+
+use std::io::{ErrorKind, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+use mydocker::error::{Error, FAILED, Result};
+
+/// Runs a command in a container, as the blog series does it: namespaces, a
+/// layered workspace, pivot_root.
+#[derive(Parser)]
+#[command(name = "mydocker", bin_name = "mydocker", version, max_term_width = 100)]
+#[command(after_help = "\
+First steps:
+  mydocker image import busybox busybox.tar   unpack an image (from: docker export)
+  mydocker run -ti sh                         a shell in it
+  mydocker doctor                             what works on this machine
+
+As an ordinary user everything works but limits and AUFS, each user has images
+of their own, and mnt is mounted where only the container sees it: look at
+/proc/PID/root instead (PID: mydocker ps), or at the write layer.")]
+struct Cli {
+    /// The folder that holds images and containers [default: /var/lib/mydocker
+    /// for root, $XDG_DATA_HOME/mydocker or ~/.local/share/mydocker for a user]
+    #[arg(long, env = "MYDOCKER_ROOT", value_name = "DIR", hide_env = true)]
+    root: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Run(Box<cli::run::Arguments>),
+    /// Import, list and remove images
+    #[command(subcommand)]
+    Image(cli::image::Command),
+    /// List the containers: running, kept, left over by a killed run
+    Ps,
+    Prune(cli::containers::PruneArguments),
+    Diff(cli::containers::DiffArguments),
+    Mounts(cli::mounts::Arguments),
+    /// Show what this kernel and this user can do, and what that means here
+    Doctor,
+    /// Write completions for a shell, to be sourced or installed
+    #[command(after_help = "Example: source <(mydocker completions bash)")]
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+}
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        // Help and version are no failures; a wrong command line is, with the
+        // code that docker has for its own failures.
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { FAILED } else { 0 });
+        }
+    };
+    match execute(cli) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            eprintln!("mydocker: {error}");
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn execute(cli: Cli) -> Result<u8> {
+    let root = cli::root::choose(cli.root);
+    match cli.command {
+        Command::Run(arguments) => cli::run::execute(&root?, *arguments),
+        Command::Image(command) => cli::image::execute(&root?, command),
+        Command::Ps => cli::containers::ps(&root?),
+        Command::Prune(arguments) => cli::containers::prune(&root?, &arguments),
+        Command::Diff(arguments) => cli::containers::diff(&root?, &arguments),
+        Command::Mounts(arguments) => cli::mounts::execute(&arguments),
+        Command::Doctor => print(&mydocker::doctor::report(root.ok().as_deref())).map(|()| 0),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "mydocker", &mut script);
+            print(&String::from_utf8_lossy(&script)).map(|()| 0)
+        }
+    }
+}
+
+/// Writes to stdout; a reader that has closed it (`| head`) is no failure.
+fn print(text: &str) -> Result<()> {
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(Error::new(format!("cannot write to stdout: {error}")))
+        }
+        _ => Ok(()),
+    }
+}

@@ -7,6 +7,8 @@ mod difference;
 mod tree;
 
 use std::ffi::OsString;
+use std::fs::File;
+use std::io::Read;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
@@ -15,6 +17,9 @@ use serde::{Serialize, Serializer};
 pub use difference::{Change, difference};
 
 use crate::error::{Error, OnPath, Result};
+
+/// Room for a mount table of about a hundred lines.
+const TABLE_SIZE: usize = 16 * 1024;
 
 /// One line of the mount table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -175,7 +180,11 @@ impl MountTable {
     /// # Errors
     /// The file cannot be read, or a line cannot be parsed.
     pub fn read_from(path: &Path) -> Result<MountTable> {
-        MountTable::parse(&std::fs::read(path).on("read", path)?)
+        let mut file = File::open(path).on("open", path)?;
+        // The kernel writes the table anew for each read: so in one, mostly.
+        let mut table = Vec::with_capacity(TABLE_SIZE);
+        file.read_to_end(&mut table).on("read", path)?;
+        MountTable::parse(&table)
     }
 
     /// Parses a whole table.

@@ -7,25 +7,22 @@
 #![allow(unsafe_code)]
 
 use std::convert::Infallible;
-use std::ffi::{CStr, CString, c_int, c_uint, c_ulong};
-use std::io::{IoSlice, IoSliceMut};
+use std::ffi::{CStr, CString, OsStr, c_int, c_uint, c_ulong};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::net::UnixStream;
+use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 
 use nix::NixPath;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
 use nix::mount::{MntFlags, MsFlags};
-use nix::pty::{PtyMaster, Winsize};
 use nix::sched::CloneFlags;
-use nix::sys::signal::Signal;
-use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recvmsg, sendmsg};
+use nix::sys::signal::{SigHandler, SigSet, Signal};
 use nix::sys::stat::{Mode, SFlag};
 use nix::unistd::Pid;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, FAILED, Result};
 use crate::explain::{self, Cause};
 use crate::trace;
 
@@ -60,7 +57,8 @@ pub fn clone(flags: CloneFlags, child: impl FnOnce() -> c_int) -> Result<Pid> {
     // does, and no CLONE_VM shares memory with it. The child ends in _exit.
     let result = unsafe { libc::syscall(libc::SYS_clone, all, 0, 0, 0, 0) };
     if result == 0 {
-        let code = child();
+        // A panic must not unwind into what the parent's stack would clean up.
+        let code = panic::catch_unwind(AssertUnwindSafe(child)).unwrap_or(FAILED.into());
         // SAFETY: no destructor or exit handler of the parent's may run twice.
         unsafe { libc::_exit(code) }
     }
@@ -71,24 +69,41 @@ pub fn clone(flags: CloneFlags, child: impl FnOnce() -> c_int) -> Result<Pid> {
     )
 }
 
-/// Mounts a file system, or with flags changes or binds one. See mount(2).
+/// Mounts a file system, or with flags changes or binds one; what is empty
+/// is not given to the kernel. See mount(2).
 ///
 /// # Errors
 /// As mount(2); the cause is looked up in the mount table and the options.
-pub fn mount(source: &str, target: &Path, kind: &str, flags: MsFlags, data: &str) -> Result<()> {
-    let none_if_empty = |text: &'_ str| (!text.is_empty()).then(|| text.to_owned());
-    let result = nix::mount::mount(
-        none_if_empty(source).as_deref(),
-        target,
-        none_if_empty(kind).as_deref(),
-        flags,
-        none_if_empty(data).as_deref(),
-    );
-    let flag_names = || names(flags.iter_names());
+pub fn mount(
+    source: impl AsRef<OsStr>,
+    target: &Path,
+    kind: &str,
+    flags: MsFlags,
+    data: impl AsRef<OsStr>,
+) -> Result<()> {
+    fn given(text: &OsStr) -> Option<&OsStr> {
+        (!text.is_empty()).then_some(text)
+    }
+    let (source, data) = (source.as_ref(), data.as_ref());
     finish(
-        result,
-        || format!("mount({source:?}, {target:?}, {kind:?}, {}, {data:?})", flag_names()),
+        nix::mount::mount(given(source), target, given(kind.as_ref()), flags, given(data)),
+        || {
+            let flags = names(flags.iter_names());
+            format!("mount({source:?}, {target:?}, {kind:?}, {flags}, {data:?})")
+        },
         |errno| explain::mount(errno, source, target, kind, flags, data),
+    )
+}
+
+/// Gives the calling thread namespaces or attributes of its own. See unshare(2).
+///
+/// # Errors
+/// EPERM, ENOSPC (a limit on namespaces), EINVAL.
+pub fn unshare(flags: CloneFlags) -> Result<()> {
+    finish(
+        nix::sched::unshare(flags),
+        || format!("unshare({})", names(flags.iter_names())),
+        |errno| explain::clone(errno, flags),
     )
 }
 
@@ -270,33 +285,6 @@ pub fn bring_up_loopback() -> Result<()> {
     finish(result, || "ioctl(SIOCSIFFLAGS, \"lo\", IFF_UP)".into(), |_| None)
 }
 
-/// Makes this process the leader of a new session and its terminal `slave`
-/// the controlling one. See setsid(2), ioctl_tty(2).
-///
-/// # Errors
-/// EPERM when the terminal belongs to another session.
-pub fn set_controlling_terminal(slave: BorrowedFd) -> Result<()> {
-    // SAFETY: TIOCSCTTY takes an integer, no pointer.
-    let result = Errno::result(unsafe { libc::ioctl(slave.as_raw_fd(), libc::TIOCSCTTY, 0) });
-    finish(result.map(drop), || "ioctl(TIOCSCTTY)".into(), |_| None)
-}
-
-/// The size of the terminal's window, if `terminal` is one. See ioctl_tty(2).
-pub fn window_size(terminal: BorrowedFd) -> Option<Winsize> {
-    let mut size = Winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
-    // SAFETY: the kernel fills the struct, which lives through the call.
-    let result = unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCGWINSZ, &raw mut size) };
-    (result == 0).then_some(size)
-}
-
-/// Sets the size of a pseudo-terminal's window; its foreground process group
-/// gets SIGWINCH. See ioctl_tty(2).
-pub fn set_window_size(master: &PtyMaster, size: Winsize) {
-    // SAFETY: the struct lives through the call. A failure would only leave
-    // the old size, so there is nobody to tell.
-    unsafe { libc::ioctl(master.as_raw_fd(), libc::TIOCSWINSZ, &raw const size) };
-}
-
 /// Asks for SIGKILL when the parent's thread ends. See PR_SET_PDEATHSIG(2const).
 ///
 /// # Errors
@@ -317,46 +305,15 @@ pub fn set_no_new_privs() -> Result<()> {
     finish(nix::sys::prctl::set_no_new_privs(), || "prctl(PR_SET_NO_NEW_PRIVS, 1)".into(), |_| None)
 }
 
-/// Drops every capability whose bit is not in `keep`: bounding, ambient,
-/// inheritable, permitted and effective. See capabilities(7).
-///
-/// # Errors
-/// EPERM without CAP_SETPCAP.
-pub fn keep_capabilities(keep: u64) -> Result<()> {
-    #[repr(C)]
-    struct Header {
-        version: u32,
-        pid: c_int,
+/// Undoes what this process and its parents set: no signal is blocked, none
+/// ignored. See signal(7).
+pub fn reset_signals() {
+    for signal in Signal::iterator() {
+        // SAFETY: the default action runs no code of ours. SIGKILL and SIGSTOP
+        // answer EINVAL: they cannot be ignored in the first place.
+        let _ = unsafe { nix::sys::signal::signal(signal, SigHandler::SigDfl) };
     }
-    const VERSION_3: u32 = 0x2008_0522;
-    let drop_all = || {
-        for capability in 0..u64::BITS {
-            if keep & (1 << capability) != 0 {
-                continue;
-            }
-            // SAFETY: this prctl takes integers, no pointer.
-            let result =
-                unsafe { libc::prctl(libc::PR_CAPBSET_DROP, capability as c_ulong, 0, 0, 0) };
-            match Errno::result(result) {
-                // The first number past the last capability this kernel has.
-                Err(Errno::EINVAL) => break,
-                other => other?,
-            };
-        }
-        // SAFETY: integers again.
-        Errno::result(unsafe {
-            libc::prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_CLEAR_ALL as c_ulong, 0, 0, 0)
-        })?;
-        let (low, high) = (keep as u32, (keep >> 32) as u32);
-        let header = Header { version: VERSION_3, pid: 0 };
-        // Effective, permitted and inheritable, for each half of the bits.
-        let data = [[low, low, 0], [high, high, 0]];
-        // SAFETY: version 3 takes a header and two data structs, as built here.
-        Errno::result(unsafe {
-            libc::syscall(libc::SYS_capset, &raw const header, &raw const data)
-        })
-    };
-    finish(drop_all().map(drop), || format!("capset({keep:#x})"), |_| None)
+    SigSet::empty().thread_set_mask().expect("a valid set");
 }
 
 /// Closes every descriptor above 2 but `keep`. See close_range(2).
@@ -375,41 +332,6 @@ pub fn close_all_but(keep: RawFd) -> Result<()> {
     finish(result.map(drop), || format!("close_range(3, ~0, 0), but {keep}"), |_| None)
 }
 
-/// Sends `message` and a descriptor over a socket. See unix(7), SCM_RIGHTS.
-///
-/// # Errors
-/// As sendmsg(2).
-pub fn send_descriptor(socket: &UnixStream, message: &[u8], descriptor: BorrowedFd) -> Result<()> {
-    let descriptors = [descriptor.as_raw_fd()];
-    let control = [ControlMessage::ScmRights(&descriptors)];
-    let parts = [IoSlice::new(message)];
-    let result = sendmsg::<()>(socket.as_raw_fd(), &parts, &control, MsgFlags::empty(), None);
-    finish(result.map(drop), || "sendmsg(SCM_RIGHTS)".into(), |_| None)
-}
-
-/// Receives up to `buffer.len()` bytes and a descriptor, if one came with
-/// them. No bytes mean that the other side has closed. See unix(7).
-///
-/// # Errors
-/// As recvmsg(2).
-pub fn receive(socket: &UnixStream, buffer: &mut [u8]) -> Result<(usize, Option<OwnedFd>)> {
-    let mut space = nix::cmsg_space!(RawFd);
-    let mut parts = [IoSliceMut::new(buffer)];
-    let flags = MsgFlags::MSG_CMSG_CLOEXEC;
-    let result = recvmsg::<()>(socket.as_raw_fd(), &mut parts, Some(&mut space), flags);
-    let received = result.and_then(|message| {
-        let descriptor = message.cmsgs()?.find_map(|control| match control {
-            // SAFETY: the kernel has just made this descriptor for us.
-            ControlMessageOwned::ScmRights(fds) => {
-                fds.first().map(|&fd| unsafe { OwnedFd::from_raw_fd(fd) })
-            }
-            _ => None,
-        });
-        Ok((message.bytes, descriptor))
-    });
-    finish(received, || "recvmsg()".into(), |_| None)
-}
-
 /// Replaces this process's program. Returns only on failure. See execve(2).
 ///
 /// # Errors
@@ -422,6 +344,6 @@ pub fn execve(
     finish(
         nix::unistd::execve(program, arguments, environment),
         || format!("execve({program:?}, {} arguments)", arguments.len()),
-        |errno| explain::exec(errno, Path::new(std::ffi::OsStr::from_bytes(program.to_bytes()))),
+        |errno| explain::exec(errno, Path::new(OsStr::from_bytes(program.to_bytes()))),
     )
 }

@@ -73,6 +73,8 @@ pub fn enter_container() {
         trace.side = "container";
         trace.step = None;
         trace.calls.clear();
+        // The same mounts, but copies with numbers of their own.
+        trace.before = read_table(&trace.proc).unwrap_or(MountTable { mounts: Vec::new() });
     }
 }
 

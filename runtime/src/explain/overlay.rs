@@ -2,6 +2,7 @@
 //!
 //! See Documentation/filesystems/overlayfs.rst in the kernel's sources.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -11,11 +12,11 @@ use crate::mountinfo::MountTable;
 use crate::workspace::overlay::{split_layers, split_options};
 
 /// Looks at the layers that `data` names.
-pub fn mount(errno: Errno, target: &Path, data: &str) -> Option<Cause> {
+pub fn mount(errno: Errno, target: &Path, data: &OsStr) -> Option<Cause> {
     let options = split_options(data);
     let value = |name: &str| {
         let (_, value) = options.iter().find(|(option, _)| option == name)?;
-        Some(PathBuf::from(value))
+        split_layers(value).into_iter().next().map(PathBuf::from)
     };
     let (upper, work) = (value("upperdir"), value("workdir"));
     let lower = options.iter().filter(|(option, _)| option == "lowerdir");

@@ -4,47 +4,130 @@
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::Path;
+use std::thread;
 
-/// Splits the options of an overlay mount at its commas, but not where a
-/// backslash makes the comma a part of a path; the values stay escaped.
-pub fn split_options(options: &str) -> Vec<(String, String)> {
-    let parts = split_unescaped(options, ',');
-    parts
+use nix::mount::MsFlags;
+use nix::sched::CloneFlags;
+
+use super::{Durability, Layers};
+use crate::error::{Error, Result};
+use crate::sys;
+
+/// mount(2) copies one page of options; a longer text is refused or cut.
+const PAGE: usize = 4096;
+
+/// The options for mount(2): `lowerdir=TOP:…:BOTTOM,upperdir=…,workdir=…` and
+/// what makes all kernels behave alike.
+pub fn options(layers: &Layers, durability: Durability) -> OsString {
+    let mut options = OsString::from("lowerdir=");
+    for (index, layer) in layers.lower().enumerate() {
+        if index > 0 {
+            options.push(":");
+        }
+        options.push(escape(layer.as_os_str()));
+    }
+    options.push(",upperdir=");
+    options.push(escape(layers.write_layer.as_os_str()));
+    options.push(",workdir=");
+    options.push(escape(layers.work.as_os_str()));
+    // Kernels are built with different defaults: without these, a renamed
+    // folder would be a redirect on one machine and EXDEV on another.
+    options.push(",index=off");
+    options.push(match layers.user_xattrs {
+        // Only root of the machine may write trusted.overlay.*.
+        true => ",userxattr",
+        false => ",redirect_dir=off,metacopy=off",
+    });
+    if durability == Durability::UntilDeleted {
+        // Otherwise the umount would first write everything to the disk.
+        options.push(",volatile");
+    }
+    options
+}
+
+/// Mounts the layers together on `mnt`.
+///
+/// # Errors
+/// As mount(2), with the layer that is to blame.
+pub fn mount(layers: &Layers, mnt: &Path, durability: Durability) -> Result<()> {
+    let whole = options(layers, durability);
+    if whole.len() < PAGE {
+        return sys::mount("overlay", mnt, "overlay", MsFlags::empty(), whole);
+    }
+    // Too many layers for a page of absolute names. All lie in one folder, and
+    // `99:98:…` is short: so a thread with a working directory of its own goes
+    // there. The mount lands in the mount namespace that all threads share.
+    let folder = layers.image.last().and_then(|layer| layer.parent()).unwrap_or(Path::new("/"));
+    let short = options(&layers.relative_to(folder), durability);
+    if short.len() >= PAGE {
+        let length = short.len();
+        return Err(Error::new(format!("{} layers are too many", layers.image.len()))
+            .because(format!("their names take {length} bytes, mount(2) takes {}", PAGE - 1))
+            .advise("choose a shorter --root, or flatten the image"));
+    }
+    let mount_there = || {
+        sys::unshare(CloneFlags::CLONE_FS)?;
+        sys::chdir(folder)?;
+        sys::mount("overlay", mnt, "overlay", MsFlags::empty(), short)
+    };
+    thread::scope(|scope| scope.spawn(mount_there).join())
+        .unwrap_or_else(|_| Err(Error::new("the thread that mounts the layers has panicked")))
+}
+
+/// A path as it must be written in the options: `:` and `,` are separators
+/// there, and a backslash takes their meaning away.
+pub fn escape(path: &OsStr) -> OsString {
+    let mut escaped = Vec::with_capacity(path.len());
+    for &byte in path.as_bytes() {
+        if matches!(byte, b'\\' | b':' | b',') {
+            escaped.push(b'\\');
+        }
+        escaped.push(byte);
+    }
+    OsString::from_vec(escaped)
+}
+
+/// Splits mount options at their commas, but not at an escaped one: names and
+/// values, the values still escaped.
+pub fn split_options(options: &OsStr) -> Vec<(OsString, OsString)> {
+    split_unescaped(options.as_bytes(), b',')
         .into_iter()
-        .map(|option| match option.split_once('=') {
-            Some((name, value)) => (name.to_owned(), value.to_owned()),
-            None => (option, String::new()),
+        .map(|option| {
+            let end = option.iter().position(|&byte| byte == b'=').unwrap_or(option.len());
+            let value = option.get(end + 1..).unwrap_or_default().to_vec();
+            (OsString::from_vec(option[..end].to_vec()), OsString::from_vec(value))
         })
         .collect()
 }
 
-/// The layers in the value of `lowerdir`, topmost first, unescaped.
-pub fn split_layers(value: &str) -> Vec<OsString> {
-    split_unescaped(value, ':').iter().map(|layer| unescape_layer(OsStr::new(layer))).collect()
+/// The folders in the value of `lowerdir` (or `upperdir`: then it is one),
+/// topmost first, unescaped.
+pub fn split_layers(value: &OsStr) -> Vec<OsString> {
+    let unescape = |layer: Vec<u8>| {
+        let mut plain = Vec::with_capacity(layer.len());
+        let mut bytes = layer.into_iter();
+        while let Some(byte) = bytes.next() {
+            plain.push(if byte == b'\\' { bytes.next().unwrap_or(byte) } else { byte });
+        }
+        OsString::from_vec(plain)
+    };
+    split_unescaped(value.as_bytes(), b':').into_iter().map(unescape).collect()
 }
 
-fn split_unescaped(text: &str, separator: char) -> Vec<String> {
-    let mut parts = vec![String::new()];
-    let mut characters = text.chars();
-    while let Some(character) = characters.next() {
-        let last = parts.last_mut().expect("there is always one");
-        if character == separator {
-            parts.push(String::new());
-        } else {
-            last.push(character);
-            if character == '\\' {
-                last.extend(characters.next());
-            }
+fn split_unescaped(text: &[u8], separator: u8) -> Vec<Vec<u8>> {
+    let mut parts = vec![Vec::new()];
+    let mut bytes = text.iter().copied();
+    while let Some(byte) = bytes.next() {
+        if byte == separator {
+            parts.push(Vec::new());
+            continue;
+        }
+        let part = parts.last_mut().expect("there is always one");
+        part.push(byte);
+        if byte == b'\\' {
+            part.extend(bytes.next());
         }
     }
     parts
-}
-
-fn unescape_layer(layer: &OsStr) -> OsString {
-    let mut plain = Vec::new();
-    let mut bytes = layer.as_bytes().iter();
-    while let Some(&byte) = bytes.next() {
-        plain.push(if byte == b'\\' { *bytes.next().unwrap_or(&byte) } else { byte });
-    }
-    OsString::from_vec(plain)
 }

@@ -1,0 +1,54 @@
+//! What root of a container may do: a part of what root of the machine may.
+
+use rustix::thread::{
+    CapabilitySet, CapabilitySets, clear_ambient_capability_set,
+    remove_capability_from_bounding_set, set_capabilities,
+};
+
+use crate::error::{Error, Result};
+use crate::sys;
+
+/// Docker's default set. See capabilities(7).
+const KEPT: CapabilitySet = CapabilitySet::CHOWN
+    .union(CapabilitySet::DAC_OVERRIDE)
+    .union(CapabilitySet::FOWNER)
+    .union(CapabilitySet::FSETID)
+    .union(CapabilitySet::KILL)
+    .union(CapabilitySet::SETGID)
+    .union(CapabilitySet::SETUID)
+    .union(CapabilitySet::SETPCAP)
+    .union(CapabilitySet::NET_BIND_SERVICE)
+    .union(CapabilitySet::NET_RAW)
+    .union(CapabilitySet::SYS_CHROOT)
+    .union(CapabilitySet::MKNOD)
+    .union(CapabilitySet::AUDIT_WRITE)
+    .union(CapabilitySet::SETFCAP);
+
+/// Drops all other capabilities for good: no setuid program brings one back.
+///
+/// # Errors
+/// EPERM without CAP_SETPCAP.
+pub fn drop_all_but_default() -> Result<()> {
+    let failed = |call: &'static str| {
+        move |errno: rustix::io::Errno| {
+            Error::call(call, nix::errno::Errno::from_raw(errno.raw_os_error()))
+        }
+    };
+    // The bounding set first: dropping from it needs CAP_SETPCAP.
+    for bit in 0..u64::BITS {
+        let capability = CapabilitySet::from_bits_retain(1 << bit);
+        if KEPT.contains(capability) {
+            continue;
+        }
+        match remove_capability_from_bounding_set(capability) {
+            // The first number past the last capability of this kernel.
+            Err(rustix::io::Errno::INVAL) => break,
+            other => other.map_err(failed("prctl(PR_CAPBSET_DROP)"))?,
+        }
+    }
+    clear_ambient_capability_set().map_err(failed("prctl(PR_CAP_AMBIENT_CLEAR_ALL)"))?;
+    let sets =
+        CapabilitySets { effective: KEPT, permitted: KEPT, inheritable: CapabilitySet::empty() };
+    set_capabilities(None, sets).map_err(failed("capset()"))?;
+    sys::set_no_new_privs()
+}

@@ -1,0 +1,118 @@
+//! What parent and container say to each other before the command starts.
+//!
+//! A socket pair that keeps the borders of messages. The container's end is
+//! closed by execve: its end without an error means that the command runs.
+
+use std::io::{IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+
+use nix::errno::Errno;
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
+};
+
+use crate::error::{Error, Result};
+
+/// The longest message: an error with its reason and advice.
+const LONGEST: usize = 64 * 1024;
+
+/// What is said.
+#[derive(Debug)]
+pub enum Message {
+    /// Parent to container: the ID maps and limits are in force, go on.
+    Go,
+    /// Container to parent: the master end of the container's terminal.
+    Terminal(OwnedFd),
+    /// Container to parent: the start has failed.
+    Failed(Error),
+}
+
+/// One end of the socket pair.
+#[derive(Debug)]
+pub struct Channel(OwnedFd);
+
+impl Channel {
+    /// The parent's end and the container's.
+    ///
+    /// # Errors
+    /// EMFILE and the like. See socketpair(2).
+    pub fn pair() -> Result<(Channel, Channel)> {
+        let (unix, kind) = (AddressFamily::Unix, SockType::SeqPacket);
+        socketpair(unix, kind, None, SockFlag::SOCK_CLOEXEC)
+            .map(|(ours, theirs)| (Channel(ours), Channel(theirs)))
+            .map_err(|errno| Error::call("socketpair(AF_UNIX, SOCK_SEQPACKET)", errno))
+    }
+
+    /// Sends a message.
+    ///
+    /// # Errors
+    /// EPIPE when the other side has ended.
+    pub fn send(&self, message: &Message) -> Result<()> {
+        let json;
+        let (bytes, descriptor): (&[u8], Option<&OwnedFd>) = match message {
+            Message::Go => (b"go", None),
+            Message::Terminal(master) => (b"terminal", Some(master)),
+            Message::Failed(error) => {
+                json = serde_json::to_vec(error).expect("strings and numbers");
+                (&json[..json.len().min(LONGEST)], None)
+            }
+        };
+        let descriptors: Vec<BorrowedFd> = descriptor.iter().map(|fd| fd.as_fd()).collect();
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut control = SendAncillaryBuffer::new(&mut space);
+        if !descriptors.is_empty() {
+            control.push(SendAncillaryMessage::ScmRights(&descriptors));
+        }
+        sendmsg(&self.0, &[IoSlice::new(bytes)], &mut control, SendFlags::NOSIGNAL)
+            .map(drop)
+            .map_err(|errno| Error::call("sendmsg()", Errno::from_raw(errno.raw_os_error())))
+    }
+
+    /// Receives a message; `None` when the other side has closed its end.
+    ///
+    /// # Errors
+    /// As recvmsg(2), or a message that nobody of us sends.
+    pub fn receive(&self) -> Result<Option<Message>> {
+        let mut bytes = vec![0; LONGEST];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut control = RecvAncillaryBuffer::new(&mut space);
+        let mut parts = [IoSliceMut::new(&mut bytes)];
+        let received = loop {
+            match recvmsg(&self.0, &mut parts, &mut control, RecvFlags::CMSG_CLOEXEC) {
+                Err(rustix::io::Errno::INTR) => continue,
+                Err(rustix::io::Errno::CONNRESET) => return Ok(None),
+                other => break other,
+            }
+        };
+        let length = received
+            .map_err(|errno| Error::call("recvmsg()", Errno::from_raw(errno.raw_os_error())))?
+            .bytes;
+        let descriptor = control.drain().find_map(|message| match message {
+            RecvAncillaryMessage::ScmRights(mut descriptors) => descriptors.next(),
+            _ => None,
+        });
+        match (&bytes[..length], descriptor) {
+            (b"", _) => Ok(None),
+            (b"go", _) => Ok(Some(Message::Go)),
+            (b"terminal", Some(master)) => Ok(Some(Message::Terminal(master))),
+            (json, _) => serde_json::from_slice(json)
+                .map(|error| Some(Message::Failed(error)))
+                .map_err(|error| Error::new(format!("the container's message is cut: {error}"))),
+        }
+    }
+}
+
+impl AsFd for Channel {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl AsRawFd for Channel {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_raw_fd()
+    }
+}

@@ -1,0 +1,35 @@
+//! `mydocker mounts`.
+
+use clap::Args;
+use mydocker::error::Result;
+use mydocker::mountinfo::MountTable;
+
+use crate::print;
+
+/// Show the mount table as a tree: what is mounted on what, and how it propagates
+#[derive(Args)]
+#[command(after_help = "\
+Each line: mount point, file system (with the folder of it that is bound, and
+its source), options, propagation. shared:N passes mounts on to its peers in
+group N; master:N gets them from there; private does neither.")]
+pub struct Arguments {
+    /// The table of this process, as in /proc/PID/mountinfo [default: our own]
+    #[arg(long, value_name = "P")]
+    pid: Option<i32>,
+    /// As JSON, for programs
+    #[arg(long)]
+    json: bool,
+}
+
+/// Prints the table.
+pub fn execute(arguments: &Arguments) -> Result<u8> {
+    let table = match arguments.pid {
+        Some(pid) => MountTable::read_of(pid)?,
+        None => MountTable::read()?,
+    };
+    print(&match arguments.json {
+        true => serde_json::to_string_pretty(&table).expect("strings and numbers") + "\n",
+        false => table.to_string(),
+    })
+    .map(|()| 0)
+}

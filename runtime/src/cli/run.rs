@@ -1,0 +1,202 @@
+//! `mydocker run`.
+
+use std::ffi::OsString;
+use std::io::{IsTerminal, stdin};
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use mydocker::error::{Error, Result};
+use mydocker::image::Image;
+use mydocker::limits::{Limit, Limits};
+use mydocker::program::Environment;
+use mydocker::run::{Spec, run};
+use mydocker::trace::{self, Sink};
+use mydocker::volume::Volume;
+use mydocker::workspace::Driver;
+
+/// Run a command in a new container, and delete the container when it ends
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  mydocker run -ti sh                          a shell on a terminal of its own
+  echo hi | mydocker run -i cat                stdin from a pipe
+  mydocker run -v $PWD:/src:ro -w /src ls -l   a folder of the host, read-only
+  mydocker run -m 100m --pids-limit 20 sh -c ':(){ :|:& };:'
+  mydocker run --trace true                    every step, and what it does to the mounts
+
+While it runs, a second terminal sees (ID: mydocker ps):
+  ROOT/containers/ID/mnt          the container's files, all layers as one (as root;
+                                  as a user look at /proc/PID/root)
+  ROOT/containers/ID/write-layer  what the container itself has written
+
+Exit code: the command's own; 128+n when signal n ended it; 125 when mydocker
+failed, 126 when the command cannot be executed, 127 when it is not found.
+
+The command is PID 1 of the container: the kernel gives it no signal that it
+has no handler for, and it should wait for orphans, as a shell does.")]
+pub struct Arguments {
+    /// Give the container a terminal of its own
+    #[arg(short = 't', long = "tty")]
+    terminal: bool,
+    /// Let the container read our stdin; otherwise it reads nothing
+    #[arg(short = 'i', long)]
+    interactive: bool,
+    /// The container's name [default: twelve random digits]
+    #[arg(long, value_name = "N")]
+    name: Option<String>,
+    /// The image, as it was named when imported
+    #[arg(long, value_name = "IMAGE", default_value = "busybox")]
+    image: String,
+    /// The file system that joins the layers; auto: overlay where there is one
+    #[arg(long, value_enum, default_value = "auto", hide_possible_values = false)]
+    driver: DriverChoice,
+    /// Set a variable; with the name alone, pass the host's value on
+    #[arg(short = 'e', long = "env", value_name = "K=V|K")]
+    environment: Vec<OsString>,
+    /// Let the container see a folder or file of the host, with `ro` read-only
+    #[arg(short = 'v', long = "volume", value_name = "HOST:CTR[:ro]")]
+    volumes: Vec<Volume>,
+    /// The working directory in the container, made if it is missing [default:
+    /// the image's, else /]
+    #[arg(short = 'w', long = "workdir", value_name = "DIR")]
+    working_dir: Option<PathBuf>,
+    /// The host name that the container sees [default: the container's name]
+    #[arg(long, value_name = "H")]
+    hostname: Option<String>,
+    /// The network: none but its own loopback, or the host's
+    #[arg(long = "net", value_enum, default_value = "none")]
+    network: Network,
+    /// Memory, swap included: a number of bytes with b, k, m or g; or max
+    #[arg(short = 'm', long, value_name = "BYTES", value_parser = parse_bytes)]
+    memory: Option<Limit>,
+    /// The weight for CPU time when it is short; 1024 is everybody's
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(2..=262_144))]
+    cpu_shares: Option<u64>,
+    /// How many CPUs' time it may use: 0.5 is half of one
+    #[arg(long, value_name = "N", value_parser = parse_cpus)]
+    cpus: Option<f64>,
+    /// The CPUs that it may run on, as in 0-2,7
+    #[arg(long, value_name = "LIST")]
+    cpuset_cpus: Option<String>,
+    /// The number of processes and threads; or max
+    #[arg(long, value_name = "N", value_parser = parse_count)]
+    pids_limit: Option<Limit>,
+    /// Keep the workspace afterwards, for `mydocker diff`; `prune --kept` deletes it
+    #[arg(long)]
+    keep: bool,
+    /// Keep all capabilities, and leave /proc and /sys writable
+    #[arg(long)]
+    privileged: bool,
+    /// Show each step, its kernel calls and its changes to the mount table, on
+    /// stderr; with a file, write them there as JSON lines
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]
+    trace: Option<Option<PathBuf>>,
+    /// The command; all that follows it is its own
+    #[arg(value_name = "CMD", required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    command: Vec<OsString>,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum DriverChoice {
+    Auto,
+    Overlay,
+    Aufs,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum Network {
+    None,
+    Host,
+}
+
+/// Checks the arguments, then runs the container.
+pub fn execute(root: &Path, arguments: Arguments) -> Result<u8> {
+    if arguments.terminal && arguments.interactive && !stdin().is_terminal() {
+        return Err(Error::new("-t and -i together need a terminal, and stdin is none")
+            .advise("leave -t out to read from a pipe: echo hi | mydocker run -i cat"));
+    }
+    let image = Image::open(root, &arguments.image)?;
+    let driver = match arguments.driver {
+        DriverChoice::Auto => Driver::auto(),
+        DriverChoice::Overlay => Driver::Overlay,
+        DriverChoice::Aufs => Driver::Aufs,
+    };
+    driver.check(&image)?;
+
+    let mut environment = Environment::base(arguments.terminal);
+    image.env().iter().try_for_each(|variable| environment.add(variable.as_ref()))?;
+    arguments.environment.iter().try_for_each(|variable| environment.add(variable))?;
+
+    let working_dir = arguments
+        .working_dir
+        .or_else(|| image.working_dir().map(PathBuf::from))
+        .unwrap_or_else(|| "/".into());
+    if !working_dir.is_absolute() {
+        return Err(Error::new(format!("-w {working_dir:?} is no absolute path"))
+            .advise("write it from the container's root, as in -w /src"));
+    }
+    if let Some(sink) = arguments.trace {
+        trace::start(&sink.map_or(Sink::Stderr, Sink::File))?;
+    }
+    run(&Spec {
+        root: root.to_owned(),
+        image,
+        name: arguments.name,
+        command: arguments.command,
+        environment,
+        working_dir,
+        hostname: arguments.hostname,
+        volumes: arguments.volumes,
+        limits: Limits {
+            memory: arguments.memory,
+            cpu_shares: arguments.cpu_shares,
+            cpus: arguments.cpus,
+            cpuset: arguments.cpuset_cpus,
+            pids: arguments.pids_limit,
+        },
+        driver,
+        terminal: arguments.terminal,
+        interactive: arguments.interactive,
+        host_network: arguments.network == Network::Host,
+        privileged: arguments.privileged,
+        keep: arguments.keep,
+    })
+}
+
+/// `100m` and the like, in bytes. Docker's units: k is 1024.
+fn parse_bytes(text: &str) -> std::result::Result<Limit, String> {
+    if text == "max" {
+        return Ok(Limit::Max);
+    }
+    let lower = text.to_ascii_lowercase();
+    let digits = lower.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let factor: u64 = match &lower[digits.len()..] {
+        "" | "b" => 1,
+        "k" | "kb" => 1 << 10,
+        "m" | "mb" => 1 << 20,
+        "g" | "gb" => 1 << 30,
+        unit => return Err(format!("unit {unit:?} is none of b, k, m, g")),
+    };
+    let number: u64 = digits.parse().map_err(|_| "write a number, as in 100m".to_owned())?;
+    match number.checked_mul(factor) {
+        Some(0) => Err("a container needs some memory".into()),
+        Some(bytes) => Ok(Limit::At(bytes)),
+        None => Err("that is more than any machine has".into()),
+    }
+}
+
+fn parse_count(text: &str) -> std::result::Result<Limit, String> {
+    match text.parse() {
+        _ if text == "max" => Ok(Limit::Max),
+        Ok(count) if count > 0 => Ok(Limit::At(count)),
+        _ => Err("write a number above 0, or max".into()),
+    }
+}
+
+fn parse_cpus(text: &str) -> std::result::Result<f64, String> {
+    match text.parse::<f64>() {
+        // The kernel deals time out in slices of a millisecond or more.
+        Ok(cpus) if (0.01..=10_000.0).contains(&cpus) => Ok(cpus),
+        _ => Err("write a number from 0.01 on, as in 0.5".into()),
+    }
+}

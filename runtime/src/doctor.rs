@@ -1,0 +1,141 @@
+//! What this kernel and this user can do, found out by trying.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use nix::sys::utsname::uname;
+use nix::unistd::geteuid;
+
+use crate::error::{Error, NOT_FOUND, OnPath, Result};
+use crate::image::whiteout::WhiteoutForm;
+use crate::image::{self, Image};
+use crate::limits::{self, Limits};
+use crate::mountinfo::MountTable;
+use crate::privileges::Privileges;
+use crate::program::Environment;
+use crate::run::{Spec, run};
+use crate::workspace::delete::delete_tree;
+use crate::workspace::{Driver, kernel_has};
+
+/// Everything, a line or two each: `ok` what works, `no` what does not and
+/// what that means, `--` what is only to be known.
+///
+/// `root` is the folder of images and containers, as far as it is known.
+pub fn report(root: Option<&Path>) -> String {
+    let privileges = Privileges::current();
+    let mut lines = Vec::new();
+    let mut say = |mark: &str, subject: &str, text: String| {
+        lines.push(format!("{mark}  {subject:<24} {}\n", text.replace('\n', "\n    ")));
+    };
+
+    if let Ok(name) = uname() {
+        say("--", "kernel", format!("Linux {}", name.release().display()));
+    }
+    let who = match privileges {
+        Privileges::Root => "root of this machine".to_owned(),
+        Privileges::MappedRoot => "root of a user namespace (in a container?)".to_owned(),
+        Privileges::User => format!("an ordinary user, uid {}", geteuid()),
+    };
+    say("--", "user", who);
+
+    let folder = root.map_or_else(std::env::temp_dir, existing_part);
+    match root {
+        Some(root) => {
+            let images = image::list(root).map_or(0, |images| images.len());
+            let kind = MountTable::read()
+                .ok()
+                .and_then(|table| Some(table.holding(&folder)?.fs_type.clone()))
+                .unwrap_or_else(|| "?".into());
+            say("--", "folder", format!("{} on {kind}, {images} images", root.display()));
+        }
+        None => say("no", "folder", "none is known: name one with --root".into()),
+    }
+
+    match try_start(&folder) {
+        Ok(()) => {
+            let how = match privileges {
+                Privileges::User => "in a user namespace: mnt is seen by the container only",
+                _ => "mnt can be looked at from a second terminal",
+            };
+            say("ok", "containers", format!("namespaces, overlay, /proc, /sys: {how}"));
+        }
+        Err(error) => say("no", "containers", error.to_string()),
+    }
+
+    match (kernel_has("aufs"), privileges) {
+        (true, Privileges::Root) => say("ok", "AUFS", "mydocker run --driver aufs works".into()),
+        (true, _) => say("no", "AUFS", "this kernel has it, but only root may mount it".into()),
+        (false, _) => say(
+            "no",
+            "AUFS",
+            "not in this kernel (it is in no mainline one); overlay does the same here.\n\
+             For the AUFS parts: vagrant up aufs"
+                .into(),
+        ),
+    }
+
+    for (controller, options) in [
+        ("memory", "-m"),
+        ("cpu", "--cpus and --cpu-shares"),
+        ("cpuset", "--cpuset-cpus"),
+        ("pids", "--pids-limit"),
+    ] {
+        match limits::try_controller(controller) {
+            Ok(hierarchy) => say("ok", options, hierarchy),
+            Err(error) => say("no", options, error.to_string()),
+        }
+    }
+
+    let shared = MountTable::read().ok().and_then(|table| Some(table.at(Path::new("/"))?.is_shared()));
+    let propagation = match shared {
+        Some(true) => {
+            "/ is shared, as on every systemd host: a mount in a new namespace would\n\
+             appear here too, unless the namespace is made private first"
+        }
+        _ => "/ is private: a mistake in propagation would not show on this host",
+    };
+    say("--", "propagation", propagation.into());
+    lines.concat()
+}
+
+/// The part of a path that exists.
+fn existing_part(path: &Path) -> PathBuf {
+    path.ancestors().find(|part| part.is_dir()).unwrap_or(Path::new("/")).to_owned()
+}
+
+/// Runs a container below `folder`, from an image without a single file. That
+/// the command is not found shows that every step before it went well.
+fn try_start(folder: &Path) -> Result<()> {
+    let root = folder.join(format!(".mydocker-doctor-{}", std::process::id()));
+    fs::create_dir(&root).on("mkdir", &root)?;
+    let started = start_empty_container(&root);
+    let deleted = delete_tree(&root);
+    match started {
+        Err(error) if error.exit_code() == NOT_FOUND => deleted,
+        Err(error) => Err(error),
+        Ok(code) => Err(Error::new(format!("a command that does not exist ended with {code}"))),
+    }
+}
+
+fn start_empty_container(root: &Path) -> Result<u8> {
+    let archive = root.join("empty.tar");
+    fs::write(&archive, [0; 1024]).on("write", &archive)?;
+    image::import(root, "empty", &archive, WhiteoutForm::Overlay, false)?;
+    run(&Spec {
+        root: root.to_owned(),
+        image: Image::open(root, "empty")?,
+        name: None,
+        command: vec!["/no-such-command".into()],
+        environment: Environment::default(),
+        working_dir: "/".into(),
+        hostname: None,
+        volumes: Vec::new(),
+        limits: Limits::default(),
+        driver: Driver::auto(),
+        terminal: false,
+        interactive: false,
+        host_network: false,
+        privileged: false,
+        keep: false,
+    })
+}

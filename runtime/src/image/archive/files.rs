@@ -1,0 +1,157 @@
+//! The files of an image archive: read with suspicion.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, open};
+use nix::sys::stat::Mode;
+use serde::de::DeserializeOwned;
+use sha2::{Digest as _, Sha256};
+
+use super::super::compression::decompress;
+use super::{Blob, Digest, sha256};
+use crate::error::{Error, OnPath, Result};
+use crate::sys::open_in_root;
+
+/// No index, manifest or configuration comes near this.
+const JSON_LIMIT: u64 = 8 * 1024 * 1024;
+
+/// The folder of an image archive.
+pub struct Files {
+    folder: OwnedFd,
+    /// The name of the image archive, for errors.
+    pub label: String,
+}
+
+impl Files {
+    /// Opens the folder; errors call the image archive `label`.
+    ///
+    /// # Errors
+    /// It cannot be opened.
+    pub fn open(folder: &Path, label: &str) -> Result<Files> {
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        let opened = open(folder, flags, Mode::empty()).on("open", folder)?;
+        Ok(Files { folder: opened, label: label.into() })
+    }
+
+    /// Opens the regular file `path`; no symbolic link leads out of the folder.
+    /// `None` if there is none.
+    ///
+    /// # Errors
+    /// It cannot be opened.
+    pub fn find(&self, path: &Path) -> Result<Option<File>> {
+        let found = match open_in_root(&self.folder, path, OFlag::O_PATH) {
+            Err(Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP) => return Ok(None),
+            other => File::from(other.on("openat2", path)?),
+        };
+        // To open a fifo would wait, and a device might do anything; so it is
+        // opened when it is known to be neither.
+        if !found.metadata().on("fstat", path)?.is_file() {
+            return Ok(None);
+        }
+        let file = File::open(format!("/proc/self/fd/{}", found.as_raw_fd()));
+        file.on("open", path).map(Some)
+    }
+
+    /// Opens the archive of a layer, after its checksum was compared.
+    ///
+    /// # Errors
+    /// It is missing or altered.
+    pub fn open_layer(&self, blob: &Blob) -> Result<File> {
+        let path = &blob.path;
+        let open = || self.find(path)?.ok_or_else(|| self.damaged(path, "it is missing"));
+        let (sum, expected) = match &blob.digest {
+            None => return open(),
+            Some(Digest::OfFile(expected)) => (checksum(open()?), expected),
+            Some(Digest::OfUnpacked(expected)) => {
+                (checksum(decompress(open()?, &self.name(path))?), expected)
+            }
+        };
+        let sum = sum.map_err(|error| self.damaged(path, error.to_string()))?;
+        match &sum == expected {
+            true => open(),
+            false => Err(self.altered(path, expected, &sum)),
+        }
+    }
+
+    /// Reads a JSON file.
+    ///
+    /// # Errors
+    /// It is missing or damaged.
+    pub fn read<T: DeserializeOwned>(&self, path: &Path) -> Result<T> {
+        let bytes = self.read_bytes(path)?;
+        serde_json::from_slice(&bytes).map_err(|error| self.damaged(path, error.to_string()))
+    }
+
+    /// Reads a JSON file by its digest, `sha256:DIGITS`.
+    ///
+    /// # Errors
+    /// It is missing, altered or damaged.
+    pub fn read_blob<T: DeserializeOwned>(&self, digest: &str) -> Result<T> {
+        let (path, expected) = self.blob(digest)?;
+        let bytes = self.read_bytes(&path)?;
+        let sum = hex(&Sha256::digest(&bytes));
+        if sum != expected {
+            return Err(self.altered(&path, &expected, &sum));
+        }
+        serde_json::from_slice(&bytes).map_err(|error| self.damaged(&path, error.to_string()))
+    }
+
+    /// The path of a blob in an OCI layout, and the digits of its digest.
+    ///
+    /// # Errors
+    /// It is no SHA-256.
+    pub fn blob(&self, digest: &str) -> Result<(PathBuf, String)> {
+        let digits = sha256(digest).ok_or_else(|| {
+            Error::new(format!("{} cannot be imported", self.label))
+                .because(format!("the digest {digest:?} is not of the form sha256:DIGITS"))
+        })?;
+        Ok((Path::new("blobs/sha256").join(digits), digits.into()))
+    }
+
+    /// A file of the image archive, in words.
+    pub fn name(&self, path: &Path) -> String {
+        format!("{} in {}", path.display(), self.label)
+    }
+
+    /// An error on a file of the image archive.
+    pub fn damaged(&self, path: &Path, why: impl Into<String>) -> Error {
+        Error::new(format!("{} is damaged", self.name(path)))
+            .because(why)
+            .advise("make the archive or fetch it again")
+    }
+
+    fn altered(&self, path: &Path, expected: &str, sum: &str) -> Error {
+        self.damaged(path, format!("its SHA-256 is {sum}, and should be {expected}"))
+    }
+
+    fn read_bytes(&self, path: &Path) -> Result<Vec<u8>> {
+        let file = self.find(path)?.ok_or_else(|| self.damaged(path, "it is missing"))?;
+        let mut bytes = Vec::new();
+        file.take(JSON_LIMIT + 1).read_to_end(&mut bytes).on("read", path)?;
+        match bytes.len() as u64 > JSON_LIMIT {
+            true => Err(self.damaged(path, format!("it has more than {JSON_LIMIT} bytes"))),
+            false => Ok(bytes),
+        }
+    }
+}
+
+fn checksum(mut source: impl Read) -> io::Result<String> {
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; 128 * 1024];
+    loop {
+        match source.read(&mut buffer) {
+            Ok(0) => return Ok(hex(&hasher.finalize())),
+            Ok(count) => hasher.update(&buffer[..count]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

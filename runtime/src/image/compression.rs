@@ -1,0 +1,112 @@
+//! What an archive is compressed with, by its first bytes; never by its name.
+
+use std::io::{self, BufRead, BufReader, Cursor, Read};
+
+use flate2::bufread::MultiGzDecoder;
+use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
+use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
+
+use crate::error::{Error, Result};
+
+/// How much is read at once: what fits into the processor's nearest cache.
+const BUFFER: usize = 32 * 1024;
+
+const GZIP: &[u8] = &[0x1f, 0x8b];
+const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
+/// A frame without data, which may lie before, between and after the others;
+/// its first byte is 0x50 to 0x5f.
+const ZSTD_SKIPPABLE: &[u8] = &[0x2a, 0x4d, 0x18];
+
+/// Formats that people have, and which the user can unpack.
+const OTHERS: [(&[u8], &str, &str); 3] = [
+    (b"\xfd7zXZ\0", "is compressed with xz", "unpack it first: xz -d"),
+    (b"BZh", "is compressed with bzip2", "unpack it first: bzip2 -d"),
+    (b"PK\x03\x04", "is a zip", "unpack it and make a tar of it"),
+];
+
+/// The archive in `source`, unpacked while it is read, through a buffer.
+///
+/// # Errors
+/// `source` cannot be read, or is compressed in a way that is not supported.
+pub fn decompress<'a>(
+    mut source: impl Read + 'a,
+    label: &str,
+) -> Result<BufReader<Box<dyn Read + 'a>>> {
+    // A pipe may give less than was asked for, so the head is read apart.
+    let mut head = Vec::new();
+    (&mut source)
+        .take(6)
+        .read_to_end(&mut head)
+        .map_err(|error| Error::new(format!("{label} cannot be read")).because(error.to_string()))?;
+    if let Some((_, what, advice)) = OTHERS.iter().find(|(magic, ..)| head.starts_with(magic)) {
+        return Err(Error::new(format!("{label} {what}, which cannot be read here")).advise(*advice));
+    }
+    let is_gzip = head.starts_with(GZIP);
+    let is_zstd = head.starts_with(ZSTD)
+        || head.get(1..4) == Some(ZSTD_SKIPPABLE) && head[0] & 0xf0 == 0x50;
+
+    let whole = Cursor::new(head).chain(source);
+    let unpacked: Box<dyn Read> = match (is_gzip, is_zstd) {
+        (true, _) => Box::new(MultiGzDecoder::new(BufReader::with_capacity(BUFFER, whole))),
+        (_, true) => Box::new(ZstdFrames {
+            source: BufReader::with_capacity(BUFFER, whole),
+            frame: FrameDecoder::new(),
+        }),
+        _ => Box::new(whole),
+    };
+    Ok(BufReader::with_capacity(BUFFER, unpacked))
+}
+
+/// All frames of a zstd stream, one after the other.
+struct ZstdFrames<R> {
+    source: R,
+    frame: FrameDecoder,
+}
+
+impl<R: BufRead> Read for ZstdFrames<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.frame.can_collect() == 0 {
+            if self.frame.is_finished() {
+                if self.source.fill_buf()?.is_empty() {
+                    return Ok(0);
+                }
+                self.next_frame()?;
+            } else {
+                let one = BlockDecodingStrategy::UptoBlocks(1);
+                self.frame.decode_blocks(&mut self.source, one).map_err(io::Error::other)?;
+            }
+        }
+        let count = self.frame.read(buffer)?;
+        if self.frame.is_finished() && self.frame.can_collect() == 0 {
+            self.verify_checksum()?;
+        }
+        Ok(count)
+    }
+}
+
+impl<R: BufRead> ZstdFrames<R> {
+    fn next_frame(&mut self) -> io::Result<()> {
+        match self.frame.reset(&mut self.source) {
+            Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame {
+                length,
+                ..
+            })) => {
+                let mut frame = (&mut self.source).take(length.into());
+                match io::copy(&mut frame, &mut io::sink())? {
+                    skipped if skipped == u64::from(length) => Ok(()),
+                    _ => Err(io::ErrorKind::UnexpectedEof.into()),
+                }
+            }
+            other => other.map_err(io::Error::other),
+        }
+    }
+
+    fn verify_checksum(&self) -> io::Result<()> {
+        match (self.frame.get_checksum_from_data(), self.frame.get_calculated_checksum()) {
+            (Some(stored), Some(calculated)) if stored != calculated => {
+                Err(io::Error::other("the checksum of a zstd frame does not match its data"))
+            }
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! Resource limits: a control group for one container.
+//!
+//! A host has control groups of version 2, of version 1, or a mixture; each
+//! controller is in one of them. So each is looked up in the mount table. See
+//! cgroups(7), Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use nix::unistd::Pid;
+
+use crate::error::{Error, OnPath, Result};
+use crate::mountinfo::{Mount, MountTable};
+
+/// How long the processes of a killed container may take to end.
+const BUSY_FOR: Duration = Duration::from_secs(2);
+
+/// The CPU time of a period is dealt out in this unit, in microseconds.
+const CPU_PERIOD: u64 = 100_000;
+
+/// What to do where a group cannot be made.
+const ADVICE: &str = "limits need root; see what there is: mydocker doctor";
+
+/// A number, or no limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    /// At most this many.
+    At(u64),
+    /// `max`: as many as there are.
+    Max,
+}
+
+/// The limits that were asked for; `None` leaves one as it is.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Limits {
+    /// Memory in bytes, swap included.
+    pub memory: Option<Limit>,
+    /// The weight against other groups when CPU time is short; 1024 is usual.
+    pub cpu_shares: Option<u64>,
+    /// How many CPUs' time it may use: 0.5 is half of one.
+    pub cpus: Option<f64>,
+    /// The CPUs that it may run on: `0-2,7`.
+    pub cpuset: Option<String>,
+    /// The number of processes and threads.
+    pub pids: Option<Limit>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Version {
+    V1,
+    V2,
+}
+
+impl Limits {
+    /// The files to write, by controller: `(controller, file, value)`. Files
+    /// marked optional are missing on kernels that do not count swap.
+    fn files(&self, version: Version) -> Vec<(&'static str, &'static str, String, bool)> {
+        let v2 = version == Version::V2;
+        let mut files = Vec::new();
+        if let Some(memory) = self.memory {
+            let value = match memory {
+                Limit::At(bytes) => bytes.to_string(),
+                Limit::Max if v2 => "max".into(),
+                Limit::Max => "-1".into(),
+            };
+            // Otherwise the container would only be pushed out to swap.
+            let no_swap = if v2 && memory != Limit::Max { "0".into() } else { value.clone() };
+            if v2 {
+                files.push(("memory", "memory.max", value, false));
+                files.push(("memory", "memory.swap.max", no_swap, true));
+            } else {
+                files.push(("memory", "memory.limit_in_bytes", value, false));
+                files.push(("memory", "memory.memsw.limit_in_bytes", no_swap, true));
+            }
+        }
+        if let Some(shares) = self.cpu_shares {
+            // Version 1 counts from 2 to 262144, version 2 from 1 to 10000.
+            let weight = 1 + (shares.clamp(2, 262_144) - 2) * 9_999 / 262_142;
+            files.push(match v2 {
+                true => ("cpu", "cpu.weight", weight.to_string(), false),
+                false => ("cpu", "cpu.shares", shares.to_string(), false),
+            });
+        }
+        if let Some(cpus) = self.cpus {
+            let quota = (cpus * CPU_PERIOD as f64).round() as u64;
+            if v2 {
+                files.push(("cpu", "cpu.max", format!("{quota} {CPU_PERIOD}"), false));
+            } else {
+                files.push(("cpu", "cpu.cfs_period_us", CPU_PERIOD.to_string(), false));
+                files.push(("cpu", "cpu.cfs_quota_us", quota.to_string(), false));
+            }
+        }
+        if let Some(list) = &self.cpuset {
+            files.push(("cpuset", "cpuset.cpus", list.clone(), false));
+        }
+        if let Some(pids) = self.pids {
+            let value = match pids {
+                Limit::At(count) => count.to_string(),
+                Limit::Max => "max".into(),
+            };
+            files.push(("pids", "pids.max", value, false));
+        }
+        files
+    }
+
+    fn controllers(&self) -> Vec<&'static str> {
+        let mut names: Vec<_> = self.files(Version::V2).iter().map(|(name, ..)| *name).collect();
+        names.dedup();
+        names
+    }
+}
+
+/// The control group of one container: a folder in each hierarchy it needs.
+#[derive(Debug)]
+pub struct Group {
+    folders: Vec<PathBuf>,
+}
+
+impl Group {
+    /// Makes the group `mydocker-ID` with these limits; without any limit
+    /// there is no group.
+    ///
+    /// # Errors
+    /// A controller is missing, or this user may not make groups: a limit that
+    /// was asked for is never left out. What was made until then is removed.
+    pub fn create(id: &str, limits: &Limits) -> Result<Group> {
+        let mut group = Group { folders: Vec::new() };
+        match group.fill(id, limits) {
+            Ok(()) => Ok(group),
+            Err(error) => {
+                group.remove()?;
+                Err(error.advise(ADVICE))
+            }
+        }
+    }
+
+    fn fill(&mut self, id: &str, limits: &Limits) -> Result<()> {
+        let controllers = limits.controllers();
+        if controllers.is_empty() {
+            return Ok(());
+        }
+        let table = MountTable::read()?;
+        for controller in controllers {
+            let (version, hierarchy) = find_hierarchy(&table, controller)?;
+            let folder = hierarchy.join(format!("mydocker-{id}"));
+            if version == Version::V2 {
+                // Children have only the controllers that their parent hands on.
+                let subtree = hierarchy.join("cgroup.subtree_control");
+                write(&subtree, &format!("+{controller}"))?;
+            }
+            if !self.folders.contains(&folder) {
+                fs::create_dir(&folder).on("mkdir", &folder)?;
+                self.folders.push(folder.clone());
+            }
+            if version == Version::V1 && controller == "cpuset" {
+                // Empty in a new group, and then no process can join it.
+                for file in ["cpuset.cpus", "cpuset.mems"] {
+                    let parent = hierarchy.join(file);
+                    write(&folder.join(file), &fs::read_to_string(&parent).on("read", &parent)?)?;
+                }
+            }
+            for (of, file, value, optional) in limits.files(version) {
+                let path = folder.join(file);
+                if of == controller && !(optional && !path.exists()) {
+                    write(&path, &value)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The group that an earlier run made for `id`, as far as it is there.
+    ///
+    /// # Errors
+    /// The mount table cannot be read.
+    pub fn find(id: &str) -> Result<Group> {
+        let hierarchies = MountTable::read()?.mounts.into_iter();
+        let folders = hierarchies
+            .filter(|mount| matches!(mount.fs_type.as_str(), "cgroup" | "cgroup2"))
+            .map(|mount| mount.mount_point.join(format!("mydocker-{id}")))
+            .filter(|folder| folder.is_dir());
+        Ok(Group { folders: folders.collect() })
+    }
+
+    /// Moves a process into the group; its children are born into it.
+    ///
+    /// # Errors
+    /// As write(2) to cgroup.procs.
+    pub fn add(&self, pid: Pid) -> Result<()> {
+        self.folders.iter().try_for_each(|folder| write(&folder.join("cgroup.procs"), &pid.to_string()))
+    }
+
+    /// Removes the group, once its last process has ended.
+    ///
+    /// # Errors
+    /// EBUSY when that takes too long.
+    pub fn remove(self) -> Result<()> {
+        let deadline = Instant::now() + BUSY_FOR;
+        for folder in &self.folders {
+            loop {
+                match fs::remove_dir(folder) {
+                    Err(error) if error.raw_os_error() == Some(libc::ENOENT) => break,
+                    Err(error)
+                        if error.raw_os_error() == Some(libc::EBUSY)
+                            && Instant::now() < deadline =>
+                    {
+                        sleep(Duration::from_millis(2));
+                    }
+                    other => break other.on("rmdir", folder)?,
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether this process may limit what `controller` counts, found out by
+/// making an empty group; says in which hierarchy.
+///
+/// # Errors
+/// As [`Group::create`].
+pub fn try_controller(controller: &str) -> Result<String> {
+    let (version, hierarchy) = find_hierarchy(&MountTable::read()?, controller)?;
+    let folder = hierarchy.join(format!("mydocker-doctor-{}", std::process::id()));
+    fs::create_dir(&folder).on("mkdir", &folder).map_err(|error| error.advise(ADVICE))?;
+    fs::remove_dir(&folder).on("rmdir", &folder)?;
+    let number = if version == Version::V2 { 2 } else { 1 };
+    Ok(format!("control groups version {number} at {}", hierarchy.display()))
+}
+
+/// The top folder of the hierarchy that has `controller`.
+fn find_hierarchy(table: &MountTable, controller: &str) -> Result<(Version, PathBuf)> {
+    let has = |list: &str, separator| list.split(separator).any(|name| name.trim() == controller);
+    let version = |mount: &Mount| match mount.fs_type.as_str() {
+        "cgroup" if has(&mount.super_options, ',') => Some(Version::V1),
+        "cgroup2" => {
+            let list = fs::read_to_string(mount.mount_point.join("cgroup.controllers"));
+            has(&list.unwrap_or_default(), ' ').then_some(Version::V2)
+        }
+        _ => None,
+    };
+    let found =
+        table.mounts.iter().find_map(|mount| Some((version(mount)?, mount.mount_point.clone())));
+    found.ok_or_else(|| {
+        Error::new(format!("no control group here limits {controller:?}"))
+            .because("no mounted hierarchy has that controller (see /proc/cgroups)")
+    })
+}
+
+fn write(path: &Path, value: &str) -> Result<()> {
+    fs::write(path, value).map_err(|error| {
+        let call = format!("write {value:?}");
+        Err::<(), _>(error).on(&call, path).unwrap_err()
+    })
+}

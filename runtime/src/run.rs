@@ -1,0 +1,316 @@
+//! A run, from top to bottom: first the parent's side, then the container's.
+//!
+//! Each numbered comment is a step; `mydocker run --trace` shows the same
+//! steps with the kernel calls they make and what they do to the mount table.
+//!
+//! PID 1 of the container is the command itself, as with docker and in the
+//! blog: there is no process of ours between, so the command also reaps the
+//! orphans that are handed to it, or they stay zombies until it ends. A shell
+//! does; `run sh -c 'some-server; exit'` is the way for a program that does not.
+
+use std::convert::Infallible;
+use std::ffi::OsString;
+use std::fs::{self, OpenOptions};
+use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
+
+use nix::mount::MsFlags;
+use nix::sched::CloneFlags;
+use nix::sys::signalfd::SignalFd;
+use nix::sys::stat::{Mode, umask};
+use nix::unistd::{Gid, Pid, Uid, dup2_stdin, getegid, geteuid};
+use rustix::termios::Winsize;
+
+use crate::channel::{Channel, Message};
+use crate::container::{Container, Record};
+use crate::error::{Error, OnPath, Result};
+use crate::image::Image;
+use crate::limits::{Group, Limits};
+use crate::privileges::Privileges;
+use crate::program::{Environment, execute};
+use crate::supervise::{hold_signals, supervise};
+use crate::volume::{OpenVolume, Volume};
+use crate::workspace::delete::{delete_mount_point, delete_workspace};
+use crate::workspace::{Driver, Durability, Workspace};
+use crate::{capabilities, dev, pivot, proc, sys, terminal, trace};
+
+/// What to run, and in what.
+#[derive(Debug)]
+pub struct Spec {
+    /// The folder that holds all images and containers.
+    pub root: PathBuf,
+    /// The image; it stays locked against deletion.
+    pub image: Image,
+    /// The container's name; none: a random number.
+    pub name: Option<String>,
+    /// The command and its arguments.
+    pub command: Vec<OsString>,
+    /// The variables that the command gets, and no others.
+    pub environment: Environment,
+    /// The working directory in the container.
+    pub working_dir: PathBuf,
+    /// The host name; none: the container's name.
+    pub hostname: Option<String>,
+    /// Folders and files of the host that the container sees.
+    pub volumes: Vec<Volume>,
+    /// The resource limits.
+    pub limits: Limits,
+    /// The driver of the workspace.
+    pub driver: Driver,
+    /// Whether the container gets a terminal of its own.
+    pub terminal: bool,
+    /// Whether stdin goes to the container; else it reads nothing.
+    pub interactive: bool,
+    /// Whether the container uses the host's network.
+    pub host_network: bool,
+    /// Whether the container keeps every capability, and may write to /sys.
+    pub privileged: bool,
+    /// Whether the workspace stays after the end.
+    pub keep: bool,
+}
+
+/// Runs a container and returns its exit code: the command's own, or 128+n
+/// when signal n ended it.
+///
+/// The calling process must be single-threaded. Its umask is changed, and
+/// signals are blocked.
+///
+/// # Errors
+/// Any step that failed; the workspace is deleted all the same.
+pub fn run(spec: &Spec) -> Result<u8> {
+    trace::step("hold the signals, so that none can prevent the clean-up");
+    let signals = hold_signals()?;
+    umask(Mode::from_bits_truncate(0o022));
+
+    trace::step("make and lock the container's folder");
+    let mut container = Container::create(&spec.root, spec.name.as_deref())?;
+
+    let outcome = Group::create(&container.id, &spec.limits).and_then(|group| {
+        let outcome = start(spec, &mut container, &group, &signals);
+        let removed = group.remove();
+        outcome.and_then(|code| removed.map(|()| code))
+    });
+
+    trace::step("unmount and delete the workspace");
+    let deleted = match spec.keep {
+        true => delete_mount_point(&container.folder),
+        false => delete_workspace(&container.folder),
+    };
+    trace::finish();
+    match (outcome, deleted) {
+        (outcome, Ok(())) => outcome,
+        (Ok(code), Err(error)) => Err(error.after(format!("the command ended with {code}, but "))),
+        (Err(error), Err(second)) => Err(error.followed_by(&second)),
+    }
+}
+
+/// The parent's side: everything is ready before the container is let go.
+fn start(spec: &Spec, container: &mut Container, group: &Group, signals: &SignalFd) -> Result<u8> {
+    let privileges = Privileges::current();
+
+    // 1. The layers: container-init layer, write layer, an empty mount point.
+    trace::step("create the workspace's layers");
+    let hostname = spec.hostname.as_deref().unwrap_or(&container.id);
+    let durability = if spec.keep { Durability::Kept } else { Durability::UntilDeleted };
+    let folder = container.folder.clone();
+    let workspace = Workspace::create(folder, &spec.image, spec.driver, hostname, durability)?;
+
+    // 2. Root joins them here, where a second terminal can look at them. A
+    //    user may only mount in a user namespace, so the container does it.
+    if privileges != Privileges::User {
+        trace::step("mount the layers together on mnt");
+        workspace.create_mount_point()?;
+    }
+
+    // 3. The container starts as a copy of this process, in new namespaces.
+    trace::step("clone the container's PID 1 into new namespaces");
+    let mut namespaces = CloneFlags::CLONE_NEWNS
+        | CloneFlags::CLONE_NEWPID
+        | CloneFlags::CLONE_NEWUTS
+        | CloneFlags::CLONE_NEWIPC;
+    if !spec.host_network {
+        namespaces |= CloneFlags::CLONE_NEWNET;
+    }
+    if privileges == Privileges::User {
+        namespaces |= CloneFlags::CLONE_NEWUSER;
+    }
+    let (ours, theirs) = Channel::pair()?;
+    let size = terminal::window_size();
+    let user = (geteuid(), getegid());
+    let child = sys::clone(namespaces, || {
+        let inside = Inside { spec, workspace: &workspace, privileges, hostname, size };
+        let Err(error) = inside.start(&theirs, ours.as_raw_fd());
+        // If the parent has gone there is nobody to tell.
+        let _ = theirs.send(&Message::Failed(error));
+        crate::error::FAILED.into()
+    })?;
+    drop(theirs);
+
+    // From here on the container exists: whatever fails, it must not be left.
+    let prepared = prepare(child, spec, container, group, user)
+        .and_then(|()| ours.send(&Message::Go));
+    if let Err(error) = prepared {
+        let _ = nix::sys::signal::kill(child, nix::sys::signal::Signal::SIGKILL);
+        // Its own report, if it has one, says more than our EPIPE.
+        return supervise(child, ours, signals, false).and(Err(error));
+    }
+
+    // 6. Forward signals, carry the terminal's bytes, wait for the end.
+    trace::step("wait for the end of the container");
+    supervise(child, ours, signals, spec.interactive)
+}
+
+/// What the parent does for the container while it waits.
+fn prepare(
+    child: Pid,
+    spec: &Spec,
+    container: &mut Container,
+    group: &Group,
+    (uid, gid): (Uid, Gid),
+) -> Result<()> {
+    // 4. In the user namespace this user is root, and nobody else is anybody.
+    //    See user_namespaces(7).
+    if !uid.is_root() {
+        trace::step("map the user to root of the container");
+        for (file, content) in [
+            ("uid_map", format!("0 {uid} 1\n")),
+            ("setgroups", "deny".to_owned()),
+            ("gid_map", format!("0 {gid} 1\n")),
+        ] {
+            let path = PathBuf::from(format!("/proc/{child}/{file}"));
+            fs::write(&path, content).on("write", &path)?;
+        }
+    }
+
+    // 5. The limits hold before the command does anything.
+    trace::step("put the container into its control group, note its number");
+    group.add(child)?;
+    container.note(&Record {
+        pid: child.as_raw(),
+        image: spec.image.name().to_owned(),
+        driver: spec.driver,
+        command: spec.command.iter().map(|word| word.to_string_lossy().into_owned()).collect(),
+        created: crate::container::now(),
+        keep: spec.keep,
+    })
+}
+
+/// The container's side: what it knows of the parent's.
+struct Inside<'a> {
+    spec: &'a Spec,
+    workspace: &'a Workspace,
+    privileges: Privileges,
+    hostname: &'a str,
+    size: Option<Winsize>,
+}
+
+impl Inside<'_> {
+    /// From the clone to the exec. Returns only when a step has failed.
+    fn start(&self, parent: &Channel, parents_end: std::os::fd::RawFd) -> Result<Infallible> {
+        let spec = self.spec;
+        trace::enter_container();
+
+        // 1. If the parent is killed, so is the container. Our copy of the
+        //    parent's end is closed, so that its death can be seen.
+        trace::step("die with the parent, and wait for its go");
+        sys::die_with_parent()?;
+        let _ = nix::unistd::close(parents_end);
+        let Some(Message::Go) = parent.receive()? else {
+            return Err(Error::new("the parent has ended before the container could start"));
+        };
+
+        // 2. From here on, no mount made in here reaches the host, and none of
+        //    the host's comes in: all of them, so recursively.
+        trace::step("make every mount private");
+        let private = MsFlags::MS_PRIVATE | MsFlags::MS_REC;
+        sys::mount("", Path::new("/"), "", private, "")?;
+
+        // 3. A user's layers are joined in here. See the parent's step 2.
+        if self.privileges == Privileges::User {
+            trace::step("mount the layers together on mnt");
+            self.workspace.create_mount_point()?;
+        }
+
+        // 4. What the container needs of the host, while it can be reached:
+        //    volumes and device files, as mounts that hang nowhere yet.
+        trace::step("take volumes and devices from the host");
+        let volumes: Vec<OpenVolume> =
+            spec.volumes.iter().map(Volume::open).collect::<Result<_>>()?;
+        let devices = dev::open_devices(self.privileges)?;
+
+        // 5. The workspace becomes the root. If that fails the start ends
+        //    here: the command must not run on the host's files.
+        trace::step("pivot the root into mnt");
+        pivot::pivot_root(&self.workspace.mount_point())?;
+
+        // 6. The kernel's own file systems. Only now, for from here on a link
+        //    in the image can only lead to another place of the image; and
+        //    not later, for in a user namespace the kernel grants a /proc
+        //    only to who still sees another one.
+        trace::step("mount /proc and /sys");
+        proc::mount_proc()?;
+        proc::mount_sys(spec.privileged)?;
+
+        // 7. Nothing of the host is left to be seen.
+        trace::step("detach the old root");
+        pivot::detach_old_root()?;
+
+        trace::step("mount /dev");
+        umask(Mode::empty());
+        dev::mount_dev(self.privileges, devices)?;
+
+        trace::step("attach the volumes");
+        volumes.into_iter().try_for_each(OpenVolume::attach)?;
+
+        // 8. Who we are to others.
+        trace::step("set the host name and bring the loopback up");
+        sys::sethostname(self.hostname)?;
+        if !spec.host_network {
+            sys::bring_up_loopback()?;
+        }
+
+        // 9. The standard streams: a terminal of our own, ours as they are, or
+        //    nothing to read.
+        trace::step("set up the standard streams");
+        if spec.terminal {
+            let (master, slave) = terminal::open_terminal(self.size)?;
+            dev::bind_console(&slave)?;
+            parent.send(&Message::Terminal(master.into()))?;
+            terminal::enter_terminal(&slave)?;
+        } else {
+            // A session of its own: Ctrl-C reaches the parent alone, which
+            // forwards it.
+            let _ = nix::unistd::setsid();
+            if !spec.interactive {
+                let null = Path::new("/dev/null");
+                let file = OpenOptions::new().read(true).open(null).on("open", null)?;
+                dup2_stdin(&file).on("dup2", null)?;
+            }
+        }
+
+        // 10. What of the kernel the container must not touch.
+        if !spec.privileged {
+            trace::step("mask and protect parts of /proc and /sys");
+            proc::protect()?;
+        }
+
+        // 11. Where the command starts. Like docker, make it if it is missing.
+        trace::step("go to the working directory");
+        umask(Mode::from_bits_truncate(0o022));
+        fs::create_dir_all(&spec.working_dir).on("mkdir", &spec.working_dir)?;
+        sys::chdir(&spec.working_dir)?;
+
+        // 12. Nothing of ours goes along: no capability beyond docker's, no
+        //     signal setting, no descriptor but the standard streams.
+        trace::step("drop privileges, close descriptors, execute the command");
+        if !spec.privileged {
+            capabilities::drop_all_but_default()?;
+        }
+        sys::reset_signals();
+        trace::finish();
+        sys::close_all_but(parent.as_raw_fd())?;
+        let mut environment = spec.environment.clone();
+        environment.set_default("HOSTNAME", self.hostname);
+        execute(&spec.command, &environment)
+    }
+}

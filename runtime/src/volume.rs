@@ -1,0 +1,135 @@
+//! Volumes: folders and files of the host inside a container.
+
+use std::fs::{self, File};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Component, Path, PathBuf};
+use std::str::FromStr;
+
+use nix::errno::Errno;
+use nix::mount::MsFlags;
+
+use crate::error::{Error, OnPath, Result};
+use crate::mountinfo::MountTable;
+use crate::sys;
+
+/// What `-v HOST:CTR[:ro]` asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Volume {
+    /// A folder or a file of the host.
+    pub host: PathBuf,
+    /// Where the container sees it; absolute, without `..`.
+    pub container: PathBuf,
+    /// Whether the container may only read it, and all that is mounted below.
+    pub read_only: bool,
+}
+
+impl FromStr for Volume {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Volume> {
+        let complain = |why: String| {
+            Error::new(format!("-v {text:?} is no volume"))
+                .because(why)
+                .advise("write -v HOST:CONTAINER or -v HOST:CONTAINER:ro, as in -v /home/me/src:/src")
+        };
+        let parts: Vec<&str> = text.split(':').collect();
+        let (host, container, read_only) = match parts[..] {
+            [host, container] | [host, container, "rw"] => (host, container, false),
+            [host, container, "ro"] => (host, container, true),
+            [_, _, option] => return Err(complain(format!("the option {option:?} is unknown"))),
+            _ => return Err(complain("it does not have two or three parts".into())),
+        };
+        let container = Path::new(container);
+        let bad_component =
+            |c| !matches!(c, Component::Normal(_) | Component::RootDir | Component::CurDir);
+        if !container.is_absolute() || container.components().any(bad_component) {
+            let why = format!("{container:?} is no absolute path without \"..\"");
+            return Err(complain(why));
+        }
+        if container.components().count() == 1 {
+            return Err(complain("it would cover the container's whole root".into()));
+        }
+        let host = std::path::absolute(host).map_err(|error| complain(error.to_string()))?;
+        Ok(Volume { host, container: container.to_owned(), read_only })
+    }
+}
+
+/// A volume that was taken from the host and is not yet in the container.
+#[derive(Debug)]
+pub struct OpenVolume {
+    tree: OwnedFd,
+    is_directory: bool,
+    target: PathBuf,
+    read_only: bool,
+}
+
+impl Volume {
+    /// Takes the volume from the host as a detached mount, with all that is
+    /// mounted below it. To be called before the root changes.
+    ///
+    /// # Errors
+    /// The host has no such path; as open_tree(2).
+    pub fn open(&self) -> Result<OpenVolume> {
+        let is_directory = self.host.metadata().on("stat", &self.host)?.is_dir();
+        let tree = sys::open_tree(&self.host)?;
+        let mut read_only_done = false;
+        if self.read_only {
+            match sys::mount_setattr_read_only(tree.as_fd()) {
+                Ok(()) => read_only_done = true,
+                // Before Linux 5.12; then it is done after attaching.
+                Err(error) if error.errno() == Some(Errno::ENOSYS) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let read_only = self.read_only && !read_only_done;
+        Ok(OpenVolume { tree, is_directory, target: self.container.clone(), read_only })
+    }
+}
+
+impl OpenVolume {
+    /// Attaches the volume inside the container. To be called after the root
+    /// has changed: no link of the image can then lead the target outside.
+    ///
+    /// # Errors
+    /// The mount point cannot be made; as move_mount(2).
+    pub fn attach(self) -> Result<()> {
+        if !self.target.exists() {
+            let folder = if self.is_directory { Some(&*self.target) } else { self.target.parent() };
+            if let Some(folder) = folder {
+                fs::create_dir_all(folder).on("mkdir", folder)?;
+            }
+            if !self.is_directory {
+                File::create(&self.target).on("open", &self.target)?;
+            }
+        }
+        // The mount table names it without links.
+        let target = self.target.canonicalize().on("realpath", &self.target)?;
+        sys::move_mount(self.tree.as_fd(), &target)?;
+        if self.read_only {
+            remount_read_only(&target)?;
+        }
+        Ok(())
+    }
+}
+
+/// Remounts everything at or below `target` read-only, one by one.
+fn remount_read_only(target: &Path) -> Result<()> {
+    for mount in MountTable::read()?.below(target) {
+        // Flags that are not repeated would be cleared, and in a user
+        // namespace clearing one is EPERM.
+        let mut flags = MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY;
+        for option in mount.options.split(',') {
+            flags |= match option {
+                "nosuid" => MsFlags::MS_NOSUID,
+                "nodev" => MsFlags::MS_NODEV,
+                "noexec" => MsFlags::MS_NOEXEC,
+                "noatime" => MsFlags::MS_NOATIME,
+                "nodiratime" => MsFlags::MS_NODIRATIME,
+                "relatime" => MsFlags::MS_RELATIME,
+                _ => MsFlags::empty(),
+            };
+        }
+        sys::mount("", &mount.mount_point, "", flags, "")?;
+    }
+    Ok(())
+}

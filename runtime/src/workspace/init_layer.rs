@@ -1,0 +1,87 @@
+//! The container-init layer: files that belong to one container and yet are
+//! not its own work, above the image and below the write layer.
+
+use std::fs::{DirBuilder, Permissions, set_permissions};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown, symlink};
+use std::path::{Path, PathBuf};
+
+use super::lookup::{Found, lookup_path, resolve_directory};
+use crate::error::{OnPath, Result};
+use crate::privileges::Privileges;
+
+/// The mount points that every container needs at its root.
+const MOUNT_POINTS: [&str; 3] = ["dev", "proc", "sys"];
+
+/// Fills `init_layer`, an empty folder, for an image of these layers (topmost
+/// first): /etc/hostname, hosts, resolv.conf and mtab, and the mount points
+/// that the image lacks.
+///
+/// Where the image has a symbolic link for `/etc`, the files go to where it
+/// leads inside the image; a link in place of a file is covered, not followed.
+/// So nothing is ever written into the image or outside of the layer.
+///
+/// # Errors
+/// A file cannot be made.
+pub fn create_init_layer(init_layer: &Path, image: &[PathBuf], hostname: &str) -> Result<()> {
+    let etc = resolve_directory(image, Path::new("etc"));
+    let etc_here = create_like_image(init_layer, image, &etc)?;
+    let resolv_conf = std::fs::read("/etc/resolv.conf").unwrap_or_default();
+    let hosts = format!(
+        "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n127.0.1.1\t{hostname}\n"
+    );
+    for (name, content) in [
+        ("hostname", format!("{hostname}\n").into_bytes()),
+        ("hosts", hosts.into_bytes()),
+        ("resolv.conf", resolv_conf),
+    ] {
+        let file = etc_here.join(name);
+        std::fs::write(&file, content).on("write", &file)?;
+    }
+    let mtab = etc_here.join("mtab");
+    symlink("/proc/mounts", &mtab).on("symlink", &mtab)?;
+
+    for name in MOUNT_POINTS {
+        // Also where the image has a link or a file: a mount must not land
+        // where a link of the image leads.
+        if !matches!(lookup_path(image, Path::new(name)), Found::Directory(_)) {
+            let mount_point = init_layer.join(name);
+            if !mount_point.is_dir() {
+                DirBuilder::new().mode(0o755).create(&mount_point).on("mkdir", &mount_point)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Makes the folder `path` in the init layer, its parents too, each with the
+/// mode and owner it has in the image: in the merged view the topmost
+/// directory's count.
+fn create_like_image(init_layer: &Path, image: &[PathBuf], path: &Path) -> Result<PathBuf> {
+    let mut relative = PathBuf::new();
+    for name in path {
+        relative.push(name);
+        let here = init_layer.join(&relative);
+        DirBuilder::new().mode(0o755).create(&here).on("mkdir", &here)?;
+        if let Found::Directory(directories) = lookup_path(image, &relative) {
+            copy_attributes(&directories[0], &here)?;
+        }
+    }
+    Ok(init_layer.join(relative))
+}
+
+/// Gives the folder `to` the mode of `from`, and as root its owner.
+///
+/// # Errors
+/// As stat(2), chown(2) and chmod(2).
+pub fn copy_attributes(from: &Path, to: &Path) -> Result<()> {
+    let wanted = from.metadata().on("stat", from)?;
+    let present = to.metadata().on("stat", to)?;
+    let owner_differs = (wanted.uid(), wanted.gid()) != (present.uid(), present.gid());
+    if owner_differs && Privileges::current() != Privileges::User {
+        chown(to, Some(wanted.uid()), Some(wanted.gid())).on("chown", to)?;
+    }
+    if wanted.mode() != present.mode() {
+        set_permissions(to, Permissions::from_mode(wanted.mode() & 0o7777)).on("chmod", to)?;
+    }
+    Ok(())
+}

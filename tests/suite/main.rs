@@ -1,0 +1,13 @@
+//! The promises of a `mydocker`, checked by what the kernel shows.
+
+mod blog_experiment;
+
+use harness::host::Host;
+
+/// The command under test.
+const PROGRAM: &str = env!("CARGO_BIN_EXE_mydocker-under-test");
+
+/// A host of its own, with our `mydocker` on it.
+fn host() -> Host {
+    Host::new(PROGRAM)
+}
