@@ -16,8 +16,8 @@ use rustix::net::{
 
 use crate::error::{Error, Result};
 
-/// The longest message: an error with its reason and advice.
-const LONGEST: usize = 64 * 1024;
+/// The longest message: an error that quotes a page of mount options.
+const LONGEST: usize = 16 * 1024;
 
 /// What is said.
 #[derive(Debug)]

@@ -74,13 +74,16 @@ impl Container {
             Err(error) if error.raw_os_error() == Some(libc::EEXIST) => {
                 return Err(Error::new(format!("there is a container {id:?} already"))
                     .because(format!("{folder:?} exists"))
-                    .advise("choose another --name; mydocker ps shows them, prune clears old ones"));
+                    .advise(
+                        "choose another --name; mydocker ps shows them, prune clears old ones",
+                    ));
             }
             other => other.on("mkdir", &folder)?,
         }
         let path = folder.join("lock");
         let mut options = OpenOptions::new();
-        let file = options.write(true).create_new(true).mode(0o600).open(&path).on("open", &path)?;
+        let file =
+            options.write(true).create_new(true).mode(0o600).open(&path).on("open", &path)?;
         let lock = Flock::lock(file, FlockArg::LockExclusiveNonblock)
             .map_err(|(_, errno)| errno)
             .on("flock", &path)?;

@@ -86,7 +86,8 @@ pub fn report(root: Option<&Path>) -> String {
         }
     }
 
-    let shared = MountTable::read().ok().and_then(|table| Some(table.at(Path::new("/"))?.is_shared()));
+    let shared =
+        MountTable::read().ok().and_then(|table| Some(table.at(Path::new("/"))?.is_shared()));
     let propagation = match shared {
         Some(true) => {
             "/ is shared, as on every systemd host: a mount in a new namespace would\n\

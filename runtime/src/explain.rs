@@ -181,19 +181,9 @@ pub fn umount(errno: Errno, target: &Path) -> Option<Cause> {
         Errno::EBUSY => {
             let table = MountTable::read().ok()?;
             let at = canonical(target);
-            if let Some(child) = table.below(&at).first().filter(|mount| mount.mount_point != at) {
-                return Some(Cause::new(
-                    format!("{:?} is mounted below it", child.mount_point),
-                    "unmount that first",
-                ));
-            }
-            let holders = holders(&at);
-            (!holders.is_empty()).then(|| {
-                Cause::new(
-                    format!("it is in use: {}", holders.join("; ")),
-                    "leave that directory or end that process, then: mydocker prune",
-                )
-            })
+            let child = *table.below(&at).first().filter(|mount| mount.mount_point != at)?;
+            let why = format!("{:?} is mounted below it", child.mount_point);
+            Some(Cause::new(why, "unmount that first"))
         }
         Errno::EPERM => no_admin(),
         _ => path(errno, target),
@@ -268,6 +258,18 @@ pub fn exec(errno: Errno, program: &Path) -> Option<Cause> {
         }
         _ => None,
     }
+}
+
+/// Which processes keep the mount at `path` busy. They are looked for in all of
+/// /proc, which is too slow to be done at every EBUSY.
+pub fn busy(path: &Path) -> Option<Cause> {
+    let holders = holders(&canonical(path));
+    (!holders.is_empty()).then(|| {
+        Cause::new(
+            format!("it is in use: {}", holders.join("; ")),
+            "leave that directory or end that process, then: mydocker prune",
+        )
+    })
 }
 
 /// The processes that keep a mount at `path` busy, and how: `sh (pid 7) works in "/x"`.

@@ -247,14 +247,15 @@ fn missing(root: &Path, name: &str) -> Error {
 
 fn damaged(folder: &Path, why: String) -> Error {
     let name = folder.file_name().unwrap_or_default().display();
-    Error::new(format!("the image {name} is damaged"))
-        .because(why)
-        .advise(format!("import it again: mydocker image rm {name}; mydocker image import {name} FILE"))
+    Error::new(format!("the image {name} is damaged")).because(why).advise(format!(
+        "import it again: mydocker image rm {name}; mydocker image import {name} FILE"
+    ))
 }
 
 fn read_manifest(folder: &Path) -> Result<Manifest> {
     let path = folder.join("image.json");
-    let text = std::fs::read(&path).map_err(|error| damaged(folder, format!("{path:?}: {error}")))?;
+    let text =
+        std::fs::read(&path).map_err(|error| damaged(folder, format!("{path:?}: {error}")))?;
     let manifest: Manifest = serde_json::from_slice(&text)
         .map_err(|error| damaged(folder, format!("{path:?}: {error}")))?;
     if manifest.format != FORMAT {

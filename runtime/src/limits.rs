@@ -189,7 +189,9 @@ impl Group {
     /// # Errors
     /// As write(2) to cgroup.procs.
     pub fn add(&self, pid: Pid) -> Result<()> {
-        self.folders.iter().try_for_each(|folder| write(&folder.join("cgroup.procs"), &pid.to_string()))
+        self.folders
+            .iter()
+            .try_for_each(|folder| write(&folder.join("cgroup.procs"), &pid.to_string()))
     }
 
     /// Removes the group, once its last process has ended.

@@ -29,8 +29,7 @@ const MASKED: [&str; 14] = [
 const READ_ONLY: [&str; 5] =
     ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
 
-const HARMLESS: MsFlags =
-    MsFlags::MS_NOSUID.union(MsFlags::MS_NODEV).union(MsFlags::MS_NOEXEC);
+const HARMLESS: MsFlags = MsFlags::MS_NOSUID.union(MsFlags::MS_NODEV).union(MsFlags::MS_NOEXEC);
 
 /// Mounts the /proc of this PID namespace. It needs PID 1's own namespace: the
 /// numbers in it are those of whoever mounts it. See proc(5).
@@ -56,13 +55,19 @@ pub fn mount_sys(writable: bool) -> Result<()> {
 /// # Errors
 /// As mount(2).
 pub fn protect() -> Result<()> {
+    // An empty folder of our own to hide folders behind, made when needed.
+    let mut empty: Option<&Path> = None;
     for path in MASKED.map(Path::new) {
-        match path.metadata() {
-            Ok(metadata) if metadata.is_dir() => {
-                sys::mount("tmpfs", path, "tmpfs", MsFlags::MS_RDONLY | HARMLESS, "size=0")?;
+        match (path.metadata(), empty) {
+            (Err(_), _) => {}
+            (Ok(metadata), _) if !metadata.is_dir() => {
+                sys::mount("/dev/null", path, "", MsFlags::MS_BIND, "")?;
             }
-            Ok(_) => sys::mount("/dev/null", path, "", MsFlags::MS_BIND, "")?,
-            Err(_) => {}
+            (Ok(_), Some(empty)) => sys::mount(empty, path, "", MsFlags::MS_BIND, "")?,
+            (Ok(_), None) => {
+                sys::mount("tmpfs", path, "tmpfs", MsFlags::MS_RDONLY | HARMLESS, "size=0")?;
+                empty = Some(path);
+            }
         }
     }
     for path in READ_ONLY.map(Path::new).into_iter().filter(|path| path.exists()) {

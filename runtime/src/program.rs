@@ -93,7 +93,8 @@ impl Environment {
 /// Not found: exit code 127. Found, but it cannot be executed: 126.
 pub fn execute(command: &[OsString], environment: &Environment) -> Result<Infallible> {
     let Some(name) = command.first() else { return Err(Error::new("there is no command")) };
-    let arguments: Vec<CString> = command.iter().map(|word| c_string(word)).collect::<Result<_>>()?;
+    let arguments: Vec<CString> =
+        command.iter().map(|word| c_string(word)).collect::<Result<_>>()?;
     let variables = environment.to_c()?;
     if name.as_bytes().contains(&b'/') {
         return sys::execve(&arguments[0], &arguments, &variables).map_err(with_exit_code);

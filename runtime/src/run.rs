@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 
 use nix::mount::MsFlags;
 use nix::sched::CloneFlags;
+use nix::sys::signal::{Signal, kill};
 use nix::sys::signalfd::SignalFd;
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::{Gid, Pid, Uid, dup2_stdin, getegid, geteuid};
@@ -146,53 +147,50 @@ fn start(spec: &Spec, container: &mut Container, group: &Group, signals: &Signal
     })?;
     drop(theirs);
 
-    // From here on the container exists: whatever fails, it must not be left.
-    let prepared = prepare(child, spec, container, group, user)
-        .and_then(|()| ours.send(&Message::Go));
-    if let Err(error) = prepared {
-        let _ = nix::sys::signal::kill(child, nix::sys::signal::Signal::SIGKILL);
+    // 4. The container waits until it is root of its user namespace and under
+    //    its limits. Whatever fails from here on, it must not be left.
+    trace::step("map the user, join the control group, let the container go");
+    let let_go = map_user(child, user)
+        .and_then(|()| group.add(child))
+        .and_then(|()| ours.send(&Message::Go))
+        .and_then(|()| container.note(&record(spec, child)));
+    if let Err(error) = let_go {
+        let _ = kill(child, Signal::SIGKILL);
         // Its own report, if it has one, says more than our EPIPE.
         return supervise(child, ours, signals, false).and(Err(error));
     }
 
-    // 6. Forward signals, carry the terminal's bytes, wait for the end.
+    // 5. Forward signals, carry the terminal's bytes, wait for the end.
     trace::step("wait for the end of the container");
     supervise(child, ours, signals, spec.interactive)
 }
 
-/// What the parent does for the container while it waits.
-fn prepare(
-    child: Pid,
-    spec: &Spec,
-    container: &mut Container,
-    group: &Group,
-    (uid, gid): (Uid, Gid),
-) -> Result<()> {
-    // 4. In the user namespace this user is root, and nobody else is anybody.
-    //    See user_namespaces(7).
-    if !uid.is_root() {
-        trace::step("map the user to root of the container");
-        for (file, content) in [
-            ("uid_map", format!("0 {uid} 1\n")),
-            ("setgroups", "deny".to_owned()),
-            ("gid_map", format!("0 {gid} 1\n")),
-        ] {
-            let path = PathBuf::from(format!("/proc/{child}/{file}"));
-            fs::write(&path, content).on("write", &path)?;
-        }
+/// Makes an ordinary user root of the container's user namespace, in which
+/// nobody else is anybody. See user_namespaces(7).
+fn map_user(child: Pid, (uid, gid): (Uid, Gid)) -> Result<()> {
+    if uid.is_root() {
+        return Ok(());
     }
+    for (file, content) in [
+        ("uid_map", format!("0 {uid} 1\n")),
+        ("setgroups", "deny".to_owned()),
+        ("gid_map", format!("0 {gid} 1\n")),
+    ] {
+        let path = PathBuf::from(format!("/proc/{child}/{file}"));
+        fs::write(&path, content).on("write", &path)?;
+    }
+    Ok(())
+}
 
-    // 5. The limits hold before the command does anything.
-    trace::step("put the container into its control group, note its number");
-    group.add(child)?;
-    container.note(&Record {
+fn record(spec: &Spec, child: Pid) -> Record {
+    Record {
         pid: child.as_raw(),
         image: spec.image.name().to_owned(),
         driver: spec.driver,
         command: spec.command.iter().map(|word| word.to_string_lossy().into_owned()).collect(),
         created: crate::container::now(),
         keep: spec.keep,
-    })
+    }
 }
 
 /// The container's side: what it knows of the parent's.

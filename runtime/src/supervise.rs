@@ -17,8 +17,7 @@ use crate::error::{Error, OnPath, Result};
 use crate::terminal::Relay;
 
 /// The signals that the container gets in our place.
-const FORWARDED: [Signal; 4] =
-    [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT];
+const FORWARDED: [Signal; 4] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT];
 
 /// Lets signals wait in a descriptor from here on, so that none can end this
 /// process before it has cleaned up. See signalfd(2).
@@ -54,22 +53,20 @@ pub fn supervise(
     loop {
         // 1. Sleep until something happens.
         let ready = wait(signals, channel.as_ref(), relay.as_ref())?;
-        // 2. What the container says about its start. Once it has ended, all
-        //    that it said is here.
-        let ended = match ready.signals {
-            true => handle_signals(child, signals, channel.is_none(), relay.as_ref(), &mut told)?,
-            false => None,
-        };
-        while let Some(open) = channel.as_ref().filter(|_| ready.channel || ended.is_some()) {
+        // 2. What the container says about its start: all of it before the
+        //    signals, for one of those may already be meant for the command.
+        if let Some(open) = channel.as_ref().filter(|_| ready.channel) {
             match open.receive()? {
                 Some(Message::Terminal(master)) => relay = Some(Relay::begin(master, interactive)?),
                 Some(Message::Failed(error)) => failure = Some(error),
                 Some(Message::Go) | None => channel = None,
             }
-            if ended.is_none() {
-                break;
-            }
+            continue;
         }
+        let ended = match ready.signals {
+            true => handle_signals(child, signals, channel.is_none(), relay.as_ref(), &mut told)?,
+            false => None,
+        };
         // 3. What is typed and what is written.
         if let Some(relay) = &mut relay {
             if ready.output {

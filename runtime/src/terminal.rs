@@ -148,7 +148,8 @@ impl Relay {
     pub fn write_typed(&mut self) {
         match self.master.write(&self.typed) {
             Ok(length) => drop(self.typed.drain(..length)),
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
+            Err(error)
+                if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
             Err(_) => self.typed.clear(),
         }
     }

@@ -28,9 +28,9 @@ impl FromStr for Volume {
 
     fn from_str(text: &str) -> Result<Volume> {
         let complain = |why: String| {
-            Error::new(format!("-v {text:?} is no volume"))
-                .because(why)
-                .advise("write -v HOST:CONTAINER or -v HOST:CONTAINER:ro, as in -v /home/me/src:/src")
+            Error::new(format!("-v {text:?} is no volume")).because(why).advise(
+                "write -v HOST:CONTAINER or -v HOST:CONTAINER:ro, as in -v /home/me/src:/src",
+            )
         };
         let parts: Vec<&str> = text.split(':').collect();
         let (host, container, read_only) = match parts[..] {

@@ -40,10 +40,8 @@ pub enum Driver {
 impl Driver {
     /// Overlay, unless this kernel has AUFS and no overlay.
     pub fn auto() -> Driver {
-        match (kernel_has("overlay"), kernel_has("aufs")) {
-            (false, true) => Driver::Aufs,
-            _ => Driver::Overlay,
-        }
+        // Overlay may be a module that is loaded when it is first mounted.
+        if !kernel_has("overlay") && kernel_has("aufs") { Driver::Aufs } else { Driver::Overlay }
     }
 
     /// Whether this driver can work here and with this image.
@@ -72,9 +70,12 @@ impl Driver {
         };
         if image.whiteouts() != understood && image.layers().len() > 1 {
             let driver = self.name();
-            return Err(Error::new(format!("image {:?} does not suit driver {driver}", image.name()))
-                .because("the deleted files in its layers are marked in the other driver's way")
-                .advise(format!("import it once more, with --driver {driver}")));
+            return Err(Error::new(format!(
+                "image {:?} does not suit driver {driver}",
+                image.name()
+            ))
+            .because("the deleted files in its layers are marked in the other driver's way")
+            .advise(format!("import it once more, with --driver {driver}")));
         }
         Ok(())
     }

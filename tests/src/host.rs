@@ -14,7 +14,7 @@ use crate::busybox::busybox_tar;
 use crate::tree;
 
 /// The longest that anything in a test may take before it counts as hung.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A host with an empty `--root` and the image `busybox`.
 ///
@@ -261,6 +261,6 @@ pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !condition() {
         assert!(Instant::now() < deadline, "waited in vain until {what}");
-        std::thread::yield_now();
+        std::thread::sleep(Duration::from_millis(1));
     }
 }

@@ -3,5 +3,7 @@
 
 pub mod busybox;
 pub mod host;
+pub mod image_tar;
 pub mod mounts;
+pub mod terminal;
 pub mod tree;

@@ -16,6 +16,8 @@ pub fn tree(top: &Path) -> String {
         let name = path.strip_prefix(top).expect("below the top").display();
         let mode = metadata.mode() & 0o7777;
         let says = describe(path, metadata);
+        // The top has no name, and is a folder all the same.
+        let says = if path == top { says.trim_start_matches('/') } else { &says };
         lines.push(format!("{mode:04o} /{name}{says}\n"));
     });
     lines.concat()

@@ -14,7 +14,7 @@ its source), options, propagation. shared:N passes mounts on to its peers in
 group N; master:N gets them from there; private does neither.")]
 pub struct Arguments {
     /// The table of this process, as in /proc/PID/mountinfo [default: our own]
-    #[arg(long, value_name = "P")]
+    #[arg(long, value_name = "PID")]
     pid: Option<i32>,
     /// As JSON, for programs
     #[arg(long)]

@@ -41,8 +41,8 @@ pub struct Arguments {
     /// Let the container read our stdin; otherwise it reads nothing
     #[arg(short = 'i', long)]
     interactive: bool,
-    /// The container's name [default: twelve random digits]
-    #[arg(long, value_name = "N")]
+    /// The container's name [default: twelve random hexadecimal digits]
+    #[arg(long, value_name = "NAME")]
     name: Option<String>,
     /// The image, as it was named when imported
     #[arg(long, value_name = "IMAGE", default_value = "busybox")]
@@ -61,25 +61,25 @@ pub struct Arguments {
     #[arg(short = 'w', long = "workdir", value_name = "DIR")]
     working_dir: Option<PathBuf>,
     /// The host name that the container sees [default: the container's name]
-    #[arg(long, value_name = "H")]
+    #[arg(long, value_name = "NAME")]
     hostname: Option<String>,
     /// The network: none but its own loopback, or the host's
     #[arg(long = "net", value_enum, default_value = "none")]
     network: Network,
-    /// Memory, swap included: a number of bytes with b, k, m or g; or max
-    #[arg(short = 'm', long, value_name = "BYTES", value_parser = parse_bytes)]
+    /// Memory, swap included, as in 100m: a number with b, k, m or g; or max
+    #[arg(short = 'm', long, value_name = "BYTES", value_parser = parse_bytes, allow_negative_numbers = true)]
     memory: Option<Limit>,
-    /// The weight for CPU time when it is short; 1024 is everybody's
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(2..=262_144))]
+    /// The weight, from 2 to 262144, for CPU time when it is short; 1024 is everybody's
+    #[arg(long, value_name = "N", value_parser = parse_shares, allow_negative_numbers = true)]
     cpu_shares: Option<u64>,
     /// How many CPUs' time it may use: 0.5 is half of one
-    #[arg(long, value_name = "N", value_parser = parse_cpus)]
+    #[arg(long, value_name = "N", value_parser = parse_cpus, allow_negative_numbers = true)]
     cpus: Option<f64>,
     /// The CPUs that it may run on, as in 0-2,7
     #[arg(long, value_name = "LIST")]
     cpuset_cpus: Option<String>,
     /// The number of processes and threads; or max
-    #[arg(long, value_name = "N", value_parser = parse_count)]
+    #[arg(long, value_name = "N", value_parser = parse_count, allow_negative_numbers = true)]
     pids_limit: Option<Limit>,
     /// Keep the workspace afterwards, for `mydocker diff`; `prune --kept` deletes it
     #[arg(long)]
@@ -92,7 +92,7 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]
     trace: Option<Option<PathBuf>>,
     /// The command; all that follows it is its own
-    #[arg(value_name = "CMD", required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    #[arg(value_name = "CMD", required = true, trailing_var_arg = true)]
     command: Vec<OsString>,
 }
 
@@ -190,6 +190,13 @@ fn parse_count(text: &str) -> std::result::Result<Limit, String> {
         _ if text == "max" => Ok(Limit::Max),
         Ok(count) if count > 0 => Ok(Limit::At(count)),
         _ => Err("write a number above 0, or max".into()),
+    }
+}
+
+fn parse_shares(text: &str) -> std::result::Result<u64, String> {
+    match text.parse() {
+        Ok(shares) if (2..=262_144).contains(&shares) => Ok(shares),
+        _ => Err("write a number from 2 to 262144".into()),
     }
 }
 

@@ -34,16 +34,17 @@ pub fn decompress<'a>(
 ) -> Result<BufReader<Box<dyn Read + 'a>>> {
     // A pipe may give less than was asked for, so the head is read apart.
     let mut head = Vec::new();
-    (&mut source)
-        .take(6)
-        .read_to_end(&mut head)
-        .map_err(|error| Error::new(format!("{label} cannot be read")).because(error.to_string()))?;
+    (&mut source).take(6).read_to_end(&mut head).map_err(|error| {
+        Error::new(format!("{label} cannot be read")).because(error.to_string())
+    })?;
     if let Some((_, what, advice)) = OTHERS.iter().find(|(magic, ..)| head.starts_with(magic)) {
-        return Err(Error::new(format!("{label} {what}, which cannot be read here")).advise(*advice));
+        return Err(
+            Error::new(format!("{label} {what}, which cannot be read here")).advise(*advice)
+        );
     }
     let is_gzip = head.starts_with(GZIP);
-    let is_zstd = head.starts_with(ZSTD)
-        || head.get(1..4) == Some(ZSTD_SKIPPABLE) && head[0] & 0xf0 == 0x50;
+    let is_zstd =
+        head.starts_with(ZSTD) || head.get(1..4) == Some(ZSTD_SKIPPABLE) && head[0] & 0xf0 == 0x50;
 
     let whole = Cursor::new(head).chain(source);
     let unpacked: Box<dyn Read> = match (is_gzip, is_zstd) {

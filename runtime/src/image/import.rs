@@ -4,13 +4,11 @@ use std::fs::{DirBuilder, File};
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
-use std::thread;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use nix::fcntl::{Flock, FlockArg};
-use nix::sched::{CloneFlags, unshare};
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::mkdtemp;
 
@@ -52,26 +50,6 @@ pub fn import(
     form: WhiteoutForm,
     progress: bool,
 ) -> Result<Summary> {
-    // All modes are to be as in the archive. The umask that would change them
-    // belongs to the whole process, unless a thread has one of its own.
-    thread::scope(|scope| {
-        let import = scope.spawn(|| {
-            unshare(CloneFlags::CLONE_FS)
-                .map_err(|errno| Error::call("unshare(CLONE_FS)", errno))?;
-            umask(Mode::empty());
-            import_without_umask(root, name, source, form, progress)
-        });
-        import.join().unwrap_or_else(|panic| resume_unwind(panic))
-    })
-}
-
-fn import_without_umask(
-    root: &Path,
-    name: &str,
-    source: &Path,
-    form: WhiteoutForm,
-    progress: bool,
-) -> Result<Summary> {
     // Before the long work: is the name free, is the source there?
     let image = folder(root, name)?;
     if image.symlink_metadata().is_ok() {
@@ -80,7 +58,9 @@ fn import_without_umask(
     }
     let source = Source::open(source)?;
 
-    // All work is done in a folder that is no image yet.
+    // All work is done in a folder that is no image yet. All modes are given in
+    // full, so the umask has no say.
+    let _no_umask = NoUmask::set();
     let images = images(root);
     DirBuilder::new().recursive(true).mode(0o700).create(&images).on("mkdir", &images)?;
     clear_leftovers(root)?;
@@ -95,6 +75,27 @@ fn import_without_umask(
         let _ = delete_tree(&draft);
     }
     imported
+}
+
+/// As long as this lives, the umask is 0. It belongs to the whole process, so
+/// there is only one import at a time.
+struct NoUmask {
+    before: Mode,
+    _alone: MutexGuard<'static, ()>,
+}
+
+impl NoUmask {
+    fn set() -> NoUmask {
+        static ALONE: Mutex<()> = Mutex::new(());
+        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        NoUmask { before: umask(Mode::empty()), _alone: alone }
+    }
+}
+
+impl Drop for NoUmask {
+    fn drop(&mut self) {
+        umask(self.before);
+    }
 }
 
 /// Where an archive comes from.
@@ -122,7 +123,7 @@ impl Source {
         if metadata.is_dir() {
             return Ok(Source::Folder { folder: source.into(), label });
         }
-        let size = metadata.is_file().then(|| metadata.len());
+        let size = metadata.is_file().then_some(metadata.len());
         Ok(Source::Stream { stream, size, label })
     }
 }
@@ -154,7 +155,9 @@ fn fill(
             let image = archive::recognise(&folder, &label)?.ok_or_else(|| {
                 Error::new(format!("{label} is a folder, but no OCI image layout"))
                     .because("it has no oci-layout and index.json")
-                    .advise(format!("to import its files: tar -C {label} -c . | mydocker image import NAME -"))
+                    .advise(format!(
+                        "to import its files: tar -C {label} -c . | mydocker image import NAME -"
+                    ))
             })?;
             let layers = unpack_layers(draft, &folder, &label, &image, form, progress)?;
             (label, image, layers)
@@ -167,7 +170,8 @@ fn fill(
             let layer = unpack(counted, &label, &bottom, &[], form)?;
             match archive::recognise(&bottom, &label)? {
                 None => {
-                    let image = ImageArchive { layers: Vec::new(), env: Vec::new(), working_dir: None };
+                    let image =
+                        ImageArchive { layers: Vec::new(), env: Vec::new(), working_dir: None };
                     (label, image, vec![layer])
                 }
                 Some(image) => {

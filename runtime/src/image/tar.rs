@@ -191,12 +191,12 @@ impl<R: Read> TarReader<R> {
     fn entry(&mut self, header: &Header, mut size: u64, said: Extensions) -> Result<Entry> {
         let pax = said.pax.as_deref().map(pax::parse).transpose();
         let pax = pax.map_err(|why| self.damaged(why))?.unwrap_or_default();
-        let path = pax.path.map(OsString::from).unwrap_or_else(|| match &said.gnu_name {
+        let path = pax.path.unwrap_or_else(|| match &said.gnu_name {
             Some(name) => until_nul(name),
             None => OsStr::from_bytes(&header.path_bytes()).into(),
         });
         self.place = Some(path.clone());
-        let link = pax.link.map(OsString::from).unwrap_or_else(|| match &said.gnu_link {
+        let link = pax.link.unwrap_or_else(|| match &said.gnu_link {
             Some(name) => until_nul(name),
             None => OsStr::from_bytes(&header.link_name_bytes().unwrap_or_default()).into(),
         });
@@ -262,7 +262,8 @@ impl<R: Read> TarReader<R> {
             entry.sparse = match pax.sparse_size {
                 Some(real_size) => Some(self.pax_sparse_map(real_size)?),
                 None if pax.is_old_sparse => {
-                    return Err(self.refusal("it is sparse in a way that is no longer used")
+                    return Err(self
+                        .refusal("it is sparse in a way that is no longer used")
                         .advise("make the archive with tar --format=gnu, or without --sparse"));
                 }
                 None => None,
@@ -282,7 +283,8 @@ impl<R: Read> TarReader<R> {
         let chunk = |part: &tar::GnuSparseHeader| Ok((part.offset()?, part.length()?));
         let mut chunks = Vec::new();
         let parts = gnu.sparse.iter().filter(|part| !part.is_empty());
-        chunks.extend(parts.map(chunk).collect::<io::Result<Vec<_>>>().map_err(|e| self.damaged(e))?);
+        chunks
+            .extend(parts.map(chunk).collect::<io::Result<Vec<_>>>().map_err(|e| self.damaged(e))?);
         let mut is_extended = gnu.is_extended();
         while is_extended {
             let mut block = GnuExtSparseHeader::new();

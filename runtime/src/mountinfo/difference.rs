@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use super::tree::printable;
 use super::{Mount, MountTable};
 
 /// One change; its text form is one line, `MOUNTED /proc proc rw,nosuid private`.
@@ -40,17 +41,17 @@ pub enum Change {
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let describe = |mount: &Mount| {
-            let (path, what) = (mount.mount_point.display(), mount.what());
+            let (path, what) = (printable(&mount.mount_point), mount.what());
             format!("{path} {what} {} {}", mount.options, mount.propagation())
         };
         match self {
             Change::Mounted { mount } => write!(f, "MOUNTED {}", describe(mount)),
             Change::Umounted { mount } => write!(f, "UMOUNTED {}", describe(mount)),
             Change::Moved { from, mount } => {
-                write!(f, "MOVED {} -> {}", from.display(), describe(mount))
+                write!(f, "MOVED {} -> {}", printable(from), describe(mount))
             }
             Change::Remounted { from, mount } => {
-                write!(f, "REMOUNTED {}", mount.mount_point.display())?;
+                write!(f, "REMOUNTED {}", printable(&mount.mount_point))?;
                 for (before, after) in [
                     (&from.options, &mount.options),
                     (&from.propagation(), &mount.propagation()),

@@ -1,21 +1,28 @@
 //! The mount table drawn as a tree: what is mounted on what.
 
 use std::fmt;
+use std::path::Path;
 
 use super::{Mount, MountTable};
 
 impl fmt::Display for MountTable {
     /// One line a mount: where, what, with which options and propagation.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut rows: Vec<(String, &Mount)> = Vec::new();
+        let mut labels = Vec::new();
         for root in self.mounts.iter().filter(|mount| !self.has_parent(mount)) {
-            self.rows_of(root, "", "", &mut rows);
+            self.labels_of(root, "", "", &mut labels);
         }
-        let width = rows.iter().map(|(label, _)| label.chars().count()).max().unwrap_or(0);
-        for (label, mount) in rows {
-            let what = mount.what();
-            let (options, propagation) = (&mount.options, mount.propagation());
-            writeln!(f, "{label:width$}  {what}  {options}  {propagation}")?;
+        let rows: Vec<[String; 4]> = labels
+            .into_iter()
+            .map(|(label, mount)| [label, mount.what(), mount.options.clone(), mount.propagation()])
+            .collect();
+        let width = |column: usize| {
+            rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default()
+        };
+        let [place, what, options] = [width(0), width(1), width(2)];
+        for row in &rows {
+            let [a, b, c, d] = row;
+            writeln!(f, "{a:place$}  {b:what$}  {c:options$}  {d}")?;
         }
         Ok(())
     }
@@ -25,16 +32,25 @@ impl Mount {
     /// What is mounted, in a word or two: `tmpfs`, `ext4[/home/me]`, or
     /// `proc /dev/x` where the source says more than the type.
     pub fn what(&self) -> String {
-        let source = self.source.display().to_string();
         let mut what = self.fs_type.clone();
-        if self.root.as_os_str() != "/" {
-            what += &format!("[{}]", self.root.display());
+        if self.root != Path::new("/") {
+            what += &format!("[{}]", printable(&self.root));
         }
+        let source = printable(&self.source);
         if source != self.fs_type && source != "none" && !source.is_empty() {
             what += &format!(" {source}");
         }
         what
     }
+}
+
+/// A path on one line of a terminal, whatever bytes are in it: control
+/// characters are written as escapes.
+pub(super) fn printable(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    text.chars()
+        .flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] })
+        .collect()
 }
 
 impl MountTable {
@@ -43,14 +59,14 @@ impl MountTable {
     }
 
     /// Appends `mount` and everything mounted on it, each with its drawn label.
-    fn rows_of<'a>(
+    fn labels_of<'a>(
         &'a self,
         mount: &'a Mount,
         branch: &str,
         indent: &str,
-        rows: &mut Vec<(String, &'a Mount)>,
+        labels: &mut Vec<(String, &'a Mount)>,
     ) {
-        rows.push((format!("{branch}{}", mount.mount_point.display()), mount));
+        labels.push((format!("{branch}{}", printable(&mount.mount_point)), mount));
         let mut children: Vec<&Mount> = self
             .mounts
             .iter()
@@ -60,7 +76,12 @@ impl MountTable {
         for (index, child) in children.iter().enumerate() {
             let (branch, below) =
                 if index + 1 == children.len() { ("└─", "  ") } else { ("├─", "│ ") };
-            self.rows_of(child, &format!("{indent}{branch}"), &format!("{indent}{below}"), rows);
+            self.labels_of(
+                child,
+                &format!("{indent}{branch}"),
+                &format!("{indent}{below}"),
+                labels,
+            );
         }
     }
 }

@@ -14,16 +14,14 @@ use std::time::{Duration, Instant};
 use nix::NixPath;
 use nix::dir::{Dir, Entry, Type};
 use nix::errno::Errno;
-use nix::fcntl::{
-    AtFlags, OFlag, OpenHow, RenameFlags, ResolveFlag, open, openat2, renameat2,
-};
+use nix::fcntl::{AtFlags, OFlag, OpenHow, RenameFlags, ResolveFlag, open, openat2, renameat2};
 use nix::mount::MntFlags;
 use nix::sys::stat::{FchmodatFlags, Mode, fchmod, fchmodat, fstatat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use crate::error::{Error, OnPath, Result};
 use crate::mountinfo::MountTable;
-use crate::sys;
+use crate::{explain, sys};
 
 /// How long a mount may stay busy before that is an error. The processes of a
 /// container that was just killed need a moment to let go of it.
@@ -59,6 +57,10 @@ pub fn delete_mount_point(folder: &Path) -> Result<()> {
         Err(error) if error.raw_os_error() == Some(libc::ENOENT) => return Ok(()),
         other => other.on("realpath", folder)?,
     };
+    // Nearly always there is this one mount or none: then the first look at the
+    // table below is also the last. If it fails, the table tells what to do.
+    let _ = sys::umount2(&folder.join("mnt"), MntFlags::UMOUNT_NOFOLLOW);
+
     let deadline = Instant::now() + BUSY_FOR;
     let mut pause = Duration::from_millis(1);
     loop {
@@ -72,6 +74,9 @@ pub fn delete_mount_point(folder: &Path) -> Result<()> {
             }
             // Somebody else has unmounted it since the table was read.
             Err(error) if error.errno() == Some(Errno::EINVAL) && is_gone(deepest.id) => {}
+            Err(error) if error.errno() == Some(Errno::EBUSY) => {
+                return Err(error.explained(explain::busy(&deepest.mount_point)));
+            }
             Err(error) => return Err(error),
         }
     }
@@ -197,6 +202,10 @@ impl Deletion {
         };
         if !is_directory {
             return unlink(parent, name, UnlinkatFlags::NoRemoveDir).on("unlink", &path);
+        }
+        // Many are empty; what keeps another one from going, we shall see.
+        if unlinkat(parent, name, UnlinkatFlags::RemoveDir).is_ok() {
+            return Ok(());
         }
         let directory = match open_directory(parent, name) {
             Err(Errno::ENOENT) => return Ok(()),

@@ -98,7 +98,13 @@ impl Diff {
         }
     }
 
-    fn entry(&mut self, upper: &Path, metadata: &Metadata, path: PathBuf, below: Found) -> Result<()> {
+    fn entry(
+        &mut self,
+        upper: &Path,
+        metadata: &Metadata,
+        path: PathBuf,
+        below: Found,
+    ) -> Result<()> {
         if !metadata.is_dir() {
             let kind = if matches!(below, Found::Nothing) { Kind::Added } else { Kind::Changed };
             self.note(kind, path);

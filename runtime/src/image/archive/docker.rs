@@ -22,7 +22,7 @@ struct Manifest {
 /// The image archive is damaged, or holds several images.
 pub fn image(files: &Files) -> Result<Option<ImageArchive>> {
     let path = Path::new("manifest.json");
-    if files.find(path)?.is_none() {
+    if files.find(path).is_none() {
         return Ok(None);
     }
     // Many programs have a file of that name, also in the root of an image.
@@ -33,7 +33,7 @@ pub fn image(files: &Files) -> Result<Option<ImageArchive>> {
             false => Err(several_images(&files.label, manifests.into_iter().map(name).collect())),
         };
     };
-    if files.find(Path::new(&manifest.config))?.is_none() {
+    if files.find(Path::new(&manifest.config)).is_none() {
         return Ok(None);
     }
 

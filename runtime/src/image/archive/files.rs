@@ -5,7 +5,6 @@ use std::io::{self, Read};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
 use serde::de::DeserializeOwned;
@@ -37,23 +36,20 @@ impl Files {
         Ok(Files { folder: opened, label: label.into() })
     }
 
-    /// Opens the regular file `path`; no symbolic link leads out of the folder.
-    /// `None` if there is none.
-    ///
-    /// # Errors
-    /// It cannot be opened.
-    pub fn find(&self, path: &Path) -> Result<Option<File>> {
-        let found = match open_in_root(&self.folder, path, OFlag::O_PATH) {
-            Err(Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP) => return Ok(None),
-            other => File::from(other.on("openat2", path)?),
-        };
+    /// Opens the regular file `path`, if there is one that can be read; no
+    /// symbolic link leads out of the folder.
+    pub fn find(&self, path: &Path) -> Option<File> {
+        let found = File::from(open_in_root(&self.folder, path, OFlag::O_PATH).ok()?);
         // To open a fifo would wait, and a device might do anything; so it is
         // opened when it is known to be neither.
-        if !found.metadata().on("fstat", path)?.is_file() {
-            return Ok(None);
+        if !found.metadata().ok()?.is_file() {
+            return None;
         }
-        let file = File::open(format!("/proc/self/fd/{}", found.as_raw_fd()));
-        file.on("open", path).map(Some)
+        File::open(format!("/proc/self/fd/{}", found.as_raw_fd())).ok()
+    }
+
+    fn get(&self, path: &Path) -> Result<File> {
+        self.find(path).ok_or_else(|| self.damaged(path, "it is missing, or cannot be read"))
     }
 
     /// Opens the archive of a layer, after its checksum was compared.
@@ -62,7 +58,7 @@ impl Files {
     /// It is missing or altered.
     pub fn open_layer(&self, blob: &Blob) -> Result<File> {
         let path = &blob.path;
-        let open = || self.find(path)?.ok_or_else(|| self.damaged(path, "it is missing"));
+        let open = || self.get(path);
         let (sum, expected) = match &blob.digest {
             None => return open(),
             Some(Digest::OfFile(expected)) => (checksum(open()?), expected),
@@ -129,9 +125,8 @@ impl Files {
     }
 
     fn read_bytes(&self, path: &Path) -> Result<Vec<u8>> {
-        let file = self.find(path)?.ok_or_else(|| self.damaged(path, "it is missing"))?;
         let mut bytes = Vec::new();
-        file.take(JSON_LIMIT + 1).read_to_end(&mut bytes).on("read", path)?;
+        self.get(path)?.take(JSON_LIMIT + 1).read_to_end(&mut bytes).on("read", path)?;
         match bytes.len() as u64 > JSON_LIMIT {
             true => Err(self.damaged(path, format!("it has more than {JSON_LIMIT} bytes"))),
             false => Ok(bytes),

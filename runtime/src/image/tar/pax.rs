@@ -41,7 +41,9 @@ pub fn parse(records: &[u8]) -> Result<Pax, String> {
         let bytes = || Some(OsString::from_vec(value.to_vec()));
         let number = || {
             let text = str::from_utf8(value).unwrap_or_default();
-            text.parse().map(Some).map_err(|_| format!("{text:?} is no number for {}", key.display()))
+            text.parse()
+                .map(Some)
+                .map_err(|_| format!("{text:?} is no number for {}", key.display()))
         };
         match key.as_bytes() {
             // A record without a value takes back what was said before.

@@ -119,7 +119,8 @@ impl Tree {
         let no_follow = AtFlags::AT_SYMLINK_NOFOLLOW;
         self.set_owner(attributes, |uid, gid| fchownat(&directory, name, uid, gid, no_follow))
             .map_err(|errno| self.error("fchownat", path, errno))?;
-        let through_proc = Path::new("/proc/self/fd").join(directory.as_raw_fd().to_string()).join(name);
+        let through_proc =
+            Path::new("/proc/self/fd").join(directory.as_raw_fd().to_string()).join(name);
         self.set_xattrs(attributes, |attribute, value| {
             lsetxattr(&through_proc, attribute, value, XattrFlags::empty()).map_err(errno)
         })

@@ -1,0 +1,148 @@
+//! Signals to `mydocker`, and the processes of a container.
+
+use std::io::Read;
+use std::process::Stdio;
+use std::time::Duration;
+
+use harness::host::{Host, Running, wait_until};
+use nix::sys::signal::{Signal, kill};
+use rstest::rstest;
+
+use crate::host;
+
+/// A command with a handler for all that is forwarded.
+const WITH_HANDLERS: &str = "trap 'exit 41' INT; trap 'exit 42' TERM; trap 'exit 43' HUP; \
+                             trap 'exit 44' QUIT; sleep 1000 & echo ready; wait";
+
+#[rstest]
+#[case(Signal::SIGINT, 41)]
+#[case(Signal::SIGTERM, 42)]
+#[case(Signal::SIGHUP, 43)]
+#[case(Signal::SIGQUIT, 44)]
+fn a_signal_to_mydocker_reaches_the_commands_handler(#[case] signal: Signal, #[case] code: i32) {
+    let host = host();
+    let running = host.start("handles", &[], WITH_HANDLERS);
+    kill(running.pid(), signal).expect("it is there");
+    let output = running.wait();
+    assert_eq!(output.status.code(), Some(code));
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+}
+
+/// Waits until `mydocker` has written a line on stderr.
+fn read_stderr_line(running: &mut Running) -> String {
+    let mut line = Vec::new();
+    let stderr = running.child.stderr.as_mut().expect("a pipe");
+    let mut byte = [0];
+    while line.last() != Some(&b'\n') && stderr.read(&mut byte).expect("stderr") > 0 {
+        line.push(byte[0]);
+    }
+    String::from_utf8_lossy(&line).into_owned()
+}
+
+#[rstest]
+#[case(Signal::SIGINT)]
+#[case(Signal::SIGTERM)]
+fn a_command_without_a_handler_is_killed_by_the_second_signal(#[case] signal: Signal) {
+    let host = host();
+    let mut running = host.start("deaf", &[], "echo ready; exec sleep 1000");
+    let pid1 = running.pid1();
+    wait_until("sleep runs", || is_called(pid1, "sleep"));
+    kill(running.pid(), signal).expect("it is there");
+    let note = read_stderr_line(&mut running);
+    assert!(note.contains(&format!("does not handle {signal}")), "{note}");
+    assert!(is_called(pid1, "sleep"), "the first signal is dropped");
+    kill(running.pid(), signal).expect("it is there");
+    assert_eq!(running.wait().status.code(), Some(137));
+    host.assert_untouched();
+}
+
+fn is_called(pid: nix::unistd::Pid, name: &str) -> bool {
+    std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm.trim() == name)
+}
+
+/// strace holds the container before it has pivoted.
+#[rstest]
+#[case(Signal::SIGINT)]
+#[case(Signal::SIGTERM)]
+#[case(Signal::SIGHUP)]
+fn a_signal_before_the_command_has_started_ends_the_start(#[case] signal: Signal) {
+    let host = host();
+    let log = host.path("strace");
+    let command = host.command();
+    let mut strace = std::process::Command::new("strace");
+    strace.args(["-f", "-qq", "-o"]).arg(&log);
+    strace.args(["-e", "trace=pivot_root", "-e", "inject=pivot_root:delay_enter=60s"]);
+    strace.arg(command.get_program()).args(["run", "--name", "slow", "echo", "started"]);
+    strace.env("MYDOCKER_ROOT", host.root()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let running = Running { child: strace.spawn().expect("strace") };
+    wait_until("the container is about to pivot", || {
+        std::fs::read_to_string(&log).is_ok_and(|log| log.contains("pivot_root("))
+    });
+    // strace's only child is mydocker.
+    kill(running.pid1(), signal).expect("it is there");
+    let output = running.wait();
+    assert_eq!(output.status.code(), Some(137), "{output:?}");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "");
+    host.assert_untouched();
+}
+
+#[test]
+fn ctrl_c_at_any_moment_leaves_nothing() {
+    let host = host();
+    for delay in 0..40 {
+        let mut command = host.command();
+        command.args(["run", "true"]).stderr(Stdio::null());
+        let mut child = command.spawn().expect("mydocker starts");
+        // Not to wait for anything, but to hit another moment each time.
+        std::thread::sleep(Duration::from_micros(delay * 250));
+        let _ = kill(nix::unistd::Pid::from_raw(child.id() as i32), Signal::SIGINT);
+        child.wait().expect("its status");
+        host.assert_untouched();
+    }
+}
+
+#[test]
+fn orphans_are_reaped_by_a_shell_that_is_pid_1() {
+    let host = host();
+    // Each subshell leaves a `true` behind that nobody waits for.
+    let script = "for i in 1 2 3 4 5 6 7 8; do (true & true &) ; done; echo ready; \
+                  while sleep 0.01; do :; done";
+    let running = host.start("orphans", &[], script);
+    wait_until("no orphan is a zombie", || zombies(running.pid1()) == 0);
+    stop(&host, running);
+}
+
+#[test]
+fn mydocker_itself_has_no_zombie() {
+    let host = host();
+    let running = host.start("clean", &["-t"], "true; echo ready; read end");
+    assert_eq!(zombies(running.pid()), 0);
+    drop(running.finish());
+}
+
+fn zombies(parent: nix::unistd::Pid) -> usize {
+    let children = std::fs::read_to_string(format!("/proc/{parent}/task/{parent}/children"));
+    let is_zombie = |pid: &&str| {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        status.contains("State:\tZ")
+    };
+    children.expect("a list of children").split_whitespace().filter(is_zombie).count()
+}
+
+fn stop(host: &Host, running: Running) {
+    kill(running.pid1(), Signal::SIGKILL).expect("it is there");
+    running.wait();
+    host.assert_untouched();
+}
+
+#[test]
+fn what_the_command_leaves_running_ends_with_it() {
+    let host = host();
+    let running = host.start("leaves", &[], "sleep 1000 & echo ready; read end");
+    let pid1 = running.pid1();
+    let children = std::fs::read_to_string(format!("/proc/{pid1}/task/{pid1}/children"));
+    let sleeper = children.expect("a list of children").trim().to_owned();
+    assert!(is_called(nix::unistd::Pid::from_raw(sleeper.parse().expect("one child")), "sleep"));
+    running.finish();
+    assert!(!std::path::Path::new("/proc").join(sleeper).exists());
+}
