@@ -244,7 +244,7 @@ pub fn exec(errno: Errno, program: &Path) -> Option<Cause> {
             "the file is there, but not the interpreter or the loader that it names",
             "the image needs that too; or use a static binary",
         )),
-        (Errno::ENOENT, None) => path(errno, program),
+        (Errno::ENOENT | Errno::ENOTDIR, None) => path(errno, program),
         (Errno::EACCES, Some(file)) if file.is_dir() => Some(Cause::new("it is a directory", "")),
         (Errno::EACCES, Some(file)) if file.mode() & 0o111 == 0 => {
             Some(Cause::new(format!("its mode is {:04o}", file.mode() & 0o7777), "chmod +x it"))

@@ -1,11 +1,12 @@
 //! What a container sees of the kernel: /proc and /sys.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::mount::MsFlags;
 
 use crate::error::Result;
 use crate::sys;
+use crate::volume::{OpenVolume, Volume};
 
 /// What tells of the host, or asks it for work. As docker masks them.
 const MASKED: [&str; 14] = [
@@ -47,6 +48,17 @@ pub fn mount_proc() -> Result<()> {
 pub fn mount_sys(writable: bool) -> Result<()> {
     let read_only = if writable { MsFlags::empty() } else { MsFlags::MS_RDONLY };
     sys::mount("sysfs", Path::new("/sys"), "sysfs", HARMLESS | read_only, "")
+}
+
+/// The host's /sys with all that is mounted on it, read-only unless `writable`.
+/// The kernel mounts a sysfs only for an owner of the network that it shows: so
+/// a user on the host's network gets the host's.
+///
+/// # Errors
+/// As open_tree(2).
+pub fn open_host_sys(writable: bool) -> Result<OpenVolume> {
+    let sys = PathBuf::from("/sys");
+    Volume { host: sys.clone(), container: sys, read_only: !writable }.open()
 }
 
 /// Hides the masked parts and makes the dangerous ones read-only. /dev/null

@@ -101,7 +101,9 @@ pub fn execute(command: &[OsString], environment: &Environment) -> Result<Infall
     }
     let mut found_but = None;
     let path = environment.get("PATH").unwrap_or(OsStr::new(DEFAULT_PATH));
-    for folder in path.as_bytes().split(|&byte| byte == b':') {
+    // An empty name would be found everywhere, as the folder itself.
+    let folders = path.as_bytes().split(|&byte| byte == b':').filter(|_| !name.is_empty());
+    for folder in folders {
         let folder = if folder.is_empty() { b"." } else { folder };
         let program = PathBuf::from(OsString::from_vec(folder.to_vec())).join(name);
         if program.exists() {

@@ -141,6 +141,7 @@ fn start(spec: &Spec, container: &mut Container, group: &Group, signals: &Signal
     let child = sys::clone(namespaces, || {
         let inside = Inside { spec, workspace: &workspace, privileges, hostname, size };
         let Err(error) = inside.start(&theirs, ours.as_raw_fd());
+        trace::finish();
         // If the parent has gone there is nobody to tell.
         let _ = theirs.send(&Message::Failed(error));
         crate::error::FAILED.into()
@@ -235,6 +236,10 @@ impl Inside<'_> {
         let volumes: Vec<OpenVolume> =
             spec.volumes.iter().map(Volume::open).collect::<Result<_>>()?;
         let devices = dev::open_devices(self.privileges)?;
+        let host_sys = match (spec.host_network, self.privileges) {
+            (false, _) | (true, Privileges::Root) => None,
+            (true, _) => Some(proc::open_host_sys(spec.privileged)?),
+        };
 
         // 5. The workspace becomes the root. If that fails the start ends
         //    here: the command must not run on the host's files.
@@ -247,7 +252,10 @@ impl Inside<'_> {
         //    only to who still sees another one.
         trace::step("mount /proc and /sys");
         proc::mount_proc()?;
-        proc::mount_sys(spec.privileged)?;
+        match host_sys {
+            Some(sys) => sys.attach()?,
+            None => proc::mount_sys(spec.privileged)?,
+        }
 
         // 7. Nothing of the host is left to be seen.
         trace::step("detach the old root");

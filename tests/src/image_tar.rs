@@ -1,5 +1,6 @@
 //! Images made for a test: layers, and the archive that holds them.
 
+use std::ffi::OsStr;
 use std::path::Path;
 
 use tar::{Builder, EntryType, Header};
@@ -79,6 +80,7 @@ impl Layer {
 
     fn link(mut self, kind: EntryType, path: &str, target: impl AsRef<Path>) -> Layer {
         let mut header = self.header(kind, 0o777);
+        header.set_size(0);
         self.archive.append_link(&mut header, path, target).expect("an archive in memory");
         self
     }
@@ -132,8 +134,11 @@ impl Image {
     /// # Panics
     /// The import fails.
     pub fn import(&self, host: &Host, name: &str, options: &[&str]) {
-        let import = ["image", "import", name, "-"].into_iter().chain(options.iter().copied());
-        host.mydocker(import).write_stdin(self.archive()).assert().success();
+        let archive = host.path(&format!("{name}.tar"));
+        std::fs::write(&archive, self.archive()).expect("the archive");
+        let import = ["image", "import", name].map(OsStr::new).into_iter();
+        let options = options.iter().map(OsStr::new);
+        host.mydocker(import.chain([archive.as_os_str()]).chain(options)).assert().success();
     }
 
     fn archive(&self) -> Vec<u8> {

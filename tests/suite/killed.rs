@@ -129,10 +129,10 @@ fn prune_clears_up_after_a_kill_at_any_call(#[case] calls: &str, #[case] at_most
     sweep(calls, at_most);
 }
 
-#[cfg_attr(not(can_root), ignore = "needs root: a user's mydocker mounts in the container only")]
 #[rstest]
 #[case::mount("mount", 1)]
 #[case::umount("umount2", 1)]
+#[cfg_attr(not(can_root), ignore = "needs root: a user's mydocker mounts in the container only")]
 fn prune_clears_up_after_a_kill_at_any_mount(#[case] calls: &str, #[case] at_most: usize) {
     sweep(calls, at_most);
 }

@@ -38,7 +38,6 @@ fn started(host: &Host, name: &str, options: &[&str]) -> Running {
     host.start(name, options, "echo ready; read end")
 }
 
-#[cfg_attr(not(can_cgroups), ignore = "needs root and control groups")]
 #[rstest]
 #[case::memory(&["-m", "100m"], ["memory.max", "memory.limit_in_bytes"], &["104857600"])]
 #[case::no_swap(&["-m", "64m"], ["memory.swap.max", "memory.memsw.limit_in_bytes"], &["0", "67108864"])]
@@ -47,6 +46,7 @@ fn started(host: &Host, name: &str, options: &[&str]) -> Running {
 #[case::cpuset(&["--cpuset-cpus", "0"], ["cpuset.cpus", "cpuset.cpus"], &["0"])]
 #[case::pids(&["--pids-limit", "20"], ["pids.max", "pids.max"], &["20"])]
 #[case::max(&["--pids-limit", "max"], ["pids.max", "pids.max"], &["max"])]
+#[cfg_attr(not(can_cgroups), ignore = "needs root and control groups")]
 fn a_limit_is_in_the_groups_file_while_the_container_runs(
     #[case] option: &[&str],
     #[case] files: [&str; 2],
@@ -118,10 +118,10 @@ fn a_fork_bomb_goes_no_further_than_the_limit() {
     assert_eq!(groups(&name), Vec::<PathBuf>::new());
 }
 
-#[cfg_attr(not(can_cgroups), ignore = "needs root and control groups")]
 #[rstest]
 #[case::a_command_that_is_not_found(&["--pids-limit", "20", "no-such-command"], 127)]
 #[case::a_value_that_the_kernel_refuses(&["--pids-limit", "20", "--cpuset-cpus", "99999", "true"], 125)]
+#[cfg_attr(not(can_cgroups), ignore = "needs root and control groups")]
 fn the_group_is_gone_after_an_error(#[case] arguments: &[&str], #[case] code: i32) {
     let host = host();
     let name = unique(&format!("failed-{code}"));

@@ -1,0 +1,173 @@
+//! What a change of the container leaves in the write layer: the same cases
+//! for every driver that the kernel has.
+//!
+//! What the container sees is one snapshot for all drivers; how the driver
+//! notes it, and what `mydocker diff` reads from that, is one for each.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use harness::host::{Host, Running};
+use harness::image_tar::{Image, Layer};
+use harness::mounts::who;
+use harness::tree::{exact, tree};
+use rstest::rstest;
+
+use crate::host;
+
+/// Each of these is a test for each driver: its name, and what the container does.
+macro_rules! changes {
+    ($($name:ident: $script:literal)*) => {$(
+        #[rstest]
+        #[case::overlay("overlay")]
+        #[cfg_attr(not(can_aufs), ignore = "needs root, and a kernel with AUFS")]
+        #[case::aufs("aufs")]
+        fn $name(#[case] driver: &str) {
+            check(driver, stringify!($name), $script);
+        }
+    )*};
+}
+
+changes! {
+    nothing_changed_leaves_nothing: "true"
+    a_new_file_is_written: "echo new >/fixture/new"
+    a_changed_file_is_copied_up_whole: "echo more >>/fixture/file"
+    a_deleted_file_leaves_a_whiteout: "rm /fixture/file"
+    a_deleted_folder_leaves_one_whiteout: "rm -r /fixture/folder"
+    a_deleted_file_made_again_leaves_no_whiteout: "rm /fixture/file && echo new >/fixture/file"
+    a_file_made_and_deleted_leaves_nothing: "echo new >/fixture/new && rm /fixture/new"
+    a_renamed_file_leaves_a_whiteout_behind: "mv /fixture/file /fixture/moved"
+    a_renamed_folder_takes_its_files_along: "mv /fixture/folder /fixture/moved"
+    a_replaced_folder_hides_the_images: "rm -r /fixture/folder && mkdir /fixture/folder && echo new >/fixture/folder/c"
+    a_folder_replaced_by_a_file_is_hidden: "rm -r /fixture/folder && echo new >/fixture/folder"
+    a_file_replaced_by_a_folder_is_hidden: "rm /fixture/file && mkdir /fixture/file && echo new >/fixture/file/a"
+    a_new_symbolic_link_is_not_followed: "ln -s /fixture/file /fixture/link"
+    a_write_through_a_symbolic_link_changes_its_target: "ln -s file /fixture/link && echo more >>/fixture/link"
+    a_new_hard_link_copies_the_file_up: "ln /fixture/file /fixture/second"
+    a_new_mode_copies_the_file_up: "chmod 600 /fixture/file"
+    a_folders_new_mode_copies_only_the_folder_up: "chmod 700 /fixture/folder"
+}
+
+fn check(driver: &str, name: &str, script: &str) {
+    let host = host();
+    fixture().import(&host, "fixture", &["--driver", driver]);
+    let image = exact(&host.images().join("fixture"));
+
+    let running = start(&host, driver, script);
+    let seen = tree(&inside(&running, "/fixture"));
+    running.finish();
+    insta::assert_snapshot!(format!("{name}__seen"), seen);
+
+    let written = without_needless_marks(&tree(&host.container("c1/write-layer")));
+    let diff = host.mydocker(["diff", "c1"]).assert().success();
+    let diff = String::from_utf8_lossy(&diff.get_output().stdout).into_owned();
+    let text = format!("write layer:\n{written}diff:\n{diff}");
+    insta::assert_snapshot!(format!("{name}__{driver}"), text);
+
+    assert_eq!(exact(&host.images().join("fixture")), image, "the image has changed");
+    host.mydocker(["prune", "--kept"]).assert().success();
+}
+
+#[rstest]
+#[case::overlay("overlay")]
+#[cfg_attr(not(can_aufs), ignore = "needs root, and a kernel with AUFS")]
+#[case::aufs("aufs")]
+fn copying_up_keeps_mode_owner_time_and_attributes(#[case] driver: &str) {
+    let host = host();
+    // Not every tmpfs has user.*, and nobody but root may write trusted.*.
+    let attribute = if who() == "root" { "trusted.note" } else { "user.note" };
+    let layer = Layer::new()
+        .folder("fixture", 0o2751)
+        .owned_by(3, 4)
+        .xattr(attribute, "kept")
+        .file("fixture/file", 0o4754, "old\n");
+    Image::on_busybox().layer(layer).import(&host, "fixture", &["--driver", driver]);
+    // A new time is no new content, which would take the set-user-ID bit away.
+    let running = start(&host, driver, "touch /fixture/file && ln /fixture/file /fixture/new");
+    running.finish();
+
+    let upper = host.container("c1/write-layer/fixture");
+    let lower = host.images().join("fixture/layers/01/fixture");
+    for name in ["", "file"] {
+        let (copy, original) = (upper.join(name), lower.join(name));
+        let what = |path: &Path| {
+            let metadata = path.symlink_metadata().expect("an entry");
+            (metadata.mode(), metadata.uid(), metadata.gid())
+        };
+        assert_eq!(what(&copy), what(&original), "{name:?}");
+    }
+    let original = xattr::get(lower.join("file"), attribute).expect("the attribute");
+    assert_eq!(original.as_deref(), Some(&b"kept"[..]), "a vain test");
+    assert_eq!(xattr::get(upper.join("file"), attribute).expect("the attribute"), original);
+    host.mydocker(["prune", "--kept"]).assert().success();
+}
+
+#[rstest]
+#[case::overlay("overlay")]
+#[cfg_attr(not(can_aufs), ignore = "needs root, and a kernel with AUFS")]
+#[case::aufs("aufs")]
+fn a_hard_link_is_one_file_in_the_write_layer(#[case] driver: &str) {
+    let host = host();
+    fixture().import(&host, "fixture", &["--driver", driver]);
+    let script = "ln /fixture/file /fixture/second && echo more >>/fixture/second";
+    let running = start(&host, driver, script);
+    let inode = |path| inside(&running, path).metadata().expect("a file").ino();
+    assert_eq!(inode("/fixture/file"), inode("/fixture/second"), "in the container");
+    running.finish();
+    let written = |name| host.container("c1/write-layer/fixture").join(name).metadata();
+    let inode = |name| written(name).expect("a file").ino();
+    assert_eq!(inode("file"), inode("second"), "in the write layer");
+    host.mydocker(["prune", "--kept"]).assert().success();
+}
+
+/// Where overlay differs from one file system: a copy has a name of its own.
+#[test]
+fn overlay_separates_the_names_of_a_hard_link_of_the_image() {
+    let host = host();
+    let layer = Layer::new().file("one", 0o644, "old\n").hard_link("two", "one");
+    Image::on_busybox().layer(layer).import(&host, "fixture", &[]);
+    let running = start(&host, "overlay", "echo new >/one");
+    let content = |path| std::fs::read_to_string(inside(&running, path)).expect("a file");
+    assert_eq!([content("/one"), content("/two")], ["new\n", "old\n"]);
+    running.finish();
+    host.mydocker(["prune", "--kept"]).assert().success();
+}
+
+#[test]
+fn the_write_layer_of_one_container_is_not_anothers() {
+    let host = host();
+    let first = host.start("c1", &[], "echo one >/note && echo ready && read end");
+    let second = host.start("c2", &[], "echo two >/note && echo ready && read end");
+    for (running, content) in [(&first, "one\n"), (&second, "two\n")] {
+        assert_eq!(std::fs::read_to_string(inside(running, "/note")).expect("a note"), content);
+    }
+    first.finish();
+    second.finish();
+}
+
+/// A folder with something of each kind, in a layer above busybox.
+fn fixture() -> Image {
+    let layer = Layer::new()
+        .folder("fixture", 0o755)
+        .file("fixture/file", 0o644, "old\n")
+        .folder("fixture/folder", 0o755)
+        .file("fixture/folder/a", 0o644, "a\n")
+        .file("fixture/folder/b", 0o640, "b\n");
+    Image::on_busybox().layer(layer)
+}
+
+/// Starts a container that is kept afterwards, and has done `script`.
+fn start(host: &Host, driver: &str, script: &str) -> Running {
+    let options = ["--keep", "--image", "fixture", "--driver", driver];
+    host.start("c1", &options, &format!("{script} && echo ready && read end"))
+}
+
+fn inside(running: &Running, path: &str) -> std::path::PathBuf {
+    format!("/proc/{}/root{path}", running.pid1()).into()
+}
+
+/// Before 5.14, overlayfs marked every new folder as opaque, also one that
+/// has nothing below it to hide.
+fn without_needless_marks(tree: &str) -> String {
+    tree.replace("/fixture/moved/  opaque", "/fixture/moved/")
+}
