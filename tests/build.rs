@@ -5,6 +5,7 @@
 //! somebody else or on another machine than the one they are built on: a list
 //! as scripts/abilities prints it.
 
+use std::path::PathBuf;
 use std::process::Command;
 
 fn main() {
@@ -20,4 +21,13 @@ fn main() {
     for ability in abilities.split_whitespace() {
         println!("cargo::rustc-cfg=can_{ability}");
     }
+
+    // The image that the tests run, made once.
+    let tar =
+        PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets it")).join("busybox.tar");
+    if !tar.exists() {
+        let made = Command::new("../scripts/busybox-image").arg(&tar).status();
+        assert!(made.expect("scripts/busybox-image runs").success(), "no image: see above");
+    }
+    println!("cargo::rustc-env=BUSYBOX_TAR={}", tar.display());
 }

@@ -109,7 +109,12 @@ fn random_id() -> Result<String> {
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-fn lock_folder(folder: &Path, how: FlockArg) -> Result<Flock<File>> {
+/// Locks the folder of all containers: shared by who makes or deletes one,
+/// exclusive for who looks which are left over.
+///
+/// # Errors
+/// As open(2) and flock(2).
+pub fn lock_folder(folder: &Path, how: FlockArg) -> Result<Flock<File>> {
     let file = File::open(folder).on("open", folder)?;
     Flock::lock(file, how).map_err(|(_, errno)| errno).on("flock", folder)
 }
@@ -143,7 +148,7 @@ pub struct Listed {
 /// # Errors
 /// The folder cannot be read.
 pub fn list(root: &Path) -> Result<Vec<Listed>> {
-    Ok(look_at_all(root)?.into_iter().map(|(listed, _)| listed).collect())
+    Ok(look_at_all(root, false)?.into_iter().map(|(listed, _)| listed).collect())
 }
 
 /// The container `id`.
@@ -175,7 +180,7 @@ pub fn find(root: &Path, id: &str) -> Result<Listed> {
 pub fn prune(root: &Path, kept: bool) -> Result<Vec<String>> {
     let mut cleared = Vec::new();
     let mut failure = None;
-    for (listed, lock) in look_at_all(root)? {
+    for (listed, lock) in look_at_all(root, true)? {
         let clear = |delete: fn(&Path) -> Result<()>| {
             Group::find(&listed.id)?.remove().and_then(|()| delete(&listed.folder))
         };
@@ -194,8 +199,9 @@ pub fn prune(root: &Path, kept: bool) -> Result<Vec<String>> {
     failure.map_or(Ok(cleared), Err)
 }
 
-/// Looks at every container, with the lock of those that nobody owns.
-fn look_at_all(root: &Path) -> Result<Vec<(Listed, Option<Flock<File>>)>> {
+/// Looks at every container, with the lock of those that nobody owns. With
+/// `claim`, half-made ones without a lock get one.
+fn look_at_all(root: &Path, claim: bool) -> Result<Vec<(Listed, Option<Flock<File>>)>> {
     let containers = root.join("containers");
     let _no_create = match lock_folder(&containers, FlockArg::LockExclusive) {
         Err(error) if error.errno() == Some(Errno::ENOENT) => return Ok(Vec::new()),
@@ -206,7 +212,9 @@ fn look_at_all(root: &Path) -> Result<Vec<(Listed, Option<Flock<File>>)>> {
         let entry = entry.on("readdir", &containers)?;
         let (folder, name): (PathBuf, OsString) = (entry.path(), entry.file_name());
         let lock_file = folder.join("lock");
-        let (owned, lock) = match File::open(&lock_file) {
+        let mut options = OpenOptions::new();
+        let opened = options.read(true).write(claim).create(claim).open(&lock_file);
+        let (owned, lock) = match opened {
             Ok(file) => match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
                 Ok(lock) => (false, Some(lock)),
                 Err(_) => (true, None),

@@ -42,7 +42,8 @@ pub fn path(errno: Errno, path: &Path) -> Option<Cause> {
             let metadata = std::fs::metadata(ancestor).ok()?;
             let missing = path.strip_prefix(ancestor).ok()?.components().next()?;
             Some(if metadata.is_dir() {
-                Cause::new(format!("{ancestor:?} has no entry {:?}", missing.as_os_str()), "")
+                let what = format!("{ancestor:?} has no entry {:?}", missing.as_os_str());
+                Cause::new(what, format!("correct the path, or see what is there: ls {ancestor:?}"))
             } else {
                 Cause::new(format!("{ancestor:?} is a file, not a directory"), "")
             })
@@ -54,6 +55,7 @@ pub fn path(errno: Errno, path: &Path) -> Option<Cause> {
                 .find(|a| a.is_dir() && access(*a, AccessFlags::X_OK).is_err())
                 .or_else(|| path.ancestors().skip(1).find(|ancestor| ancestor.is_dir()))?;
             let owner = std::fs::metadata(closed).ok()?;
+            let is_ours = owner.uid() == geteuid().as_raw();
             Some(Cause::new(
                 format!(
                     "{closed:?} belongs to uid {} with mode {:04o}, and this is uid {}",
@@ -61,7 +63,11 @@ pub fn path(errno: Errno, path: &Path) -> Option<Cause> {
                     owner.mode() & 0o7777,
                     geteuid()
                 ),
-                "run as its owner or as root",
+                if is_ours {
+                    format!("chmod u+rwx {closed:?}")
+                } else {
+                    "run as its owner or as root".into()
+                },
             ))
         }
         Errno::ENOSPC => Some(Cause::new(
@@ -75,6 +81,9 @@ pub fn path(errno: Errno, path: &Path) -> Option<Cause> {
                 format!("{:?} is mounted read-only ({})", mount.mount_point, mount.options),
                 "",
             ))
+        }
+        Errno::EEXIST if path.exists() && !path.is_dir() => {
+            Some(Cause::new(format!("{path:?} is there already, and is no directory"), ""))
         }
         Errno::ELOOP => Some(Cause::new(format!("{path:?} has a symbolic link in it"), "")),
         _ => None,
@@ -247,7 +256,8 @@ pub fn exec(errno: Errno, program: &Path) -> Option<Cause> {
         (Errno::ENOENT | Errno::ENOTDIR, None) => path(errno, program),
         (Errno::EACCES, Some(file)) if file.is_dir() => Some(Cause::new("it is a directory", "")),
         (Errno::EACCES, Some(file)) if file.mode() & 0o111 == 0 => {
-            Some(Cause::new(format!("its mode is {:04o}", file.mode() & 0o7777), "chmod +x it"))
+            let mode = file.mode() & 0o7777;
+            Some(Cause::new(format!("its mode is {mode:04o}"), format!("chmod +x {program:?}")))
         }
         (Errno::ENOEXEC, _) => Some(Cause::new(
             "it is no program for this machine, and no script that begins with #!",

@@ -149,20 +149,20 @@ pub fn list(root: &Path) -> Result<Vec<Listed>> {
     Ok(names.map(listed).collect())
 }
 
-/// Removes an image for good. `kept_by` names the containers that were kept
-/// and whose files lie on this image.
+/// Removes an image for good. `used_by` names the containers, running or kept,
+/// whose files lie on this image.
 ///
 /// # Errors
 /// There is no such image, a container uses it, or it cannot be deleted.
-pub fn remove(root: &Path, name: &str, kept_by: &[String]) -> Result<()> {
+pub fn remove(root: &Path, name: &str, used_by: &[String]) -> Result<()> {
     let folder = folder(root, name)?;
     if !folder.is_dir() {
         return Err(missing(root, name));
     }
-    if let Some(first) = kept_by.first() {
+    if !used_by.is_empty() {
         return Err(Error::new(format!("the image {name:?} cannot be removed"))
-            .because(format!("kept containers lie on it: {}", kept_by.join(", ")))
-            .advise(format!("remove those first: mydocker rm {first}")));
+            .because(format!("containers use it, running or kept: {}", used_by.join(", ")))
+            .advise("end them; what is kept is cleared by: mydocker prune --kept"));
     }
     let Some(lock) = lock(&folder, FlockArg::LockExclusiveNonblock)? else {
         return Err(Error::new(format!("the image {name:?} cannot be removed"))

@@ -9,9 +9,11 @@ use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
 use nix::unistd::Pid;
 
 use crate::error::{Error, OnPath, Result};
+use crate::explain;
 use crate::mountinfo::{Mount, MountTable};
 
 /// How long the processes of a killed container may take to end.
@@ -131,7 +133,7 @@ impl Group {
             Ok(()) => Ok(group),
             Err(error) => {
                 group.remove()?;
-                Err(error.advise(ADVICE))
+                Err(error)
             }
         }
     }
@@ -151,7 +153,9 @@ impl Group {
                 write(&subtree, &format!("+{controller}"))?;
             }
             if !self.folders.contains(&folder) {
-                fs::create_dir(&folder).on("mkdir", &folder)?;
+                fs::create_dir(&folder)
+                    .on("mkdir", &folder)
+                    .map_err(|error| error.advise(ADVICE))?;
                 self.folders.push(folder.clone());
             }
             if version == Version::V1 && controller == "cpuset" {
@@ -163,7 +167,7 @@ impl Group {
             }
             for (of, file, value, optional) in limits.files(version) {
                 let path = folder.join(file);
-                if of == controller && !(optional && !path.exists()) {
+                if of == controller && (path.exists() || !optional) {
                     write(&path, &value)?;
                 }
             }
@@ -248,12 +252,19 @@ fn find_hierarchy(table: &MountTable, controller: &str) -> Result<(Version, Path
     found.ok_or_else(|| {
         Error::new(format!("no control group here limits {controller:?}"))
             .because("no mounted hierarchy has that controller (see /proc/cgroups)")
+            .advise(ADVICE)
     })
 }
 
 fn write(path: &Path, value: &str) -> Result<()> {
     fs::write(path, value).map_err(|error| {
-        let call = format!("write {value:?}");
-        Err::<(), _>(error).on(&call, path).unwrap_err()
+        let errno = Errno::from_raw(error.raw_os_error().unwrap_or_default());
+        let error = Error::call(format_args!("write({path:?}, {value:?})"), errno);
+        match errno {
+            Errno::EINVAL | Errno::ERANGE => error
+                .because("the kernel refuses this value")
+                .advise("choose one that this machine has: nproc, free -m"),
+            _ => error.advise(ADVICE).explained(explain::path(errno, path)),
+        }
     })
 }

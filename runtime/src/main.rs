@@ -38,6 +38,13 @@ enum Command {
     #[command(subcommand)]
     Image(cli::image::Command),
     /// List the containers: running, kept, left over by a killed run
+    #[command(after_help = "\
+PID is the container's PID 1, as the host numbers it: /proc/PID/root has its
+files, mydocker mounts --pid PID its mount table.
+
+running    as long as its mydocker run lives
+kept       it has ended, and its run had --keep
+left over  its mydocker was killed before it could clean up: mydocker prune")]
     Ps,
     Prune(cli::containers::PruneArguments),
     Diff(cli::containers::DiffArguments),

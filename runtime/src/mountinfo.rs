@@ -224,12 +224,25 @@ impl MountTable {
         mounts
     }
 
+    /// Whether no path leads to `mount`, because another one hides it: one that
+    /// is mounted at the same place or above it, and that it is not mounted on.
+    pub fn is_covered(&self, mount: &Mount) -> bool {
+        let hides = |other: &&Mount| mount.mount_point.starts_with(&other.mount_point);
+        let carries = |other: &Mount| self.chain(mount).any(|link| link.id == other.id);
+        self.mounts.iter().filter(hides).any(|other| !carries(other))
+    }
+
     /// How many mounts lie under this one, each mounted on the next.
     fn depth(&self, mount: &Mount) -> usize {
+        self.chain(mount).count()
+    }
+
+    /// This mount, the one that it is mounted on, and so on.
+    fn chain<'a>(&'a self, mount: &'a Mount) -> impl Iterator<Item = &'a Mount> {
         let parent = |child: &&Mount| {
             self.mounts.iter().find(|mount| mount.id == child.parent && mount.id != child.id)
         };
         // A broken table may hold a circle: no chain is longer than the table.
-        std::iter::successors(Some(mount), parent).take(self.mounts.len()).count()
+        std::iter::successors(Some(mount), parent).take(self.mounts.len())
     }
 }

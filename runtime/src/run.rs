@@ -264,6 +264,7 @@ impl Inside<'_> {
         trace::step("mount /dev");
         umask(Mode::empty());
         dev::mount_dev(self.privileges, devices)?;
+        umask(Mode::from_bits_truncate(0o022));
 
         trace::step("attach the volumes");
         volumes.into_iter().try_for_each(OpenVolume::attach)?;
@@ -302,7 +303,6 @@ impl Inside<'_> {
 
         // 11. Where the command starts. Like docker, make it if it is missing.
         trace::step("go to the working directory");
-        umask(Mode::from_bits_truncate(0o022));
         fs::create_dir_all(&spec.working_dir).on("mkdir", &spec.working_dir)?;
         sys::chdir(&spec.working_dir)?;
 

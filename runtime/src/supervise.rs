@@ -14,6 +14,7 @@ use nix::unistd::Pid;
 
 use crate::channel::{Channel, Message};
 use crate::error::{Error, OnPath, Result};
+use crate::sys;
 use crate::terminal::Relay;
 
 /// The signals that the container gets in our place.
@@ -25,6 +26,8 @@ const FORWARDED: [Signal; 4] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP,
 /// # Errors
 /// EMFILE and the like.
 pub fn hold_signals() -> Result<SignalFd> {
+    // While it is ignored, the kernel tells of no child's end. See wait(2).
+    sys::set_default_action(libc::SIGCHLD);
     let mut set = SigSet::from_iter(FORWARDED);
     set.add(Signal::SIGCHLD);
     set.add(Signal::SIGWINCH);
@@ -79,6 +82,13 @@ pub fn supervise(
                 relay.read_stdin();
             }
             while ended.is_some() && relay.show_output() {}
+        }
+        // Our terminal has gone, and nobody can end the command any more. The
+        // container's goes too; a command that does not handle that is killed.
+        if relay.as_ref().is_some_and(|relay| relay.hung_up) {
+            relay = None;
+            told.add(Signal::SIGHUP);
+            forward(child, Signal::SIGHUP, &mut told);
         }
         // 4. The end.
         match (ended, failure.take()) {

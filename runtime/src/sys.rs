@@ -18,7 +18,7 @@ use nix::errno::Errno;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
 use nix::mount::{MntFlags, MsFlags};
 use nix::sched::CloneFlags;
-use nix::sys::signal::{SigHandler, SigSet, Signal};
+use nix::sys::signal::{SigSet, Signal};
 use nix::sys::stat::{Mode, SFlag};
 use nix::unistd::Pid;
 
@@ -256,7 +256,9 @@ pub fn sethostname(name: &str) -> Result<()> {
         nix::unistd::sethostname(name),
         || format!("sethostname({name:?})"),
         |errno| {
-            (errno == Errno::EINVAL).then(|| Cause::new("a host name has at most 64 bytes", ""))
+            (errno == Errno::EINVAL).then(|| {
+                Cause::new("a host name has at most 64 bytes", "give a shorter one with --hostname")
+            })
         },
     )
 }
@@ -305,14 +307,19 @@ pub fn set_no_new_privs() -> Result<()> {
     finish(nix::sys::prctl::set_no_new_privs(), || "prctl(PR_SET_NO_NEW_PRIVS, 1)".into(), |_| None)
 }
 
+/// Gives a signal its default action, whatever this process or its parents
+/// set. See signal(7).
+pub fn set_default_action(signal: c_int) {
+    // SAFETY: the default action runs no code of ours. SIGKILL and SIGSTOP
+    // answer EINVAL: they cannot be ignored in the first place.
+    unsafe { libc::signal(signal, libc::SIG_DFL) };
+}
+
 /// Undoes what this process and its parents set: no signal is blocked, none
 /// ignored. See signal(7).
 pub fn reset_signals() {
-    for signal in Signal::iterator() {
-        // SAFETY: the default action runs no code of ours. SIGKILL and SIGSTOP
-        // answer EINVAL: they cannot be ignored in the first place.
-        let _ = unsafe { nix::sys::signal::signal(signal, SigHandler::SigDfl) };
-    }
+    // The real-time signals too, for which nix has no names.
+    (1..=libc::SIGRTMAX()).for_each(set_default_action);
     SigSet::empty().thread_set_mask().expect("a valid set");
 }
 

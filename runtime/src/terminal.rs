@@ -90,6 +90,8 @@ pub struct Relay {
     reads_stdin: bool,
     /// Whether the container's side is still open.
     pub open: bool,
+    /// Whether our own terminal has gone.
+    pub hung_up: bool,
     _raw_mode: Option<RawMode>,
 }
 
@@ -108,6 +110,7 @@ impl Relay {
             typed: Vec::new(),
             reads_stdin: interactive,
             open: true,
+            hung_up: false,
             _raw_mode: raw_mode,
         })
     }
@@ -127,8 +130,7 @@ impl Relay {
         self.open && !self.typed.is_empty()
     }
 
-    /// Takes what was typed. When our terminal has gone the container's ends
-    /// too, and the kernel sends its processes SIGHUP.
+    /// Takes what was typed.
     pub fn read_stdin(&mut self) {
         let mut buffer = [0; BUFFER];
         match nix::unistd::read(stdin(), &mut buffer) {
@@ -139,7 +141,7 @@ impl Relay {
             }
             _ => {
                 self.reads_stdin = false;
-                self.open = false;
+                self.hung_up = true;
             }
         }
     }

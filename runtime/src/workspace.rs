@@ -26,6 +26,7 @@ use crate::image::Image;
 use crate::image::whiteout::WhiteoutForm;
 use crate::privileges::Privileges;
 pub use init_layer::create_init_layer;
+use lookup::Stack;
 
 /// The file system that joins the layers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Serialize, serde::Deserialize)]
@@ -64,11 +65,7 @@ impl Driver {
                     .advise("run as root, or use --driver overlay"));
             }
         }
-        let understood = match self {
-            Driver::Overlay => WhiteoutForm::Overlay,
-            Driver::Aufs => WhiteoutForm::Aufs,
-        };
-        if image.whiteouts() != understood && image.layers().len() > 1 {
+        if image.whiteouts() != self.whiteout_form() && image.layers().len() > 1 {
             let driver = self.name();
             return Err(Error::new(format!(
                 "image {:?} does not suit driver {driver}",
@@ -78,6 +75,14 @@ impl Driver {
             .advise(format!("import it once more, with --driver {driver}")));
         }
         Ok(())
+    }
+
+    /// How layers say to this driver what they hide.
+    pub fn whiteout_form(self) -> WhiteoutForm {
+        match self {
+            Driver::Overlay => WhiteoutForm::Overlay,
+            Driver::Aufs => WhiteoutForm::Aufs,
+        }
     }
 
     /// The driver's name, as on the command line and in /proc/filesystems.
@@ -168,7 +173,8 @@ impl Workspace {
         for directory in [&layers.init_layer, &layers.work, &folder.join("mnt")] {
             DirBuilder::new().mode(0o755).create(directory).on("mkdir", directory)?;
         }
-        create_init_layer(&layers.init_layer, &layers.image, hostname)?;
+        let stack = Stack { directories: layers.image.clone(), form: image.whiteouts() };
+        create_init_layer(&layers.init_layer, &stack, hostname)?;
         create_write_layer(&layers)?;
         Ok(Workspace { folder, layers, driver, durability })
     }

@@ -69,8 +69,8 @@ impl Host {
             image: String::new(),
             folder,
         };
-        let tar = busybox_tar().to_str().expect("a path in UTF-8");
-        host.mydocker(["image", "import", "busybox", tar]).assert().success();
+        let import = ["image".as_ref(), "import".as_ref(), "busybox".as_ref(), &*busybox_tar()];
+        host.mydocker(import).assert().success();
         host.image = tree::exact(&host.images().join("busybox"));
         host.mounts = MountTable::read().expect("the mount table");
         host

@@ -148,9 +148,11 @@ impl Image {
             "config": { "Env": self.env },
             "rootfs": { "type": "layers", "diff_ids": [] },
         });
-        let mut archive = Layer::new()
-            .file("manifest.json", 0o644, manifest.to_string())
-            .file("config.json", 0o644, config.to_string());
+        let mut archive = Layer::new().file("manifest.json", 0o644, manifest.to_string()).file(
+            "config.json",
+            0o644,
+            config.to_string(),
+        );
         for (name, content) in layers.iter().zip(&self.layers) {
             archive = archive.file(name, 0o644, content);
         }

@@ -70,8 +70,7 @@ pub fn line(mount: &Mount, names: &[(&Path, &str)]) -> String {
         .iter()
         .map(|field| field.split(':').next().unwrap_or(field))
         .collect();
-    let propagation =
-        if propagation.is_empty() { "private".into() } else { propagation.join(",") };
+    let propagation = if propagation.is_empty() { "private".into() } else { propagation.join(",") };
     let at = replace(&mount.mount_point.display().to_string());
     let options = replace(&options.join(","));
     format!("{at} {what} {} {propagation} {options}", flags.join(",")).trim_end().to_owned()

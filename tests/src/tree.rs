@@ -5,14 +5,16 @@ use std::fs::Metadata;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
+use nix::sys::stat::{major, minor};
+
 /// One line an entry: kind and mode, path, and what it says: a link's target,
-/// a file's content if it is short, `whiteout`, `opaque`.
+/// a file's content if it is short, a device's number, `whiteout`, `opaque`.
 ///
 /// # Panics
 /// The tree cannot be read.
 pub fn tree(top: &Path) -> String {
     let mut lines = Vec::new();
-    walk(top, top, &mut |path, metadata| {
+    walk(top, &mut |path, metadata| {
         let name = path.strip_prefix(top).expect("below the top").display();
         let mode = metadata.mode() & 0o7777;
         let says = describe(path, metadata);
@@ -31,7 +33,7 @@ pub fn tree(top: &Path) -> String {
 pub fn exact(top: &Path) -> String {
     let mut lines = Vec::new();
     let mut seen = BTreeSet::new();
-    walk(top, top, &mut |path, m| {
+    walk(top, &mut |path, m| {
         // All applets of busybox are one file with many names.
         let is_new = m.is_file() && seen.insert(m.ino());
         let content = if is_new { hash(&std::fs::read(path).expect("a file")) } else { 0 };
@@ -49,14 +51,14 @@ fn hash(bytes: &[u8]) -> u64 {
     hasher.finish()
 }
 
-fn walk(top: &Path, path: &Path, visit: &mut impl FnMut(&Path, &Metadata)) {
+fn walk(path: &Path, visit: &mut impl FnMut(&Path, &Metadata)) {
     let metadata = path.symlink_metadata().expect("an entry");
     visit(path, &metadata);
     if metadata.is_dir() {
         let entries = std::fs::read_dir(path).expect("a folder");
         let mut paths: Vec<_> = entries.map(|entry| entry.expect("an entry").path()).collect();
         paths.sort();
-        paths.iter().for_each(|path| walk(top, path, visit));
+        paths.iter().for_each(|path| walk(path, visit));
     }
 }
 
@@ -64,7 +66,8 @@ fn describe(path: &Path, metadata: &Metadata) -> String {
     let kind = metadata.file_type();
     if kind.is_dir() {
         let marks = ["trusted.overlay.opaque", "user.overlay.opaque"];
-        let opaque = marks.iter().any(|mark| xattr::get(path, mark).is_ok_and(|mark| mark.is_some()));
+        let opaque =
+            marks.iter().any(|mark| xattr::get(path, mark).is_ok_and(|mark| mark.is_some()));
         return if opaque { "/  opaque".into() } else { "/".into() };
     }
     if kind.is_symlink() {
@@ -72,6 +75,10 @@ fn describe(path: &Path, metadata: &Metadata) -> String {
     }
     if kind.is_char_device() && metadata.rdev() == 0 {
         return "  whiteout".into();
+    }
+    if kind.is_char_device() {
+        let (major, minor) = (major(metadata.rdev()), minor(metadata.rdev()));
+        return format!("  char {major}:{minor}");
     }
     if kind.is_file() && metadata.len() <= 60 {
         let content = std::fs::read_to_string(path).unwrap_or_default();

@@ -24,7 +24,8 @@ fn a_folder_made_in_the_container_is_in_the_write_layer_and_gone_afterwards() {
     assert_eq!(on_mnt.is_dir(), is_root, "root has mnt mounted on the host, a user has not");
     assert_eq!(host.mount_changes().len(), usize::from(is_root));
     host.mydocker(["diff", "blog"]).assert().success().stdout("C /root\nA /root/studydocker\n");
-    let row = predicate::str::is_match(r"(?m)^blog +\d+ +busybox +running .* sh -c ").expect("a regex");
+    let row =
+        predicate::str::is_match(r"(?m)^blog +\d+ +busybox +running .* sh -c ").expect("a regex");
     host.mydocker(["ps"]).assert().success().stdout(row);
 
     // After: host.drop checks mounts, containers and image once more.

@@ -177,10 +177,7 @@ fn the_folder_is_the_one_that_is_named(
 #[case::a_relative_data_folder_is_none(
     &[("XDG_DATA_HOME", "data"), ALL[2]], "home/.local/share/mydocker")]
 #[cfg_attr(can_root, ignore = "needs an ordinary user: root's folder is /var/lib/mydocker")]
-fn a_users_folder_is_in_the_users_data(
-    #[case] variables: &[(&str, &str)],
-    #[case] chosen: &str,
-) {
+fn a_users_folder_is_in_the_users_data(#[case] variables: &[(&str, &str)], #[case] chosen: &str) {
     assert_eq!(root_that_is_chosen(&[], variables), chosen);
 }
 

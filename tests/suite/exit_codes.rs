@@ -85,7 +85,11 @@ fn the_first_file_in_the_path_that_can_be_executed_is() {
 
 #[test]
 fn a_working_directory_that_is_missing_is_made() {
-    host().mydocker(["run", "-w", "/made/for/it", "pwd"]).assert().success().stdout("/made/for/it\n");
+    host()
+        .mydocker(["run", "-w", "/made/for/it", "pwd"])
+        .assert()
+        .success()
+        .stdout("/made/for/it\n");
 }
 
 #[test]

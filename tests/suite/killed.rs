@@ -116,7 +116,6 @@ fn prune(host: &Host) {
 #[case::make_folders("/^mkdir(at)?$", 12)]
 #[case::lock("flock", 4)]
 #[case::open("openat", 40)]
-#[case::set_owners("/^f?chown(at)?$", 4)]
 #[case::clone("/^clone3?$", 1)]
 #[case::make_the_channel("socketpair", 1)]
 #[case::write("write", 8)]

@@ -38,11 +38,14 @@ changes! {
     a_file_made_and_deleted_leaves_nothing: "echo new >/fixture/new && rm /fixture/new"
     a_renamed_file_leaves_a_whiteout_behind: "mv /fixture/file /fixture/moved"
     a_renamed_folder_takes_its_files_along: "mv /fixture/folder /fixture/moved"
-    a_replaced_folder_hides_the_images: "rm -r /fixture/folder && mkdir /fixture/folder && echo new >/fixture/folder/c"
+    a_replaced_folder_hides_the_images:
+        "cd /fixture && rm -r folder && mkdir folder && echo new >folder/c"
     a_folder_replaced_by_a_file_is_hidden: "rm -r /fixture/folder && echo new >/fixture/folder"
-    a_file_replaced_by_a_folder_is_hidden: "rm /fixture/file && mkdir /fixture/file && echo new >/fixture/file/a"
+    a_file_replaced_by_a_folder_is_hidden:
+        "cd /fixture && rm file && mkdir file && echo new >file/a"
     a_new_symbolic_link_is_not_followed: "ln -s /fixture/file /fixture/link"
-    a_write_through_a_symbolic_link_changes_its_target: "ln -s file /fixture/link && echo more >>/fixture/link"
+    a_write_through_a_symbolic_link_changes_its_target:
+        "ln -s file /fixture/link && echo more >>/fixture/link"
     a_new_hard_link_copies_the_file_up: "ln /fixture/file /fixture/second"
     a_new_mode_copies_the_file_up: "chmod 600 /fixture/file"
     a_folders_new_mode_copies_only_the_folder_up: "chmod 700 /fixture/folder"
@@ -111,8 +114,9 @@ fn a_hard_link_is_one_file_in_the_write_layer(#[case] driver: &str) {
     fixture().import(&host, "fixture", &["--driver", driver]);
     let script = "ln /fixture/file /fixture/second && echo more >>/fixture/second";
     let running = start(&host, driver, script);
-    let inode = |path| inside(&running, path).metadata().expect("a file").ino();
-    assert_eq!(inode("/fixture/file"), inode("/fixture/second"), "in the container");
+    // The number that the container sees may differ, without the option index=on.
+    let content = std::fs::read_to_string(inside(&running, "/fixture/file"));
+    assert_eq!(content.expect("a file"), "old\nmore\n");
     running.finish();
     let written = |name| host.container("c1/write-layer/fixture").join(name).metadata();
     let inode = |name| written(name).expect("a file").ino();

@@ -55,7 +55,8 @@ fn a_limit_is_in_the_groups_file_while_the_container_runs(
     let host = host();
     let name = unique(&format!("limit{}", option.concat().replace('.', "_")));
     let running = started(&host, &name, option);
-    let has_swap_file = groups(&name).iter().any(|group| files.iter().any(|f| group.join(f).exists()));
+    let has_swap_file =
+        groups(&name).iter().any(|group| files.iter().any(|f| group.join(f).exists()));
     if has_swap_file || !files[0].contains("swap") {
         let value = value(&name, files);
         assert!(right.contains(&value.as_str()), "{value}");

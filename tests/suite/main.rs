@@ -1,18 +1,24 @@
 //! The promises of a `mydocker`, checked by what the kernel shows.
 
 mod blog_experiment;
-mod mount_tables;
 mod clean_up;
 mod command_line;
 mod concurrency;
+mod devices;
 mod environment;
 mod exit_codes;
+mod hostile_image;
+mod isolation;
 mod killed;
+mod layers;
+mod layers_many;
 mod limits;
 mod messages;
+mod mount_tables;
 mod signals;
 mod terminal;
 mod trace;
+mod volumes;
 
 use harness::host::Host;
 

@@ -90,7 +90,8 @@ fn limits_of_a_user() {
 #[test]
 fn a_folder_that_is_somebody_elses() {
     let host = host();
-    let archive = harness::busybox::busybox_tar().to_str().expect("UTF-8");
+    let archive = harness::busybox::busybox_tar();
+    let archive = archive.to_str().expect("UTF-8");
     let arguments = ["--root", "/usr/mydocker", "image", "import", "busybox", archive];
     insta::assert_snapshot!(message(&host, &arguments, 125));
 }
@@ -102,7 +103,8 @@ fn a_folder_that_may_not_be_written() {
     use std::os::unix::fs::PermissionsExt;
     let host = host();
     std::fs::create_dir(host.root().join("containers")).expect("a folder");
-    set_permissions(host.root().join("containers"), Permissions::from_mode(0o555)).expect("its mode");
+    set_permissions(host.root().join("containers"), Permissions::from_mode(0o555))
+        .expect("its mode");
     insta::assert_snapshot!(message(&host, &["run", "--name", "x", "true"], 125));
 }
 

@@ -15,10 +15,7 @@ const WAIT: &str = "echo ready && read end";
 #[case::plain(&[])]
 #[case::host_network(&["--net", "host"])]
 #[case::volumes(&["-v", "VOLUME:/data", "-v", "VOLUME:/data-ro:ro"])]
-fn the_container_has_exactly_these_mounts(
-    #[context] context: Context,
-    #[case] options: &[&str],
-) {
+fn the_container_has_exactly_these_mounts(#[context] context: Context, #[case] options: &[&str]) {
     let case = context.description.expect("a case");
     let host = host();
     let mut table = table_inside(&host, options);
@@ -138,9 +135,8 @@ fn a_mount_made_in_the_container_does_not_reach_the_host() {
     std::fs::create_dir_all(host.path("volume/sub")).expect("a folder");
     let volume = format!("{}:/data", host.path("volume").display());
     let before = MountTable::read().expect("the mount table");
-    let script = format!(
-        "mkdir /new && mount -t tmpfs a /new && mount -t tmpfs b /data/sub && {WAIT}"
-    );
+    let script =
+        format!("mkdir /new && mount -t tmpfs a /new && mount -t tmpfs b /data/sub && {WAIT}");
     let running = host.start("c1", &["--privileged", "-v", &volume], &script);
     let inside = table_of(&running);
     for path in ["/new", "/data/sub"] {

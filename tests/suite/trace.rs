@@ -35,7 +35,10 @@ fn changes(step: &Value) -> Vec<&str> {
 }
 
 fn names(side: &str, steps: &[Value]) -> String {
-    of(side, steps).iter().map(|step| format!("{side}: {}\n", step["step"].as_str().expect("it"))).collect()
+    of(side, steps)
+        .iter()
+        .map(|step| format!("{side}: {}\n", step["step"].as_str().expect("it")))
+        .collect()
 }
 
 #[test]

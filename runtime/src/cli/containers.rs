@@ -7,11 +7,14 @@ use mydocker::container::{self, State, now};
 use mydocker::error::{Error, Result};
 use mydocker::image::{self, Image};
 use mydocker::workspace::diff;
+use mydocker::workspace::lookup::Stack;
 
 use crate::print;
 
 /// Delete what killed runs left: mounts, workspaces, control groups, half images
 #[derive(Args)]
+#[command(after_help = "\
+What runs is never touched, so prune can be used at any time, and twice.")]
 pub struct PruneArguments {
     /// Delete the workspaces of `run --keep` too
     #[arg(long)]
@@ -20,6 +23,14 @@ pub struct PruneArguments {
 
 /// Show what a container changed: A added, C changed, D deleted, as docker diff
 #[derive(Args)]
+#[command(after_help = "\
+Example:
+  mydocker run --keep --name c1 sh -c 'touch /new; rm /etc/group'
+  mydocker diff c1
+  mydocker prune --kept
+
+The write layer itself is in ROOT/containers/ID/write-layer (ROOT: mydocker
+doctor): there a deleted file is a device 0:0, with AUFS a file .wh.NAME.")]
 pub struct DiffArguments {
     /// The container, running or kept, as `mydocker ps` lists it
     id: String,
@@ -80,10 +91,10 @@ pub fn diff(root: &Path, arguments: &DiffArguments) -> Result<u8> {
             .advise("mydocker prune"));
     };
     let image = Image::open(root, &record.image)?;
-    let mut lower = vec![listed.folder.join("init-layer")];
-    lower.extend(image.layers());
-    let write_layer = listed.folder.join("write-layer");
-    let changes = diff::diff(record.driver, &write_layer, &lower)?;
+    let mut directories = vec![listed.folder.join("init-layer")];
+    directories.extend(image.layers());
+    let lower = Stack { directories, form: record.driver.whiteout_form() };
+    let changes = diff::diff(&listed.folder.join("write-layer"), &lower)?;
     print(&changes.iter().map(|change| format!("{change}\n")).collect::<String>()).map(|()| 0)
 }
 

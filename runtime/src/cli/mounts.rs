@@ -9,6 +9,10 @@ use crate::print;
 /// Show the mount table as a tree: what is mounted on what, and how it propagates
 #[derive(Args)]
 #[command(after_help = "\
+Examples:
+  mydocker mounts              what this shell sees
+  mydocker mounts --pid 4711   what a container sees (PID: mydocker ps)
+
 Each line: mount point, file system (with the folder of it that is bound, and
 its source), options, propagation. shared:N passes mounts on to its peers in
 group N; master:N gets them from there; private does neither.")]

@@ -24,7 +24,7 @@ Examples:
   mydocker run -m 100m --pids-limit 20 sh -c ':(){ :|:& };:'
   mydocker run --trace true                    every step, and what it does to the mounts
 
-While it runs, a second terminal sees (ID: mydocker ps):
+While it runs, a second terminal sees (ID: mydocker ps, ROOT: mydocker doctor):
   ROOT/containers/ID/mnt          the container's files, all layers as one (as root;
                                   as a user look at /proc/PID/root)
   ROOT/containers/ID/write-layer  what the container itself has written

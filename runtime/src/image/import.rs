@@ -251,7 +251,9 @@ fn summary(layers: &[Unpacked]) -> Summary {
     warn(
         sum(|layer| layer.left_out.owners),
         match Privileges::current() {
-            Privileges::User => "files are owned by you instead of others: you are not root",
+            Privileges::User => {
+                "files of other users than root are owned by you, and so root's in the container"
+            }
             _ => "files have another owner: theirs is no user of this user namespace",
         },
     );

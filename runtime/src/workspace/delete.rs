@@ -14,11 +14,14 @@ use std::time::{Duration, Instant};
 use nix::NixPath;
 use nix::dir::{Dir, Entry, Type};
 use nix::errno::Errno;
-use nix::fcntl::{AtFlags, OFlag, OpenHow, RenameFlags, ResolveFlag, open, openat2, renameat2};
+use nix::fcntl::{
+    AtFlags, FlockArg, OFlag, OpenHow, RenameFlags, ResolveFlag, open, openat2, renameat2,
+};
 use nix::mount::MntFlags;
 use nix::sys::stat::{FchmodatFlags, Mode, fchmod, fchmodat, fstatat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
+use crate::container::lock_folder;
 use crate::error::{Error, OnPath, Result};
 use crate::mountinfo::MountTable;
 use crate::{explain, sys};
@@ -35,7 +38,7 @@ const MAX_DEPTH: usize = 128;
 const BATCH: usize = 1024;
 
 /// Deletes the workspace in `folder`: first every mount at or below it, then
-/// the write layer, then the rest.
+/// the write layer, then the rest; last the lock, which the caller holds.
 ///
 /// # Errors
 /// A mount stays busy (the error names who holds it), or a file cannot be
@@ -43,6 +46,13 @@ const BATCH: usize = 1024;
 pub fn delete_workspace(folder: &Path) -> Result<()> {
     delete_mount_point(folder)?;
     delete_write_layer(folder)?;
+    delete_tree(&folder.join("init-layer"))?;
+    delete_tree(&folder.join("mnt"))?;
+    // Without its lock the folder looks left over: nobody must see it so.
+    let _no_look = match folder.parent().map(|parent| lock_folder(parent, FlockArg::LockShared)) {
+        Some(Err(error)) if error.errno() == Some(Errno::ENOENT) => return Ok(()),
+        other => other.transpose()?,
+    };
     delete_tree(folder)
 }
 
@@ -65,7 +75,10 @@ pub fn delete_mount_point(folder: &Path) -> Result<()> {
     let mut pause = Duration::from_millis(1);
     loop {
         let table = MountTable::read()?;
-        let Some(deepest) = table.below(&folder).first().copied() else { return Ok(()) };
+        let below = table.below(&folder);
+        // What another mount covers can be unmounted only after that one.
+        let reachable = below.iter().find(|mount| !table.is_covered(mount));
+        let Some(deepest) = reachable.or(below.first()) else { return Ok(()) };
         match sys::umount2(&deepest.mount_point, MntFlags::UMOUNT_NOFOLLOW) {
             Ok(()) => {}
             Err(error) if error.errno() == Some(Errno::EBUSY) && Instant::now() < deadline => {

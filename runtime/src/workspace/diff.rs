@@ -6,11 +6,10 @@ use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::Driver;
 use super::aufs::{self, Name};
-use super::lookup::{Found, lookup};
+use super::lookup::{Found, Stack, hides_all};
 use crate::error::{OnPath, Result};
-use crate::image::whiteout::{is_opaque, is_whiteout};
+use crate::image::whiteout::{WhiteoutForm, is_whiteout};
 
 /// How a path was changed; its letter is docker's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,21 +42,21 @@ impl fmt::Display for Change {
     }
 }
 
-/// The changes that `write_layer` makes to the merged `lower` layers (topmost
-/// first), sorted by path. The layer's marks for deletion are read in the way
-/// of `driver`; its housekeeping is left out.
+/// The changes that `write_layer` makes to the layers below, sorted by path.
+/// Its marks for what is deleted have the same form as theirs; the driver's
+/// housekeeping is left out.
 ///
 /// # Errors
 /// The write layer cannot be read.
-pub fn diff(driver: Driver, write_layer: &Path, lower: &[PathBuf]) -> Result<Vec<Change>> {
-    let mut diff = Diff { driver, changes: Vec::new() };
+pub fn diff(write_layer: &Path, lower: &Stack) -> Result<Vec<Change>> {
+    let mut diff = Diff { form: lower.form, changes: Vec::new() };
     diff.directory(write_layer, Path::new("/"), lower)?;
     diff.changes.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(diff.changes)
 }
 
 struct Diff {
-    driver: Driver,
+    form: WhiteoutForm,
     changes: Vec<Change>,
 }
 
@@ -70,14 +69,14 @@ enum Entry {
 
 impl Diff {
     /// Compares the directory `upper` with those of the same path below it.
-    fn directory(&mut self, upper: &Path, path: &Path, lower: &[PathBuf]) -> Result<()> {
+    fn directory(&mut self, upper: &Path, path: &Path, lower: &Stack) -> Result<()> {
         for entry in std::fs::read_dir(upper).on("readdir", upper)? {
             let entry = entry.on("readdir", upper)?;
             let metadata = entry.metadata().on("lstat", &entry.path())?;
             let name = entry.file_name();
             let (name, kind) = self.read(&name, &metadata);
             let here = path.join(name);
-            match (kind, lookup(lower, name)) {
+            match (kind, lower.lookup(name)) {
                 (Entry::Ignored, _) | (Entry::Deleted, Found::Nothing) => {}
                 (Entry::Deleted, _) => self.note(Kind::Deleted, here),
                 (Entry::File, below) => self.entry(&entry.path(), &metadata, here, below)?,
@@ -87,10 +86,10 @@ impl Diff {
     }
 
     fn read<'a>(&self, name: &'a OsStr, metadata: &Metadata) -> (&'a OsStr, Entry) {
-        match self.driver {
-            Driver::Overlay if is_whiteout(metadata) => (name, Entry::Deleted),
-            Driver::Overlay => (name, Entry::File),
-            Driver::Aufs => match aufs::read_name(name) {
+        match self.form {
+            WhiteoutForm::Overlay if is_whiteout(metadata) => (name, Entry::Deleted),
+            WhiteoutForm::Overlay => (name, Entry::File),
+            WhiteoutForm::Aufs => match aufs::read_name(name) {
                 Name::File(name) => (name, Entry::File),
                 Name::Whiteout(hidden) => (hidden, Entry::Deleted),
                 Name::Opaque | Name::Housekeeping => (name, Entry::Ignored),
@@ -105,24 +104,20 @@ impl Diff {
         path: PathBuf,
         below: Found,
     ) -> Result<()> {
+        let kind = if matches!(below, Found::Nothing) { Kind::Added } else { Kind::Changed };
         if !metadata.is_dir() {
-            let kind = if matches!(below, Found::Nothing) { Kind::Added } else { Kind::Changed };
             self.note(kind, path);
             return Ok(());
         }
         let Found::Directory(lower) = below else {
-            let kind = if matches!(below, Found::Nothing) { Kind::Added } else { Kind::Changed };
             self.note(kind, path.clone());
-            return self.directory(upper, &path, &[]);
+            return self.directory(upper, &path, &Stack { directories: vec![], form: self.form });
         };
         // An opaque folder hides those below: all that it lacks is deleted.
-        let opaque = match self.driver {
-            Driver::Overlay => is_opaque(upper),
-            Driver::Aufs => upper.join(".wh..wh..opq").exists(),
-        };
+        let opaque = hides_all(self.form, upper);
         // A folder is copied up when something in it changes; that alone is no
         // change of the folder.
-        if opaque || differs(metadata, &lower[0])? {
+        if opaque || differs(metadata, &lower.directories[0])? {
             self.note(Kind::Changed, path.clone());
         }
         if opaque {
@@ -132,15 +127,15 @@ impl Diff {
     }
 
     /// The names of the folders below that an opaque one does not have itself.
-    fn hidden(&mut self, upper: &Path, path: &Path, lower: &[PathBuf]) -> Result<()> {
+    fn hidden(&mut self, upper: &Path, path: &Path, lower: &Stack) -> Result<()> {
         let mut names = std::collections::BTreeSet::new();
-        for directory in lower {
+        for directory in &lower.directories {
             for entry in std::fs::read_dir(directory).on("readdir", directory)? {
                 names.insert(entry.on("readdir", directory)?.file_name());
             }
         }
         for name in names {
-            let is_there = !matches!(lookup(lower, &name), Found::Nothing);
+            let is_there = !matches!(lower.lookup(&name), Found::Nothing);
             if is_there && upper.join(&name).symlink_metadata().is_err() {
                 self.note(Kind::Deleted, path.join(name));
             }

@@ -5,15 +5,15 @@ use std::fs::{DirBuilder, Permissions, set_permissions};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 
-use super::lookup::{Found, lookup_path, resolve_directory};
+use super::lookup::{Found, Stack};
 use crate::error::{OnPath, Result};
 use crate::privileges::Privileges;
 
 /// The mount points that every container needs at its root.
 const MOUNT_POINTS: [&str; 3] = ["dev", "proc", "sys"];
 
-/// Fills `init_layer`, an empty folder, for an image of these layers (topmost
-/// first): /etc/hostname, hosts, resolv.conf and mtab, and the mount points
+/// Fills `init_layer`, an empty folder, for an image of these layers:
+/// /etc/hostname, hosts, resolv.conf and mtab, and the mount points
 /// that the image lacks.
 ///
 /// Where the image has a symbolic link for `/etc`, the files go to where it
@@ -22,8 +22,8 @@ const MOUNT_POINTS: [&str; 3] = ["dev", "proc", "sys"];
 ///
 /// # Errors
 /// A file cannot be made.
-pub fn create_init_layer(init_layer: &Path, image: &[PathBuf], hostname: &str) -> Result<()> {
-    let etc = resolve_directory(image, Path::new("etc"));
+pub fn create_init_layer(init_layer: &Path, image: &Stack, hostname: &str) -> Result<()> {
+    let etc = image.resolve_directory(Path::new("etc"));
     let etc_here = create_like_image(init_layer, image, &etc)?;
     let resolv_conf = std::fs::read("/etc/resolv.conf").unwrap_or_default();
     let hosts = format!(
@@ -43,7 +43,7 @@ pub fn create_init_layer(init_layer: &Path, image: &[PathBuf], hostname: &str) -
     for name in MOUNT_POINTS {
         // Also where the image has a link or a file: a mount must not land
         // where a link of the image leads.
-        if !matches!(lookup_path(image, Path::new(name)), Found::Directory(_)) {
+        if !matches!(image.lookup(name.as_ref()), Found::Directory(_)) {
             let mount_point = init_layer.join(name);
             if !mount_point.is_dir() {
                 DirBuilder::new().mode(0o755).create(&mount_point).on("mkdir", &mount_point)?;
@@ -56,14 +56,14 @@ pub fn create_init_layer(init_layer: &Path, image: &[PathBuf], hostname: &str) -
 /// Makes the folder `path` in the init layer, its parents too, each with the
 /// mode and owner it has in the image: in the merged view the topmost
 /// directory's count.
-fn create_like_image(init_layer: &Path, image: &[PathBuf], path: &Path) -> Result<PathBuf> {
+fn create_like_image(init_layer: &Path, image: &Stack, path: &Path) -> Result<PathBuf> {
     let mut relative = PathBuf::new();
     for name in path {
         relative.push(name);
         let here = init_layer.join(&relative);
         DirBuilder::new().mode(0o755).create(&here).on("mkdir", &here)?;
-        if let Found::Directory(directories) = lookup_path(image, &relative) {
-            copy_attributes(&directories[0], &here)?;
+        if let Found::Directory(merged) = image.lookup_path(&relative) {
+            copy_attributes(&merged.directories[0], &here)?;
         }
     }
     Ok(init_layer.join(relative))

@@ -5,87 +5,114 @@ use std::ffi::{OsStr, OsString};
 use std::fs::Metadata;
 use std::path::{Component, Path, PathBuf};
 
-use crate::image::whiteout::{is_opaque, is_whiteout};
+use crate::image::whiteout::{OPAQUE, PREFIX, WhiteoutForm, is_opaque, is_whiteout};
 
 /// As many links as the kernel follows before it says ELOOP.
 const MAX_LINKS: usize = 40;
 
-/// What a name stands for in a stack of directories that lie one on another.
+/// Directories that lie one on another and are seen as one.
+#[derive(Debug, Clone)]
+pub struct Stack {
+    /// The directories, topmost first.
+    pub directories: Vec<PathBuf>,
+    /// The form in which they say what they hide of those below.
+    pub form: WhiteoutForm,
+}
+
+/// What a name stands for in a stack.
 pub enum Found {
-    /// Directories of that name, topmost first: together they are one.
-    Directory(Vec<PathBuf>),
+    /// A directory, of one or several layers.
+    Directory(Stack),
     /// The topmost file of that name that is no directory.
     File(PathBuf, Metadata),
     /// Nothing, or a whiteout above it.
     Nothing,
 }
 
-/// Looks `name` up in `stack`, directories that are merged, topmost first.
-/// Symbolic links are found, not followed.
-pub fn lookup(stack: &[PathBuf], name: &OsStr) -> Found {
-    let mut merged = Vec::new();
-    for (index, directory) in stack.iter().enumerate() {
-        let path = directory.join(name);
-        let Ok(metadata) = path.symlink_metadata() else { continue };
-        if metadata.is_dir() {
-            // In the lowest layer there is nothing for an opaque one to hide.
-            let hides_those_below = index + 1 < stack.len() && is_opaque(&path);
-            merged.push(path);
-            if hides_those_below {
-                break;
-            }
-        } else if merged.is_empty() && !is_whiteout(&metadata) {
-            return Found::File(path, metadata);
-        } else {
-            break;
-        }
-    }
-    if merged.is_empty() { Found::Nothing } else { Found::Directory(merged) }
-}
-
-/// Looks a whole path up, component by component, following no link.
-pub fn lookup_path(layers: &[PathBuf], path: &Path) -> Found {
-    let mut stack = layers.to_vec();
-    let mut names = path.components().filter_map(|component| match component {
-        Component::Normal(name) => Some(name),
-        _ => None,
-    });
-    let Some(mut name) = names.next() else { return Found::Directory(stack) };
-    loop {
-        match (lookup(&stack, name), names.next()) {
-            (found, None) => return found,
-            (Found::Directory(merged), Some(next)) => (stack, name) = (merged, next),
-            _ => return Found::Nothing,
-        }
-    }
-}
-
-/// The real place of the directory `path`, symbolic links followed as a
-/// process would that has the merged layers for its root: no `..` and no
-/// absolute link leads out of them. What does not exist stays as it is.
-pub fn resolve_directory(layers: &[PathBuf], path: &Path) -> PathBuf {
-    let mut resolved = PathBuf::new();
-    let mut pending: Vec<OsString> = reversed_components(path);
-    let mut links = 0;
-    while let Some(name) = pending.pop() {
-        if name == ".." {
-            resolved.pop();
-            continue;
-        }
-        let here = resolved.join(&name);
-        match lookup_path(layers, &here) {
-            Found::File(file, metadata) if metadata.is_symlink() && links < MAX_LINKS => {
-                links += 1;
-                let target = std::fs::read_link(file).unwrap_or_default();
-                if target.is_absolute() {
-                    resolved = PathBuf::new();
+impl Stack {
+    /// Looks a name up. Symbolic links are found, not followed.
+    pub fn lookup(&self, name: &OsStr) -> Found {
+        let mut merged = Vec::new();
+        for (index, directory) in self.directories.iter().enumerate() {
+            let path = directory.join(name);
+            match path.symlink_metadata() {
+                Ok(metadata) if metadata.is_dir() => {
+                    // In the lowest layer there is nothing for it to hide.
+                    let is_lowest = index + 1 == self.directories.len();
+                    let hides_those_below = !is_lowest && hides_all(self.form, &path);
+                    merged.push(path);
+                    if hides_those_below {
+                        break;
+                    }
                 }
-                pending.extend(reversed_components(&target));
+                Ok(metadata) if merged.is_empty() && !is_whiteout(&metadata) => {
+                    return Found::File(path, metadata);
+                }
+                Ok(_) => break,
+                Err(_) if self.form == WhiteoutForm::Aufs && hides_name(directory, name) => break,
+                Err(_) => {}
             }
-            _ => resolved = here,
         }
+        if merged.is_empty() {
+            return Found::Nothing;
+        }
+        Found::Directory(Stack { directories: merged, form: self.form })
     }
-    resolved
+
+    /// Looks a whole path up, component by component, following no link.
+    pub fn lookup_path(&self, path: &Path) -> Found {
+        let mut found = Found::Directory(self.clone());
+        for component in path.components() {
+            if let Component::Normal(name) = component {
+                let Found::Directory(stack) = found else { return Found::Nothing };
+                found = stack.lookup(name);
+            }
+        }
+        found
+    }
+
+    /// The real place of the directory `path`, symbolic links followed as a
+    /// process would that has this stack for its root: no `..` and no absolute
+    /// link leads out of it. What does not exist stays as it is.
+    pub fn resolve_directory(&self, path: &Path) -> PathBuf {
+        let mut resolved = PathBuf::new();
+        let mut pending: Vec<OsString> = reversed_components(path);
+        let mut links = 0;
+        while let Some(name) = pending.pop() {
+            if name == ".." {
+                resolved.pop();
+                continue;
+            }
+            let here = resolved.join(&name);
+            match self.lookup_path(&here) {
+                Found::File(file, metadata) if metadata.is_symlink() && links < MAX_LINKS => {
+                    links += 1;
+                    let target = std::fs::read_link(file).unwrap_or_default();
+                    if target.is_absolute() {
+                        resolved = PathBuf::new();
+                    }
+                    pending.extend(reversed_components(&target));
+                }
+                _ => resolved = here,
+            }
+        }
+        resolved
+    }
+}
+
+/// Whether `directory` hides all that the layers below have at its place.
+pub fn hides_all(form: WhiteoutForm, directory: &Path) -> bool {
+    match form {
+        WhiteoutForm::Overlay => is_opaque(directory),
+        WhiteoutForm::Aufs => directory.join(OPAQUE).symlink_metadata().is_ok(),
+    }
+}
+
+/// Whether AUFS's whiteout of `name` lies in `directory`.
+fn hides_name(directory: &Path, name: &OsStr) -> bool {
+    let mut whiteout = OsString::from(PREFIX);
+    whiteout.push(name);
+    directory.join(whiteout).symlink_metadata().is_ok()
 }
 
 /// The names in a path and its `..`, the first one last.

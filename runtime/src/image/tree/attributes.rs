@@ -149,6 +149,8 @@ impl Tree {
             _ => chown(Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid))),
         };
         match (result, self.privileges) {
+            // Its container sees an ordinary user's files as root's.
+            (Err(_), Privileges::User) if (uid, gid) == (0, 0) => Ok(()),
             // An ordinary user owns all he makes; the root of a user namespace
             // can give away only to the users that it has.
             (Err(Errno::EPERM | Errno::EINVAL), Privileges::User | Privileges::MappedRoot) => {
