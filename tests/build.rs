@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 fn main() {
-    println!("cargo::rustc-check-cfg=cfg(can_root, can_cgroups, can_aufs)");
+    println!("cargo::rustc-check-cfg=cfg(can_root, can_cgroups, can_aufs, can_strace)");
     println!("cargo::rerun-if-env-changed=MYDOCKER_TESTS_CAN");
     // There is no such file: cargo asks each time, for abilities may change.
     println!("cargo::rerun-if-changed=abilities-of-this-machine");

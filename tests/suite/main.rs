@@ -15,6 +15,7 @@ mod layers_many;
 mod limits;
 mod messages;
 mod mount_tables;
+mod processes;
 mod signals;
 mod terminal;
 mod trace;
