@@ -82,6 +82,18 @@ pub fn mount_dev(privileges: Privileges, devices: Vec<OwnedFd>) -> Result<()> {
     sys::mount("shm", shm, "tmpfs", shm_flags, "mode=1777,size=65536k")
 }
 
+/// Makes /dev itself read-only; what is mounted in it stays as it is. Otherwise
+/// the container's root, who may make device files, could make one of the
+/// host's disk here, the only place where device files work.
+///
+/// # Errors
+/// As mount(2).
+pub fn protect() -> Result<()> {
+    let read_only = MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY;
+    let kept = MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC;
+    sys::mount("", Path::new("/dev"), "", read_only | kept, "")
+}
+
 /// Puts the terminal `slave` where programs look for the console.
 ///
 /// # Errors

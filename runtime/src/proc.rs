@@ -58,7 +58,7 @@ pub fn mount_sys(writable: bool) -> Result<()> {
 /// As open_tree(2).
 pub fn open_host_sys(writable: bool) -> Result<OpenVolume> {
     let sys = PathBuf::from("/sys");
-    Volume { host: sys.clone(), container: sys, read_only: !writable }.open()
+    Volume { host: sys.clone(), container: sys, read_only: !writable }.open(writable)
 }
 
 /// Hides the masked parts and makes the dangerous ones read-only. /dev/null

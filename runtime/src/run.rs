@@ -233,8 +233,11 @@ impl Inside<'_> {
         // 4. What the container needs of the host, while it can be reached:
         //    volumes and device files, as mounts that hang nowhere yet.
         trace::step("take volumes and devices from the host");
-        let volumes: Vec<OpenVolume> =
-            spec.volumes.iter().map(Volume::open).collect::<Result<_>>()?;
+        let volumes: Vec<OpenVolume> = spec
+            .volumes
+            .iter()
+            .map(|volume| volume.open(spec.privileged))
+            .collect::<Result<_>>()?;
         let devices = dev::open_devices(self.privileges)?;
         let host_sys = match (spec.host_network, self.privileges) {
             (false, _) | (true, Privileges::Root) => None,
@@ -297,8 +300,9 @@ impl Inside<'_> {
 
         // 10. What of the kernel the container must not touch.
         if !spec.privileged {
-            trace::step("mask and protect parts of /proc and /sys");
+            trace::step("mask and protect parts of /proc, /sys and /dev");
             proc::protect()?;
+            dev::protect()?;
         }
 
         // 11. Where the command starts. Like docker, make it if it is missing.

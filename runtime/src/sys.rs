@@ -192,17 +192,15 @@ pub fn move_mount(tree: BorrowedFd, target: &Path) -> Result<()> {
     )
 }
 
-/// Makes a detached tree of mounts read-only, all of it. See mount_setattr(2).
+/// Sets flags on a detached tree of mounts, on all of it: MS_RDONLY, MS_NOSUID,
+/// MS_NODEV, MS_NOEXEC. See mount_setattr(2).
 ///
 /// # Errors
 /// ENOSYS before Linux 5.12.
-pub fn mount_setattr_read_only(tree: BorrowedFd) -> Result<()> {
-    let attributes = libc::mount_attr {
-        attr_set: libc::MOUNT_ATTR_RDONLY,
-        attr_clr: 0,
-        propagation: 0,
-        userns_fd: 0,
-    };
+pub fn mount_setattr(tree: BorrowedFd, flags: MsFlags) -> Result<()> {
+    // MOUNT_ATTR_RDONLY and the three others have the numbers of the old flags.
+    let attributes =
+        libc::mount_attr { attr_set: flags.bits(), attr_clr: 0, propagation: 0, userns_fd: 0 };
     // SAFETY: the struct lives through the call and its size is given.
     let result = unsafe {
         libc::syscall(
@@ -216,7 +214,7 @@ pub fn mount_setattr_read_only(tree: BorrowedFd) -> Result<()> {
     };
     finish(
         Errno::result(result).map(drop),
-        || "mount_setattr(<tree>, AT_RECURSIVE, MOUNT_ATTR_RDONLY)".into(),
+        || format!("mount_setattr(<tree>, AT_RECURSIVE, {})", names(flags.iter_names())),
         |_| None,
     )
 }

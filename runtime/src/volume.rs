@@ -60,29 +60,34 @@ pub struct OpenVolume {
     tree: OwnedFd,
     is_directory: bool,
     target: PathBuf,
-    read_only: bool,
+    /// The flags that its mounts still lack.
+    missing: MsFlags,
 }
 
 impl Volume {
     /// Takes the volume from the host as a detached mount, with all that is
     /// mounted below it. To be called before the root changes.
     ///
+    /// Device files in it work only if `privileged`: the container's root may
+    /// make some, of any disk.
+    ///
     /// # Errors
     /// The host has no such path; as open_tree(2).
-    pub fn open(&self) -> Result<OpenVolume> {
+    pub fn open(&self, privileged: bool) -> Result<OpenVolume> {
         let is_directory = self.host.metadata().on("stat", &self.host)?.is_dir();
         let tree = sys::open_tree(&self.host)?;
-        let mut read_only_done = false;
-        if self.read_only {
-            match sys::mount_setattr_read_only(tree.as_fd()) {
-                Ok(()) => read_only_done = true,
+        let mut missing = MsFlags::empty();
+        missing.set(MsFlags::MS_NODEV, !privileged);
+        missing.set(MsFlags::MS_RDONLY, self.read_only);
+        if !missing.is_empty() {
+            match sys::mount_setattr(tree.as_fd(), missing) {
+                Ok(()) => missing = MsFlags::empty(),
                 // Before Linux 5.12; then it is done after attaching.
                 Err(error) if error.errno() == Some(Errno::ENOSYS) => {}
                 Err(error) => return Err(error),
             }
         }
-        let read_only = self.read_only && !read_only_done;
-        Ok(OpenVolume { tree, is_directory, target: self.container.clone(), read_only })
+        Ok(OpenVolume { tree, is_directory, target: self.container.clone(), missing })
     }
 }
 
@@ -105,21 +110,19 @@ impl OpenVolume {
         // The mount table names it without links.
         let target = self.target.canonicalize().on("realpath", &self.target)?;
         sys::move_mount(self.tree.as_fd(), &target)?;
-        if self.read_only {
-            remount_read_only(&target)?;
-        }
-        Ok(())
+        if self.missing.is_empty() { Ok(()) } else { add_flags(&target, self.missing) }
     }
 }
 
-/// Remounts everything at or below `target` read-only, one by one.
-fn remount_read_only(target: &Path) -> Result<()> {
+/// Remounts everything at or below `target` with these flags too, one by one.
+fn add_flags(target: &Path, missing: MsFlags) -> Result<()> {
     for mount in MountTable::read()?.below(target) {
         // Flags that are not repeated would be cleared, and in a user
         // namespace clearing one is EPERM.
-        let mut flags = MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY;
+        let mut flags = MsFlags::MS_REMOUNT | MsFlags::MS_BIND | missing;
         for option in mount.options.split(',') {
             flags |= match option {
+                "ro" => MsFlags::MS_RDONLY,
                 "nosuid" => MsFlags::MS_NOSUID,
                 "nodev" => MsFlags::MS_NODEV,
                 "noexec" => MsFlags::MS_NOEXEC,

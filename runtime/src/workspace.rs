@@ -20,6 +20,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
+use nix::mount::MsFlags;
 
 use crate::error::{Error, OnPath, Result};
 use crate::image::Image;
@@ -27,6 +28,10 @@ use crate::image::whiteout::WhiteoutForm;
 use crate::privileges::Privileges;
 pub use init_layer::create_init_layer;
 use lookup::Stack;
+
+/// Device files in the layers do not work: a container may make some, and what
+/// it can reach of the host is for /dev to decide.
+const NO_DEVICES: MsFlags = MsFlags::MS_NODEV;
 
 /// The file system that joins the layers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Serialize, serde::Deserialize)]

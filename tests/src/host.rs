@@ -1,12 +1,15 @@
 //! A host of its own for each test.
 
 use std::collections::BTreeSet;
+use std::io::Read;
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use mydocker::mountinfo::{MountTable, difference};
 use nix::mount::MsFlags;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::{CloneFlags, unshare};
 use nix::unistd::geteuid;
 
@@ -208,23 +211,23 @@ impl Running {
         nix::unistd::Pid::from_raw(children.trim().parse().expect("one child"))
     }
 
-    /// One line of its output.
+    /// One line of its output; less when it has ended.
     ///
     /// # Panics
-    /// It cannot be read.
+    /// It hangs.
     pub fn read_line(&mut self) -> String {
-        use std::io::Read;
-        let mut line = Vec::new();
-        let stdout = self.child.stdout.as_mut().expect("a pipe");
-        let mut byte = [0];
-        while line.last() != Some(&b'\n') && stdout.read(&mut byte).expect("its output") > 0 {
-            line.push(byte[0]);
-        }
-        String::from_utf8_lossy(&line).into_owned()
+        read_line(self.child.stdout.as_mut().expect("a pipe"))
+    }
+
+    /// One line of what it writes to stderr; less when it has ended.
+    ///
+    /// # Panics
+    /// It hangs.
+    pub fn read_stderr_line(&mut self) -> String {
+        read_line(self.child.stderr.as_mut().expect("a pipe"))
     }
 
     fn stderr_so_far(&mut self) -> String {
-        use std::io::Read;
         let mut text = String::new();
         if self.child.try_wait().ok().flatten().is_some()
             && let Some(stderr) = self.child.stderr.as_mut()
@@ -251,6 +254,22 @@ impl Running {
         wait_until("mydocker ends", || self.child.try_wait().expect("its status").is_some());
         self.child.wait_with_output().expect("its output")
     }
+}
+
+fn read_line(source: &mut (impl Read + AsFd)) -> String {
+    let patience = PollTimeout::try_from(PATIENCE).expect("half a minute");
+    let mut line = Vec::new();
+    let mut byte = [0];
+    while line.last() != Some(&b'\n') {
+        let mut watched = [PollFd::new(source.as_fd(), PollFlags::POLLIN)];
+        let ready = poll(&mut watched, patience).expect("poll");
+        assert!(ready > 0, "waited in vain for a line, after {:?}", String::from_utf8_lossy(&line));
+        if source.read(&mut byte).expect("its output") == 0 {
+            break;
+        }
+        line.push(byte[0]);
+    }
+    String::from_utf8_lossy(&line).into_owned()
 }
 
 /// Asks again and again until `condition` holds.

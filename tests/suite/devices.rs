@@ -1,9 +1,11 @@
 //! What the container has in /dev.
 
+use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::PathBuf;
 
 use harness::host::Running;
+use harness::mounts::HostMount;
 use harness::tree::tree;
 use rstest::rstest;
 
@@ -77,13 +79,33 @@ fn the_terminals_are_not_the_hosts() {
 }
 
 #[test]
-fn a_new_file_in_dev_does_not_reach_the_host_or_the_write_layer() {
+fn a_file_in_dev_can_only_be_made_where_memory_and_terminals_are() {
     let host = host();
-    let running = host.start("c1", &[], &format!("echo x >/dev/mydocker-test && {WAIT}"));
-    assert!(inside(&running, "/dev/mydocker-test").exists(), "a vain test");
-    assert!(!PathBuf::from("/dev/mydocker-test").exists());
-    assert_eq!(tree(&host.container("c1/write-layer")).lines().count(), 1);
-    running.finish();
+    let script = "echo x >/dev/shm/file; touch /dev/file";
+    let says = predicates::str::contains("/dev/file: Read-only file system");
+    host.mydocker(["run", "sh", "-c", script]).assert().failure().stderr(says);
+}
+
+/// Otherwise the root of a container could read the host's disk.
+#[rstest]
+#[case::the_root("/")]
+#[case::a_folder("/root")]
+#[case::dev("/dev")]
+#[case::shared_memory("/dev/shm")]
+#[case::a_volume("/volume")]
+#[case::a_mount_below_a_volume("/volume/below")]
+fn a_device_file_that_the_container_makes_does_not_work(#[case] place: &str) {
+    let host = host();
+    let volume = host.path("volume");
+    fs::create_dir(&volume).expect("a volume");
+    let below = match nix::unistd::geteuid().is_root() {
+        true => Some(HostMount::tmpfs(volume.join("below"))),
+        false => fs::create_dir(volume.join("below")).map(|()| None).expect("a folder"),
+    };
+    let script = format!("mknod {place}/zeroes c 1 5; head -c 1 {place}/zeroes");
+    let volume = format!("{}:/volume", volume.display());
+    host.mydocker(["run", "-v", &volume, "sh", "-c", &script]).assert().failure().stdout("");
+    drop(below);
 }
 
 fn inside(running: &Running, path: &str) -> PathBuf {

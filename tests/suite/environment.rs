@@ -50,8 +50,8 @@ fn e_sets_a_variable(#[case] given: &str, #[case] seen: Option<&str>) {
 
 #[test]
 fn of_two_values_for_one_name_the_later_counts() {
-    let lines = environment(&host(), &["-e", "K=1", "-e", "K=2", "-e", "HOME=/tmp"]);
-    assert_eq!(lines, ["HOME=/tmp", "HOSTNAME=box", "K=2", PATH]);
+    let lines = environment(&host(), &["-e", "K=1=1", "-e", "K=2=2", "-e", "HOME=/tmp"]);
+    assert_eq!(lines, ["HOME=/tmp", "HOSTNAME=box", "K=2=2", PATH]);
 }
 
 #[test]

@@ -1,6 +1,5 @@
 //! Signals to `mydocker`, and the processes of a container.
 
-use std::io::Read;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -28,17 +27,6 @@ fn a_signal_to_mydocker_reaches_the_commands_handler(#[case] signal: Signal, #[c
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
 }
 
-/// Waits until `mydocker` has written a line on stderr.
-fn read_stderr_line(running: &mut Running) -> String {
-    let mut line = Vec::new();
-    let stderr = running.child.stderr.as_mut().expect("a pipe");
-    let mut byte = [0];
-    while line.last() != Some(&b'\n') && stderr.read(&mut byte).expect("stderr") > 0 {
-        line.push(byte[0]);
-    }
-    String::from_utf8_lossy(&line).into_owned()
-}
-
 #[rstest]
 #[case(Signal::SIGINT)]
 #[case(Signal::SIGTERM)]
@@ -48,7 +36,7 @@ fn a_command_without_a_handler_is_killed_by_the_second_signal(#[case] signal: Si
     let pid1 = running.pid1();
     wait_until("sleep runs", || is_called(pid1, "sleep"));
     kill(running.pid(), signal).expect("it is there");
-    let note = read_stderr_line(&mut running);
+    let note = running.read_stderr_line();
     assert!(note.contains(&format!("does not handle {signal}")), "{note}");
     assert!(is_called(pid1, "sleep"), "the first signal is dropped");
     kill(running.pid(), signal).expect("it is there");
@@ -84,6 +72,15 @@ fn a_signal_before_the_command_has_started_ends_the_start(#[case] signal: Signal
     assert_eq!(output.status.code(), Some(137), "{output:?}");
     assert_eq!(String::from_utf8_lossy(&output.stdout), "");
     host.assert_untouched();
+}
+
+/// Otherwise Ctrl-C would reach the command twice: from the terminal, from us.
+#[test]
+fn a_container_has_a_session_of_its_own() {
+    let host = host();
+    let running = host.start("session", &[], "echo ready; read end");
+    assert_eq!(nix::unistd::getsid(Some(running.pid1())), Ok(running.pid1()));
+    running.finish();
 }
 
 #[test]

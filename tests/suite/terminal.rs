@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::process::Stdio;
 
-use harness::host::{Host, wait_until};
+use harness::host::{Host, Running, wait_until};
 use harness::terminal::Terminal;
 use nix::sys::signal::Signal;
 use rstest::rstest;
@@ -84,9 +84,8 @@ fn a_program_in_the_container_is_told_of_a_new_size() {
 fn ctrl_c_interrupts_the_program_and_not_the_shell() {
     let host = host();
     let mut terminal = shell(&host);
-    terminal.type_in("echo sleeps; sleep 1000\n");
-    terminal.read_until("sleeps\r\n");
-    // The shell may not have started it yet: its own Ctrl-C ends the line too.
+    terminal.type_in("sleep 1000\n");
+    wait_until("sleep is in the foreground", || foreground_is(&terminal, "sleep"));
     terminal.type_in("\x03");
     terminal.read_until(">>");
     assert_eq!(answer(&mut terminal, "echo $?"), "130\n");
@@ -250,13 +249,13 @@ fn a_large_pipe_arrives_whole() {
 #[test]
 fn without_i_there_is_nothing_to_read() {
     let host = host();
-    let mut child = host.command();
-    child.args(["run", "cat"]).stdin(Stdio::piped()).stdout(Stdio::piped());
-    let mut child = child.spawn().expect("it starts");
-    let mut stdin = child.stdin.take().expect("a pipe");
-    let _ = stdin.write_all(b"not for the container");
+    let mut command = host.command();
+    command.args(["run", "cat"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut running = Running { child: command.spawn().expect("it starts") };
     // The pipe stays open: cat ends all the same.
-    let output = child.wait_with_output().expect("its end");
+    let mut stdin = running.child.stdin.take().expect("a pipe");
+    stdin.write_all(b"not for the container").expect("a pipe takes that");
+    let output = running.wait();
     assert_eq!((output.status.code(), output.stdout), (Some(0), Vec::new()));
     drop(stdin);
 }

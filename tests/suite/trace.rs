@@ -63,6 +63,15 @@ fn pivoting_moves_the_overlay_to_the_root() {
 }
 
 #[test]
+fn a_step_shows_its_own_changes_and_no_others() {
+    let steps = trace(&host(), &[]);
+    let changes = changes(step(&steps, "mount /proc and /sys"));
+    let own = ["MOUNTED /proc proc ", "MOUNTED /sys sysfs "];
+    let is_own = |change: &&str| own.iter().any(|own| change.starts_with(own));
+    assert!(changes.len() == 2 && changes.iter().all(is_own), "{changes:?}");
+}
+
+#[test]
 fn detaching_leaves_nothing_of_the_host() {
     let steps = trace(&host(), &[]);
     let detach = step(&steps, "detach the old root");

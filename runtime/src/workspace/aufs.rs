@@ -9,7 +9,7 @@ use std::path::Path;
 
 use nix::mount::MsFlags;
 
-use super::Layers;
+use super::{Layers, NO_DEVICES};
 use crate::error::{Error, Result};
 use crate::sys;
 
@@ -79,9 +79,10 @@ pub fn mount(layers: &Layers, mnt: &Path) -> Result<()> {
     let advice = |error: Error| error.advise("the reason is in the kernel's log: dmesg | tail");
     let mut options = options(layers)?.into_iter();
     let branches = options.next().unwrap_or_default();
-    sys::mount("none", mnt, "aufs", MsFlags::empty(), branches).map_err(advice)?;
+    sys::mount("none", mnt, "aufs", NO_DEVICES, branches).map_err(advice)?;
     for append in options {
-        sys::mount("none", mnt, "aufs", MsFlags::MS_REMOUNT, append).map_err(advice)?;
+        sys::mount("none", mnt, "aufs", MsFlags::MS_REMOUNT | NO_DEVICES, append)
+            .map_err(advice)?;
     }
     Ok(())
 }

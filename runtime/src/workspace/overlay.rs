@@ -7,10 +7,9 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 use std::thread;
 
-use nix::mount::MsFlags;
 use nix::sched::CloneFlags;
 
-use super::{Durability, Layers};
+use super::{Durability, Layers, NO_DEVICES};
 use crate::error::{Error, Result};
 use crate::sys;
 
@@ -53,7 +52,7 @@ pub fn options(layers: &Layers, durability: Durability) -> OsString {
 pub fn mount(layers: &Layers, mnt: &Path, durability: Durability) -> Result<()> {
     let whole = options(layers, durability);
     if whole.len() < PAGE {
-        return sys::mount("overlay", mnt, "overlay", MsFlags::empty(), whole);
+        return sys::mount("overlay", mnt, "overlay", NO_DEVICES, whole);
     }
     // Too many layers for a page of absolute names. All lie in one folder, and
     // `99:98:…` is short: so a thread with a working directory of its own goes
@@ -69,7 +68,7 @@ pub fn mount(layers: &Layers, mnt: &Path, durability: Durability) -> Result<()> 
     let mount_there = || {
         sys::unshare(CloneFlags::CLONE_FS)?;
         sys::chdir(folder)?;
-        sys::mount("overlay", mnt, "overlay", MsFlags::empty(), short)
+        sys::mount("overlay", mnt, "overlay", NO_DEVICES, short)
     };
     thread::scope(|scope| scope.spawn(mount_there).join())
         .unwrap_or_else(|_| Err(Error::new("the thread that mounts the layers has panicked")))
