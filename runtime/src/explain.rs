@@ -170,12 +170,14 @@ pub fn mount(
             format!("sudo modprobe {kind}, or another --driver"),
         )),
         (_, "overlay") => overlay::mount(errno, target, data),
-        (Errno::EPERM, "proc" | "sysfs") => Some(Cause::new(
-            format!(
-                "a part of the present /{} is covered, as in a container, and a fresh one \
-                     would show it",
-                if kind == "proc" { "proc" } else { "sys" }
-            ),
+        (Errno::EPERM, "proc") => Some(Cause::new(
+            "a part of the present /proc is covered, as in a container, and a fresh one would \
+             show it",
+            "run outside of the container, or as root",
+        )),
+        (Errno::EPERM, "sysfs") => Some(Cause::new(
+            "the present /sys is partly covered, as in a container, or the network that it shows \
+             belongs to another user namespace",
             "run outside of the container, or as root",
         )),
         (Errno::EPERM, _) => no_admin(),

@@ -144,7 +144,7 @@ fn an_image_that_kept_containers_lie_on_is_not_removed() {
     import(&store, "it").unwrap();
     let users = ["web".to_owned(), "db".to_owned()];
     let error = image::remove(&store.root(), "it", &users).unwrap_err().to_string();
-    assert!(error.contains("web, db") && error.contains("mydocker rm"), "{error}");
+    assert!(error.contains("web, db") && error.contains("prune --kept"), "{error}");
     store.open();
 }
 
