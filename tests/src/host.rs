@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use mydocker::mountinfo::{MountTable, difference};
+use nix::errno::Errno;
 use nix::mount::MsFlags;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::{CloneFlags, unshare};
@@ -256,14 +257,26 @@ impl Running {
     }
 }
 
+/// What a descriptor is ready for, of what is `wanted`, after `patience` at most.
+///
+/// # Panics
+/// It cannot be polled.
+pub fn poll_one(source: &impl AsFd, wanted: PollFlags, patience: Duration) -> PollFlags {
+    let patience = PollTimeout::try_from(patience).expect("not for weeks");
+    let mut watched = [PollFd::new(source.as_fd(), wanted)];
+    // assert_cmd has a handler for SIGCHLD, and children of other tests end.
+    while let Err(errno) = poll(&mut watched, patience) {
+        assert_eq!(errno, Errno::EINTR);
+    }
+    watched[0].revents().unwrap_or(PollFlags::empty())
+}
+
 fn read_line(source: &mut (impl Read + AsFd)) -> String {
-    let patience = PollTimeout::try_from(PATIENCE).expect("half a minute");
     let mut line = Vec::new();
     let mut byte = [0];
     while line.last() != Some(&b'\n') {
-        let mut watched = [PollFd::new(source.as_fd(), PollFlags::POLLIN)];
-        let ready = poll(&mut watched, patience).expect("poll");
-        assert!(ready > 0, "waited in vain for a line, after {:?}", String::from_utf8_lossy(&line));
+        let ready = poll_one(source, PollFlags::POLLIN, PATIENCE);
+        assert!(!ready.is_empty(), "waited in vain, after {:?}", String::from_utf8_lossy(&line));
         if source.read(&mut byte).expect("its output") == 0 {
             break;
         }

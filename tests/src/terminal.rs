@@ -8,19 +8,19 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::fcntl::OFlag;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::PollFlags;
 use nix::pty::{PtyMaster, grantpt, posix_openpt, ptsname_r, unlockpt};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::termios::{Termios, tcgetattr};
 use nix::unistd::Pid;
 
-use crate::host::{PATIENCE, wait_until};
+use crate::host::{PATIENCE, poll_one, wait_until};
 
 /// A program on a pseudo-terminal of its own.
 ///
-/// No process but that program has the terminal open: rexpect's own sessions
-/// leak theirs into every program that another test starts meanwhile, and then
-/// closing the window would be noticed by nobody.
+/// No process but that program has the terminal open. Were it open in a program
+/// that another test starts meanwhile, nobody would notice that the window is
+/// closed; that is why this is not rexpect.
 #[derive(Debug)]
 pub struct Terminal {
     master: File,
@@ -152,9 +152,7 @@ impl Terminal {
     }
 
     fn events(&self, wanted: PollFlags, patience: Duration) -> PollFlags {
-        let mut watched = [PollFd::new(self.master.as_fd(), wanted)];
-        poll(&mut watched, PollTimeout::try_from(patience).expect("short")).expect("poll");
-        watched[0].revents().unwrap_or(PollFlags::empty())
+        poll_one(&self.master, wanted, patience)
     }
 
     /// Waits for a moment for one of `wanted` and reads what is there. Returns

@@ -125,6 +125,7 @@ fn prune(host: &Host) {
 #[case::reap("/^(wait4|waitid)$", 3)]
 #[case::list_what_to_delete("getdents64", 12)]
 #[case::delete("unlinkat", 12)]
+#[cfg_attr(not(can_strace), ignore = "needs strace")]
 fn prune_clears_up_after_a_kill_at_any_call(#[case] calls: &str, #[case] at_most: usize) {
     sweep(calls, at_most);
 }
@@ -133,6 +134,7 @@ fn prune_clears_up_after_a_kill_at_any_call(#[case] calls: &str, #[case] at_most
 #[case::mount("mount", 1)]
 #[case::umount("umount2", 1)]
 #[cfg_attr(not(can_root), ignore = "needs root: a user's mydocker mounts in the container only")]
+#[cfg_attr(not(can_strace), ignore = "needs strace")]
 fn prune_clears_up_after_a_kill_at_any_mount(#[case] calls: &str, #[case] at_most: usize) {
     sweep(calls, at_most);
 }
@@ -161,6 +163,7 @@ fn sweep(calls: &str, at_most: usize) {
 #[case::set_the_host_name("sethostname", 1)]
 #[case::drop_privileges("capset", 1)]
 #[case::close_descriptors("close_range", 1)]
+#[cfg_attr(not(can_strace), ignore = "needs strace")]
 fn a_container_that_is_killed_during_its_start_leaves_nothing(
     #[case] call: &str,
     #[case] at_most: usize,

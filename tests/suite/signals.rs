@@ -53,6 +53,7 @@ fn is_called(pid: nix::unistd::Pid, name: &str) -> bool {
 #[case(Signal::SIGINT)]
 #[case(Signal::SIGTERM)]
 #[case(Signal::SIGHUP)]
+#[cfg_attr(not(can_strace), ignore = "needs strace")]
 fn a_signal_before_the_command_has_started_ends_the_start(#[case] signal: Signal) {
     let host = host();
     let log = host.path("strace");

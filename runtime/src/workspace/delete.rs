@@ -60,7 +60,7 @@ pub fn delete_workspace(folder: &Path) -> Result<()> {
 /// table shows nothing there any more.
 ///
 /// # Errors
-/// As umount2(2); EBUSY only after [`BUSY_FOR`].
+/// As umount2(2); EBUSY only after a second of trying.
 pub fn delete_mount_point(folder: &Path) -> Result<()> {
     // The mount table has real paths.
     let folder = match folder.canonicalize() {
