@@ -19,6 +19,7 @@ use nix::sched::CloneFlags;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::signalfd::SignalFd;
 use nix::sys::stat::{Mode, umask};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Gid, Pid, Uid, dup2_stdin, getegid, geteuid};
 use rustix::termios::Winsize;
 
@@ -163,7 +164,16 @@ fn start(spec: &Spec, container: &mut Container, group: &Group, signals: &Signal
 
     // 5. Forward signals, carry the terminal's bytes, wait for the end.
     trace::step("wait for the end of the container");
-    supervise(child, ours, signals, spec.interactive)
+    supervise(child, ours, signals, spec.interactive).inspect_err(|_| end(child))
+}
+
+/// Kills the container that could not be supervised to its end: what it still
+/// uses cannot be deleted. One that was reaped already is left in peace.
+fn end(child: Pid) {
+    if waitpid(child, Some(WaitPidFlag::WNOHANG)) == Ok(WaitStatus::StillAlive) {
+        let _ = kill(child, Signal::SIGKILL);
+        let _ = waitpid(child, None);
+    }
 }
 
 /// Makes an ordinary user root of the container's user namespace, in which

@@ -179,3 +179,24 @@ fn a_container_that_is_killed_during_its_start_leaves_nothing(
         assert_eq!(volume(&host), before, "the volume has changed");
     }
 }
+
+/// The second poll fails. Nothing may be deleted under a command that runs.
+#[cfg_attr(not(can_strace), ignore = "needs strace")]
+#[test]
+fn a_container_that_cannot_be_supervised_is_ended_before_its_workspace_is_deleted() {
+    let host = host();
+    let log = host.path("strace");
+    let mut strace = Command::new("strace");
+    strace.args(["-qq", "-e", "trace=/^p?poll$,wait4,unlinkat", "-o"]).arg(&log);
+    strace.args(["-e", "inject=/^p?poll$:error=ENOMEM:when=2+"]);
+    strace.arg(host.command().get_program()).args(["run", "sleep", "1000"]);
+    let output = strace.env("MYDOCKER_ROOT", host.root()).output().expect("strace runs");
+    assert_eq!(output.status.code(), Some(125), "{output:?}");
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(told, "mydocker: poll() => ENOMEM (Out of memory)\n");
+    let log = fs::read_to_string(log).expect("strace's log");
+    let after_failure = log.split_once("INJECTED").expect("a poll that failed").1;
+    let before_deletion = after_failure.split("unlinkat").next().expect("at least nothing");
+    assert!(before_deletion.contains("WTERMSIG(s) == SIGKILL"), "{log}");
+    host.assert_untouched();
+}
