@@ -1,0 +1,166 @@
+//! Facts of the kernel as text that is the same in every run.
+
+use std::fmt::Write;
+use std::fs::Metadata;
+use std::io;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::Path;
+
+use mydocker::mountinfo::{Change, MountTable};
+use nix::errno::Errno;
+use nix::sys::stat::{major, minor};
+
+/// One change of a mount table, without the numbers of peer groups.
+pub fn change(change: &Change) -> String {
+    without_numbers(&change.to_string())
+}
+
+/// The mounts at `top` and below it, drawn as a tree.
+pub fn mounts_below(table: &MountTable, top: &Path) -> String {
+    let below = table.mounts.iter().filter(|mount| mount.mount_point.starts_with(top));
+    without_numbers(&MountTable { mounts: below.cloned().collect() }.to_string())
+}
+
+/// `shared:17` becomes `shared`: the number is another one in each run.
+fn without_numbers(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(colon) = rest.find(':') {
+        let (before, after) = rest.split_at(colon);
+        plain.push_str(before);
+        let number = after[1..].bytes().take_while(u8::is_ascii_digit).count();
+        let is_peer_group = ["shared", "master", "propagate_from"]
+            .iter()
+            .any(|field| before.ends_with(field) && number > 0);
+        let skipped = if is_peer_group { 1 + number } else { 1 };
+        if !is_peer_group {
+            plain.push(':');
+        }
+        rest = &after[skipped..];
+    }
+    plain + rest
+}
+
+/// What a call said: `Ok`, or its errno by name and in words.
+pub fn result<T>(result: &Result<T, Failure>) -> String {
+    match result {
+        Ok(_) => "Ok".to_owned(),
+        Err(failure) => failure.to_string(),
+    }
+}
+
+/// An [`io::Error`] that can be sent from one process to another.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Failure {
+    /// The errno, if it was the kernel's.
+    pub errno: Option<i32>,
+    /// The error in words.
+    pub text: String,
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Failure {
+        Failure { errno: error.raw_os_error(), text: error.to_string() }
+    }
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.errno.map(Errno::from_raw) {
+            Some(errno) => write!(f, "{errno:?} ({})", errno.desc()),
+            None => f.write_str(&self.text),
+        }
+    }
+}
+
+/// A file tree, a line an entry: kind and mode, path, what it is.
+///
+/// # Errors
+/// The tree cannot be read.
+pub fn tree(top: &Path) -> io::Result<String> {
+    let mut lines = String::new();
+    walk(top, &mut |path, metadata| {
+        let name = path.strip_prefix(top).expect("below the top");
+        let _ = writeln!(
+            lines,
+            "{:04o} /{}{}",
+            metadata.mode() & 0o7777,
+            name.display(),
+            kind(path, metadata)
+        );
+    })?;
+    Ok(lines)
+}
+
+/// Everything that tells whether a tree was touched: owners, modes, times,
+/// inode numbers and contents.
+///
+/// # Errors
+/// The tree cannot be read.
+pub fn exact(top: &Path) -> io::Result<String> {
+    let mut lines = String::new();
+    walk(top, &mut |path, m| {
+        let content = if m.is_file() { std::fs::read(path).unwrap_or_default() } else { vec![] };
+        let times = (m.mtime(), m.mtime_nsec(), m.ctime(), m.ctime_nsec());
+        let owner = (m.uid(), m.gid());
+        let what = (m.ino(), m.mode(), owner, m.nlink(), m.len(), m.rdev());
+        let _ = writeln!(lines, "{path:?} {what:?} {times:?} {}", hash(&content));
+    })?;
+    Ok(lines)
+}
+
+fn hash(bytes: &[u8]) -> u64 {
+    use std::hash::{DefaultHasher, Hasher};
+    let mut hasher = DefaultHasher::new();
+    hasher.write(bytes);
+    hasher.finish()
+}
+
+/// Visits `path` and all that is below it, in the order of the names.
+///
+/// # Errors
+/// Something cannot be read.
+pub fn walk(path: &Path, visit: &mut impl FnMut(&Path, &Metadata)) -> io::Result<()> {
+    let metadata = path.symlink_metadata()?;
+    visit(path, &metadata);
+    if metadata.is_dir() {
+        let mut paths = Vec::new();
+        for entry in path.read_dir()? {
+            paths.push(entry?.path());
+        }
+        paths.sort();
+        for path in paths {
+            walk(&path, visit)?;
+        }
+    }
+    Ok(())
+}
+
+/// What kind of file it is, as an ending to its name.
+fn kind(path: &Path, metadata: &Metadata) -> String {
+    let kind = metadata.file_type();
+    if kind.is_dir() {
+        return "/".to_owned();
+    }
+    if kind.is_symlink() {
+        let target = path.read_link().unwrap_or_default();
+        return format!(" -> {}", target.display());
+    }
+    if kind.is_char_device() && metadata.rdev() == 0 {
+        return "  whiteout (char 0:0)".to_owned();
+    }
+    if kind.is_char_device() || kind.is_block_device() {
+        let word = if kind.is_char_device() { "char" } else { "block" };
+        return format!("  {word} {}:{}", major(metadata.rdev()), minor(metadata.rdev()));
+    }
+    if kind.is_fifo() {
+        return "  fifo".to_owned();
+    }
+    if kind.is_file() && metadata.len() <= 60 {
+        return match std::fs::read_to_string(path) {
+            Ok(content) => format!("  {content:?}"),
+            Err(_) => String::new(),
+        };
+    }
+    String::new()
+}

@@ -1,0 +1,168 @@
+//! A lab's tests: each promise is one, graded in a process of its own.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::path::Path;
+use std::process::{Command, ExitCode, Stdio};
+use std::sync::{Arc, Mutex};
+
+use libtest_mimic::{Arguments, Completion, Trial};
+
+use crate::graders;
+use crate::host::Host;
+use crate::lab::Lab;
+use crate::language::Language;
+use crate::need::{self, Need};
+use crate::record::{Records, Report, now};
+use crate::report;
+use crate::sandbox::grade_in_sandbox;
+use crate::verdict::{Finding, Verdict};
+
+/// One thing that must hold of an answer.
+pub struct Promise<A: 'static> {
+    /// The name of the test: what must hold, `old_root_is_unreachable`.
+    pub name: &'static str,
+    /// What it takes to find out.
+    pub needs: &'static [Need],
+    /// Finds out, on a fresh host.
+    pub check: fn(&A, &Host) -> Result<(), Finding>,
+}
+
+/// A lab's promises and its texts.
+pub struct Exam<A: 'static> {
+    /// The text of its `lab.toml`.
+    pub lab_toml: &'static str,
+    /// All that must hold.
+    pub promises: &'static [Promise<A>],
+}
+
+impl<A> Exam<A> {
+    /// The lab's texts.
+    ///
+    /// # Panics
+    /// lab.toml is not as it must be.
+    pub fn lab(&self) -> Lab {
+        Lab::parse(self.lab_toml).unwrap_or_else(|error| panic!("lab.toml: {error}"))
+    }
+
+    /// Grades one promise, in the process made for it. `guarded` is the lab's
+    /// folder, of which the answer sees a copy.
+    ///
+    /// # Errors
+    /// The sandbox cannot be made.
+    ///
+    /// # Panics
+    /// There is no such promise.
+    pub fn examine(
+        &self,
+        answers: &A,
+        promise: &str,
+        guarded: Option<&Path>,
+    ) -> mydocker::Result<Verdict> {
+        let found = self.promises.iter().find(|it| it.name == promise);
+        let promise = found.unwrap_or_else(|| panic!("no promise {promise:?}"));
+        let seal = match need::seal(promise.needs) {
+            Ok(seal) => seal,
+            Err(lacking) => return Ok(Verdict::NotGradable(lacking)),
+        };
+        grade_in_sandbox(seal, guarded, |host| {
+            let outcome = (promise.check)(answers, host);
+            match (host.harm(), outcome) {
+                (Some(harm), Err(finding)) if !finding.code.starts_with("answer/") => {
+                    // The lab may know better how that came about.
+                    Verdict::Broken(if finding.words.contains_key("harm") {
+                        finding
+                    } else {
+                        harm.with(finding.evidence)
+                    })
+                }
+                (Some(harm), _) => Verdict::Broken(harm),
+                (None, Err(finding)) => Verdict::Broken(finding),
+                (None, Ok(())) => Verdict::Kept,
+            }
+        })
+    }
+}
+
+/// The variable that tells a process that it is to grade, and what.
+const IN_SANDBOX: &str = "LABKIT_GRADES";
+
+/// What this process was made to grade, if it was.
+pub fn graded_here() -> Option<String> {
+    env::var(IN_SANDBOX).ok()
+}
+
+/// Prints the verdict for the process that asked; the end of a process for
+/// which [`graded_here`] is something.
+pub fn tell(verdict: mydocker::Result<Verdict>) -> ExitCode {
+    match verdict {
+        Ok(verdict) => {
+            println!("{}", serde_json::to_string(&verdict).expect("a verdict"));
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Has a new process of this program grade `what`.
+///
+/// # Errors
+/// The grader itself has failed; in its words.
+pub fn ask(what: &str) -> Result<Verdict, String> {
+    let mut command = Command::new("/proc/self/exe");
+    command.env(IN_SANDBOX, what).stdin(Stdio::null());
+    let output = command.output().map_err(|error| format!("a process for the grader: {error}"))?;
+    serde_json::from_slice(&output.stdout).map_err(|_| {
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        format!("the grader has failed ({}): {said}", output.status)
+    })
+}
+
+/// The `main` of a lab's tests/grade.rs: grades `answers` as `cargo test` is
+/// used to, and keeps the verdicts. `folder` is the lab's.
+pub fn grade<A>(exam: &'static Exam<A>, answers: &'static A, folder: &str) -> ExitCode {
+    let folder = Path::new(folder);
+    if let Some(promise) = graded_here() {
+        return tell(exam.examine(answers, &promise, Some(folder)));
+    }
+
+    let lab = Arc::new(exam.lab());
+    let language = Language::current();
+    let labs = folder.parent().expect("a lab's folder lies in labs");
+    let graders_changed = graders::changed(labs).unwrap_or_default();
+    let verdicts = Arc::new(Mutex::new(BTreeMap::new()));
+    let trials = exam.promises.iter().map(|promise| {
+        let (lab, verdicts, name) = (lab.clone(), verdicts.clone(), promise.name);
+        Trial::ignorable_test(name, move || {
+            let verdict = ask(name)?;
+            let outcome = match &verdict {
+                Verdict::Kept => Ok(Completion::Completed),
+                Verdict::Broken(finding) => {
+                    Err(report::broken(&lab, name, finding, language, report::colour()).into())
+                }
+                Verdict::NotGradable(lacking) => {
+                    Ok(Completion::ignored_with(report::not_gradable(*lacking, language)))
+                }
+            };
+            verdicts.lock().expect("no trial panics").insert(name.to_owned(), verdict);
+            outcome
+        })
+    });
+
+    let conclusion = libtest_mimic::run(&Arguments::from_args(), trials.collect());
+    let verdicts = std::mem::take(&mut *verdicts.lock().expect("no trial panics"));
+    if !graders_changed.is_empty() {
+        println!("{}", report::graders_changed(&graders_changed, language));
+    }
+    if !verdicts.is_empty() {
+        let new = Report { lab: lab.number.clone(), at: now(), graders_changed, verdicts };
+        let top = labs.parent().expect("labs lies in the checkout");
+        if let Err(error) = Records::of(top).keep(&lab, new) {
+            println!("{}", report::not_kept(&error, language));
+        }
+    }
+    conclusion.exit_code()
+}

@@ -1,0 +1,165 @@
+//! The host that an answer sees, and the witness who stands on it.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use mydocker::mountinfo::{Change, MountTable, difference};
+use nix::sched::CloneFlags;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::BUSYBOX_TAR;
+use crate::canary::Canary;
+use crate::proc::Proc;
+use crate::sandbox::SCRATCH;
+use crate::supervised::{self, Ground, Kill};
+use crate::verdict::{Evidence, Finding, Whose};
+
+/// A fresh host in the sandbox, as its PID 1 sees it.
+#[derive(Debug)]
+pub struct Host {
+    ground: Ground,
+    /// Files of somebody who uses this host: they must stay.
+    precious: Canary,
+    /// The lab's own files, as a copy.
+    guarded: Option<Canary>,
+}
+
+/// What the witness saw of one call of an answer.
+#[derive(Debug)]
+pub struct Seen<T> {
+    /// What the body of the call returned.
+    pub returned: T,
+    /// The mount table of the answer's process when the body had returned.
+    pub mounts: MountTable,
+    /// Where its root and its working directory are, as the host names them.
+    /// See proc_pid_root(5).
+    pub root: PathBuf,
+    /// See [`Seen::root`].
+    pub cwd: PathBuf,
+    /// The mount table of the host before the call.
+    pub host_before: MountTable,
+    /// The mount table of the host after the end of the answer's process.
+    pub host_after: MountTable,
+    /// What the answer has printed.
+    pub printed: String,
+}
+
+impl<T> Seen<T> {
+    /// What has changed in the host's mount table.
+    pub fn host_changes(&self) -> Vec<Change> {
+        difference(&self.host_before, &self.host_after)
+    }
+
+    /// What the answer has changed in the mount table that it was given.
+    pub fn container_changes(&self) -> Vec<Change> {
+        difference(&self.host_before, &self.mounts)
+    }
+
+    /// The change of the host's mount table as evidence.
+    pub fn host_evidence(&self) -> Evidence {
+        Evidence::changes(Whose::Host, &self.host_changes())
+    }
+}
+
+impl Host {
+    /// Furnishes the host. `guarded` is the folder that the sandbox has copied,
+    /// `processes_outside` how many the machine has of the answer's user.
+    ///
+    /// # Errors
+    /// The scratch folder cannot be written to.
+    pub fn new(guarded: Option<PathBuf>, processes_outside: usize) -> io::Result<Host> {
+        let folder = Path::new(SCRATCH).join("lab");
+        fs::create_dir(&folder)?;
+        Ok(Host {
+            precious: Canary::new(folder.join("home"))?,
+            guarded: guarded.map(Canary::watch).transpose()?,
+            ground: Ground { scratch: folder, processes_outside, proc: Proc::open()? },
+        })
+    }
+
+    /// A path in the folder that the answer may use.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.ground.scratch.join(name)
+    }
+
+    /// Files of the host's user, with random words in them. No answer may touch
+    /// them.
+    pub fn precious(&self) -> &Canary {
+        &self.precious
+    }
+
+    /// The host's mount table.
+    ///
+    /// # Panics
+    /// It cannot be read.
+    pub fn mount_table(&self) -> MountTable {
+        self.ground.proc.mount_table("self").expect("the witness has /proc open")
+    }
+
+    /// Unpacks busybox as the root file system `name` and returns its path.
+    ///
+    /// # Panics
+    /// It cannot be unpacked.
+    pub fn busybox(&self, name: &str) -> PathBuf {
+        let folder = self.path(name);
+        let mut archive = tar::Archive::new(BUSYBOX_TAR);
+        archive.set_preserve_permissions(true);
+        archive.unpack(&folder).expect("busybox in the scratch folder");
+        folder
+    }
+
+    /// Calls a function of the answer, in a process of its own and in new
+    /// `namespaces`: `body` calls it, looks around, and returns what it saw.
+    ///
+    /// # Errors
+    /// The call did not come to its end: what happened instead.
+    pub fn call<T: Serialize + DeserializeOwned>(
+        &self,
+        function: &str,
+        namespaces: CloneFlags,
+        body: impl FnOnce() -> T,
+    ) -> Result<Seen<T>, Finding> {
+        let before = self.mount_table();
+        let ended = supervised::call(&self.ground, function, namespaces, Kill::Never, body)?;
+        let (returned, looked) = ended.expect("it was not killed");
+        Ok(Seen {
+            returned,
+            mounts: looked.mounts,
+            root: looked.root,
+            cwd: looked.cwd,
+            host_before: before,
+            host_after: self.mount_table(),
+            printed: looked.printed,
+        })
+    }
+
+    /// Calls a function of the answer and kills it when it is about to make its
+    /// `nth` call, from 1, that changes files or mounts. Returns whether it
+    /// was killed: false means that it made fewer, and came to its end.
+    ///
+    /// # Errors
+    /// As [`Host::call`].
+    pub fn call_and_kill<T: Serialize + DeserializeOwned>(
+        &self,
+        function: &str,
+        namespaces: CloneFlags,
+        nth: usize,
+        body: impl FnOnce() -> T,
+    ) -> Result<bool, Finding> {
+        let ended = supervised::call(&self.ground, function, namespaces, Kill::AtCall(nth), body)?;
+        Ok(ended.is_none())
+    }
+
+    /// What an answer did to the host that outranks all else.
+    pub fn harm(&self) -> Option<Finding> {
+        if !self.precious.is_untouched() {
+            return Some(
+                Finding::new("harm/files-changed").word("folder", self.precious.folder.display()),
+            );
+        }
+        let guarded = self.guarded.as_ref().filter(|folder| !folder.is_untouched())?;
+        Some(Finding::new("harm/grader-changed").word("folder", guarded.folder.display()))
+    }
+}

@@ -1,0 +1,31 @@
+//! The grading kit of the labs.
+//!
+//! ```text
+//! answer (a process of its own)  ->  witness (what the kernel shows)  ->  diagnosis (a code)  ->  report
+//!         inside a sealed sandbox
+//! ```
+//!
+//! [`exam`] is where a lab's tests begin, [`sandbox`] seals the machine off,
+//! [`host`] is what an answer sees in it and where the witness stands,
+//! [`verdict`] is what comes out, [`lab`] holds a lab's texts and [`report`]
+//! says all that to the student.
+
+pub mod canary;
+pub mod describe;
+pub mod exam;
+pub mod graders;
+pub mod host;
+pub mod lab;
+pub mod language;
+pub mod need;
+pub mod proc;
+pub mod record;
+pub mod report;
+pub mod sandbox;
+pub mod supervised;
+pub mod verdict;
+
+rust_i18n::i18n!("locales", fallback = "en");
+
+/// The archive of a busybox root file system, as `docker export` writes it.
+pub static BUSYBOX_TAR: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/busybox.tar"));

@@ -1,0 +1,72 @@
+//! The witness's own view of /proc, which no answer can unmount: an open
+//! descriptor stays good.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+use mydocker::mountinfo::MountTable;
+use nix::dir::Dir;
+use nix::fcntl::{OFlag, openat, readlinkat};
+use nix::sys::stat::Mode;
+
+/// /proc of the witness's PID namespace.
+#[derive(Debug)]
+pub struct Proc {
+    folder: OwnedFd,
+}
+
+impl Proc {
+    /// Opens /proc.
+    ///
+    /// # Errors
+    /// It is not there.
+    pub fn open() -> io::Result<Proc> {
+        Ok(Proc { folder: File::open("/proc")?.into() })
+    }
+
+    /// The mount table of a process, or of `self`.
+    ///
+    /// # Errors
+    /// There is no such process.
+    pub fn mount_table(&self, process: &str) -> io::Result<MountTable> {
+        let table = self.read(&format!("{process}/mountinfo"))?;
+        MountTable::parse(&table).map_err(|error| io::Error::other(error.to_string()))
+    }
+
+    /// Where a link of a process leads: `root`, `cwd`, `fd/3`.
+    ///
+    /// # Errors
+    /// There is no such process or link.
+    pub fn link(&self, process: i32, name: &str) -> io::Result<PathBuf> {
+        Ok(readlinkat(&self.folder, Path::new(&format!("{process}/{name}")))?.into())
+    }
+
+    /// All processes but the witness, with their states and names. See
+    /// proc_pid_stat(5).
+    pub fn processes(&self) -> Vec<(i32, char, String)> {
+        let Ok(mut entries) = Dir::openat(&self.folder, ".", OFlag::O_DIRECTORY, Mode::empty())
+        else {
+            return Vec::new();
+        };
+        let names = entries.iter().flatten().filter_map(|entry| {
+            entry.file_name().to_str().ok()?.parse::<i32>().ok().filter(|pid| *pid != 1)
+        });
+        names
+            .filter_map(|pid| {
+                let stat = self.read(&format!("{pid}/stat")).ok()?;
+                let stat = String::from_utf8_lossy(&stat).into_owned();
+                let (name, rest) = stat.split_once('(')?.1.rsplit_once(") ")?;
+                Some((pid, rest.chars().next()?, name.to_owned()))
+            })
+            .collect()
+    }
+
+    fn read(&self, name: &str) -> io::Result<Vec<u8>> {
+        let file = openat(&self.folder, name, OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())?;
+        let mut content = Vec::new();
+        File::from(file).read_to_end(&mut content)?;
+        Ok(content)
+    }
+}

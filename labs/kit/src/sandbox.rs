@@ -1,0 +1,259 @@
+//! The sealed sandbox: an answer may do what it likes, the machine stays as it is.
+//!
+//! In a mount namespace of its own every mount of the machine is read-only but
+//! a small tmpfs on /tmp. Then come a user, a mount and a PID namespace below
+//! it, in which nobody can undo that: a mount's flags are locked for a less
+//! privileged mount namespace (mount_namespaces(7)). In there every mount is
+//! made shared, as on a host with systemd: that is "the host" that the answer
+//! sees, and where the witness stays. A witness further out would see nothing:
+//! mounts do not propagate to a more privileged namespace.
+
+use std::fs;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use mydocker::mountinfo::MountTable;
+use mydocker::privileges::Privileges;
+use mydocker::sys;
+use nix::errno::Errno;
+use nix::mount::MsFlags;
+use nix::sched::CloneFlags;
+use nix::sys::wait::waitpid;
+use nix::unistd::{
+    Gid, Uid, alarm, chdir, getegid, geteuid, pipe, setgroups, setresgid, setresuid,
+};
+
+use crate::canary::contents;
+use crate::host::Host;
+use crate::need::{Lacking, Seal};
+use crate::verdict::Verdict;
+
+/// The folder of the sandbox that can be written to.
+pub const SCRATCH: &str = "/tmp";
+
+/// The user and group ids of the machine that are root's and all others' in
+/// the sandbox when root grades: nobody has them.
+const FIRST_ID: u32 = 1_500_000_000;
+const IDS: u32 = 65_536;
+
+/// How long the grading of one promise may take, in seconds.
+const AT_MOST: u32 = 60;
+
+/// Seals the machine off, lets `witness` grade in the sandbox and returns its
+/// verdict.
+///
+/// To be called in a process made for it, which has one thread. `guarded` is a
+/// folder of the machine that the answer finds as a copy that can be written.
+///
+/// # Errors
+/// The sandbox cannot be made, for a reason that is no lack of this machine.
+pub fn grade_in_sandbox(
+    seal: Seal,
+    guarded: Option<&Path>,
+    witness: impl FnOnce(&Host) -> Verdict,
+) -> mydocker::Result<Verdict> {
+    // A grader that hangs is killed, and with it all that it started.
+    alarm::set(AT_MOST);
+
+    // 1. A user must be root somewhere to have a mount namespace.
+    let is_user = Privileges::current() != Privileges::Root;
+    if is_user {
+        let (uid, gid) = (geteuid(), getegid());
+        if let Err(error) = sys::unshare(CloneFlags::CLONE_NEWUSER) {
+            return not_gradable(error);
+        }
+        if let Err(error) = map_ids("self", &format!("0 {uid} 1"), &format!("0 {gid} 1")) {
+            return not_gradable(error);
+        }
+    }
+
+    // 2. A mount namespace in which everything is private and read-only.
+    let guarded = guarded.and_then(|folder| Some((folder, contents(folder).ok()?)));
+    if let Err(error) = sys::unshare(CloneFlags::CLONE_NEWNS) {
+        return not_gradable(error);
+    }
+    sys::mount("", Path::new("/"), "", MsFlags::MS_PRIVATE | MsFlags::MS_REC, "")?;
+    make_read_only()?;
+
+    // 3. What can be written: /tmp, and a copy of the guarded folder.
+    let owner = if is_user || seal == Seal::RealRoot { 0 } else { FIRST_ID };
+    let scratch = format!("size=64m,nr_inodes=20k,mode=1777,uid={owner},gid={owner}");
+    sys::mount("lab", Path::new(SCRATCH), "tmpfs", MsFlags::empty(), &scratch)?;
+    if let Some((folder, files)) = &guarded {
+        lay_copy(folder, files, owner)?;
+    }
+    chdir("/").map_err(|errno| mydocker::Error::call("chdir(\"/\")", errno))?;
+
+    let processes_outside = processes_of(if owner == 0 { geteuid().as_raw() } else { owner });
+    // 4. The witness, PID 1 of the namespaces in which all this is locked.
+    let mut namespaces = CloneFlags::CLONE_NEWNS
+        | CloneFlags::CLONE_NEWPID
+        | CloneFlags::CLONE_NEWIPC
+        | CloneFlags::CLONE_NEWUTS
+        | CloneFlags::CLONE_NEWNET;
+    if seal == Seal::UserNamespace {
+        namespaces |= CloneFlags::CLONE_NEWUSER;
+    }
+    let pipe = || pipe().map_err(|errno| mydocker::Error::call("pipe()", errno));
+    let (go, let_go) = pipe()?;
+    let (told, tell) = pipe()?;
+    let child = {
+        let tell = &tell;
+        let guarded = guarded.as_ref().map(|(folder, _)| folder.to_path_buf());
+        sys::clone(namespaces, move || {
+            let verdict = inside(seal, go, guarded, processes_outside, witness)
+                .map_err(|error| error.to_string());
+            send(tell, &verdict).map_or(1, |()| 0)
+        })
+    };
+    let child = match child {
+        Err(error) if seal == Seal::UserNamespace => return not_gradable(error),
+        child => child?,
+    };
+    drop(tell);
+    if seal == Seal::UserNamespace {
+        let map = if is_user { "0 0 1".to_owned() } else { format!("0 {FIRST_ID} {IDS}") };
+        map_ids(&child.to_string(), &map, &map)?;
+    }
+    send_go(&let_go)?;
+
+    // 5. Its verdict, and its end: with it all that the answer started ends.
+    let verdict = receive(told);
+    let ended = waitpid(child, None);
+    let verdict: Result<Verdict, String> = verdict.map_err(|error| {
+        mydocker::Error::new(format!("the witness sent no verdict ({error}): {ended:?}"))
+    })?;
+    verdict.map_err(mydocker::Error::new)
+}
+
+/// What the witness does: it becomes root of its namespaces, makes them look
+/// like a host, and grades.
+fn inside(
+    seal: Seal,
+    go: OwnedFd,
+    guarded: Option<PathBuf>,
+    processes_outside: usize,
+    witness: impl FnOnce(&Host) -> Verdict,
+) -> Result<Verdict, io::Error> {
+    let failed = |error: mydocker::Error| io::Error::other(error.to_string());
+    sys::die_with_parent().map_err(failed)?;
+    std::fs::File::from(go).read_exact(&mut [0])?;
+    if seal == Seal::UserNamespace {
+        // Not allowed to a user, who has no other groups to be rid of either.
+        let _ = setgroups(&[]);
+        setresgid(Gid::from_raw(0), Gid::from_raw(0), Gid::from_raw(0))?;
+        setresuid(Uid::from_raw(0), Uid::from_raw(0), Uid::from_raw(0))?;
+    }
+    // The change of ids has undone it.
+    sys::die_with_parent().map_err(failed)?;
+    // The answer has all capabilities here, but not over this process.
+    nix::sys::prctl::set_dumpable(false)?;
+
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+    if let Err(error) = sys::mount("proc", Path::new("/proc"), "proc", flags, "") {
+        let errno = error.errno().unwrap_or(Errno::EPERM) as i32;
+        return Ok(Verdict::NotGradable(Lacking::UserNamespaces { errno }));
+    }
+    sys::mount("", Path::new("/"), "", MsFlags::MS_SHARED | MsFlags::MS_REC, "").map_err(failed)?;
+    Ok(witness(&Host::new(guarded, processes_outside)?))
+}
+
+/// Makes every mount that can be reached read-only, but /proc: a fresh one
+/// could not be mounted while an old one is read-only. The answer is nobody
+/// there.
+fn make_read_only() -> mydocker::Result<()> {
+    for mount in MountTable::read()?.mounts {
+        if mount.fs_type == "proc" || mount.options.split(',').any(|option| option == "ro") {
+            continue;
+        }
+        let mut flags = MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY;
+        for option in mount.options.split(',') {
+            flags |= match option {
+                "nosuid" => MsFlags::MS_NOSUID,
+                "nodev" => MsFlags::MS_NODEV,
+                "noexec" => MsFlags::MS_NOEXEC,
+                _ => MsFlags::empty(),
+            };
+        }
+        match sys::mount("", &mount.mount_point, "", flags, "") {
+            Ok(()) => {}
+            // Nobody can reach it: it is covered, or below a closed folder.
+            Err(error)
+                if matches!(error.errno(), Some(Errno::EACCES | Errno::EINVAL | Errno::ENOENT)) => {
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Covers `folder` with a copy of its files that can be written.
+fn lay_copy(folder: &Path, files: &[(PathBuf, Vec<u8>)], owner: u32) -> mydocker::Result<()> {
+    let failed = |error: io::Error| mydocker::Error::new(format!("a copy of {folder:?}: {error}"));
+    // It was in /tmp, and /tmp is another one now.
+    if !folder.exists() {
+        fs::create_dir_all(folder).map_err(failed)?;
+    }
+    let options = format!("size=8m,uid={owner},gid={owner}");
+    sys::mount("copy", folder, "tmpfs", MsFlags::empty(), &options)?;
+    for (path, content) in files {
+        fs::create_dir_all(path.parent().expect("a file in a folder")).map_err(failed)?;
+        fs::write(path, content).map_err(failed)?;
+    }
+    give_to(folder, owner).map_err(failed)
+}
+
+/// Gives all of a tree to one owner.
+fn give_to(folder: &Path, owner: u32) -> io::Result<()> {
+    let mut paths = Vec::new();
+    crate::describe::walk(folder, &mut |path, _| paths.push(path.to_owned()))?;
+    paths.iter().try_for_each(|path| std::os::unix::fs::lchown(path, Some(owner), Some(owner)))
+}
+
+/// How many processes of one user there are.
+fn processes_of(uid: u32) -> usize {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let is_pid = |name: &std::ffi::OsStr| name.as_encoded_bytes()[0].is_ascii_digit();
+    let theirs = entries.filter(|entry| is_pid(&entry.file_name()));
+    theirs.filter(|entry| entry.metadata().is_ok_and(|data| data.uid() == uid)).count()
+}
+
+/// Maps ids into the user namespace of a process. See user_namespaces(7).
+fn map_ids(process: &str, uids: &str, gids: &str) -> mydocker::Result<()> {
+    let write = |file: &str, content: &str| {
+        let path = format!("/proc/{process}/{file}");
+        fs::write(&path, content).map_err(|error| {
+            let errno = Errno::from_raw(error.raw_os_error().unwrap_or_default());
+            mydocker::Error::call(format_args!("write({path:?}, {content:?})"), errno)
+        })
+    };
+    // Without it a user may not map groups; root need not, and may not twice.
+    if !Privileges::current().eq(&Privileges::Root) {
+        let _ = write("setgroups", "deny");
+    }
+    write("gid_map", gids)?;
+    write("uid_map", uids)
+}
+
+fn not_gradable(error: mydocker::Error) -> mydocker::Result<Verdict> {
+    let errno = error.errno().ok_or(error)? as i32;
+    Ok(Verdict::NotGradable(Lacking::UserNamespaces { errno }))
+}
+
+fn send_go(pipe: &OwnedFd) -> mydocker::Result<()> {
+    nix::unistd::write(pipe.as_fd(), b"g")
+        .map(drop)
+        .map_err(|errno| mydocker::Error::call("write(pipe)", errno))
+}
+
+fn send(pipe: &OwnedFd, verdict: &Result<Verdict, String>) -> io::Result<()> {
+    std::fs::File::from(pipe.try_clone()?).write_all(&serde_json::to_vec(verdict)?)
+}
+
+fn receive(pipe: OwnedFd) -> io::Result<Result<Verdict, String>> {
+    let mut message = Vec::new();
+    std::fs::File::from(pipe).read_to_end(&mut message)?;
+    Ok(serde_json::from_slice(&message)?)
+}

@@ -1,0 +1,449 @@
+//! A function of an answer in a process of its own, with an eye on it.
+//!
+//! The witness starts a parent, the parent starts the answer: an answer that
+//! kills its parent kills a process made for that.
+
+use std::cell::RefCell;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Seek, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::panic::{self, AssertUnwindSafe};
+use std::path::PathBuf;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use mydocker::mountinfo::MountTable;
+use mydocker::sys;
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sched::CloneFlags;
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::ptrace;
+use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::signal::{Signal, kill, raise};
+use nix::sys::statvfs::statvfs;
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::{Pid, dup2_stderr, dup2_stdin, dup2_stdout, pipe, write};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::proc::Proc;
+use crate::verdict::{Finding, NOT_WRITTEN};
+
+/// How long a function may take.
+const TIME: Duration = Duration::from_secs(5);
+/// How many processes there may be.
+const PROCESSES: usize = 64;
+/// How much memory a process may have, and how long a file may be, in bytes.
+const MEMORY: u64 = 2 << 30;
+const FILE: u64 = 64 << 20;
+/// How often the witness looks whether all is well.
+const LOOK_EVERY: u16 = 20;
+
+/// Whether the answer is killed, and when.
+#[derive(Debug, Clone, Copy)]
+pub enum Kill {
+    /// It is left alone.
+    Never,
+    /// When it is about to make this one of its calls, from 1, that change
+    /// files or mounts.
+    AtCall(usize),
+}
+
+/// What an answer stands on.
+#[derive(Debug)]
+pub struct Ground {
+    /// Its working directory, on the file system that it may fill.
+    pub scratch: PathBuf,
+    /// How many processes its user has outside of the sandbox: before Linux
+    /// 5.14 they count where the number of processes is limited.
+    pub processes_outside: usize,
+    /// The witness's /proc.
+    pub proc: Proc,
+}
+
+/// What the witness saw of the answer's process.
+#[derive(Debug)]
+pub struct Looked {
+    /// Its mount table.
+    pub mounts: MountTable,
+    /// Its root.
+    pub root: PathBuf,
+    /// Its working directory.
+    pub cwd: PathBuf,
+    /// What it printed.
+    pub printed: String,
+}
+
+/// What the answer's process and its parent tell the witness, a line each.
+#[derive(Serialize, Deserialize)]
+enum Told<T> {
+    /// The parent: this is the pid of the answer's process.
+    Started(i32),
+    /// The answer: it has returned.
+    Returned(T),
+    /// The answer: it has panicked, with these words, in this line of its source.
+    Panicked { words: String, place: String },
+    /// The parent: the answer's process has ended, with this code.
+    Exited(i32),
+    /// The parent: this signal has ended it.
+    Signaled(i32),
+    /// The parent: it was killed as [`Kill::AtCall`] says.
+    Killed,
+}
+
+/// Runs `body` and looks at its process when it has returned. Returns nothing
+/// if the process was killed as `kill_at` says.
+///
+/// # Errors
+/// It did not come to its end: what happened instead.
+pub fn call<T: Serialize + DeserializeOwned>(
+    ground: &Ground,
+    function: &str,
+    namespaces: CloneFlags,
+    kill_at: Kill,
+    body: impl FnOnce() -> T,
+) -> Result<Option<(T, Looked)>, Finding> {
+    let printed = memfd_create("printed", MFdFlags::MFD_CLOEXEC).expect("a file in memory");
+    let (told, tell) = pipe().expect("a pipe");
+    let (hold, let_go) = pipe().expect("a pipe");
+    let parent = sys::clone(CloneFlags::empty(), || {
+        let answer = || act(&tell, &hold, &printed, ground, kill_at, body);
+        stand_by(&tell, namespaces, kill_at, answer);
+        0
+    });
+    let parent = parent.expect("the witness can start a process");
+    drop((tell, hold));
+
+    let watched = watch(told, &let_go, parent, &ground.proc);
+    let left = end_all(&ground.proc);
+    let printed = read_all(printed);
+    let found = |code: &str| {
+        let mut finding = Finding::new(code).word("function", function);
+        finding.printed = printed.clone();
+        Err(finding)
+    };
+    let full = statvfs(&ground.scratch)
+        .is_ok_and(|state| state.blocks_available() == 0 || state.files_available() == 0);
+    match watched {
+        Watched::TooManyProcesses => return found("answer/too-many-processes"),
+        Watched::ParentKilled => return found("answer/parent-killed"),
+        Watched::Signaled(Signal::SIGXFSZ) => return found("answer/disk-full"),
+        _ if full => return found("answer/disk-full"),
+        Watched::Panicked { words, place } => {
+            if words.starts_with("not yet implemented") {
+                return found(NOT_WRITTEN);
+            }
+            return found("answer/panicked")
+                .map_err(|finding: Finding| finding.word("words", words).word("place", place));
+        }
+        Watched::Hung => {
+            return found("answer/hung").map_err(|it: Finding| it.word("seconds", TIME.as_secs()));
+        }
+        Watched::Signaled(signal) => {
+            return found("answer/killed-by-signal")
+                .map_err(|it: Finding| it.word("signal", signal));
+        }
+        Watched::Exited(code) => {
+            return found("answer/exited").map_err(|it: Finding| it.word("code", code));
+        }
+        Watched::Killed => return Ok(None),
+        Watched::Returned(..) if !left.is_empty() => {
+            return found("answer/processes-left")
+                .map_err(|it: Finding| it.word("processes", left.join(", ")));
+        }
+        Watched::Returned(returned, mut looked) => {
+            looked.printed = printed;
+            Ok(Some((returned, looked)))
+        }
+    }
+}
+
+/// How it went.
+enum Watched<T> {
+    Returned(T, Looked),
+    Panicked { words: String, place: String },
+    Exited(i32),
+    Signaled(Signal),
+    Killed,
+    Hung,
+    TooManyProcesses,
+    ParentKilled,
+}
+
+/// The witness's side: reads what it is told until the answer has ended.
+fn watch<T: DeserializeOwned>(
+    told: OwnedFd,
+    let_go: &OwnedFd,
+    parent: Pid,
+    proc: &Proc,
+) -> Watched<T> {
+    let deadline = Instant::now() + TIME;
+    let mut told = BufReader::new(File::from(told));
+    let mut pid = None;
+    let mut returned = None;
+    let mut outcome = None;
+    loop {
+        // The answer may be quicker than its parent in telling.
+        if let (Some(pid), Some(value)) = (pid, returned.take_if(|_| pid.is_some())) {
+            let Some(looked) = look(proc, pid) else { return Watched::Exited(0) };
+            outcome = Some(Watched::Returned(value, looked));
+            let _ = write(let_go, b".");
+        }
+        if told.buffer().is_empty() && !can_read(told.get_ref()) {
+            if proc.processes().len() > PROCESSES / 2 {
+                return Watched::TooManyProcesses;
+            }
+            if matches!(waitpid(parent, Some(WaitPidFlag::WNOHANG)), Ok(WaitStatus::Signaled(..))) {
+                return Watched::ParentKilled;
+            }
+            if Instant::now() > deadline {
+                return Watched::Hung;
+            }
+            continue;
+        }
+        let mut line = String::new();
+        let message = match told.read_line(&mut line) {
+            Ok(1..) => serde_json::from_str(&line),
+            // All have closed it: they are all dead.
+            _ => return Watched::ParentKilled,
+        };
+        match message {
+            Ok(Told::Started(started)) => pid = Some(started),
+            Ok(Told::Returned(value)) => returned = Some(value),
+            Ok(Told::Panicked { words, place }) => {
+                outcome = Some(Watched::Panicked { words, place });
+                let _ = write(let_go, b".");
+            }
+            Ok(Told::Exited(code)) => return outcome.unwrap_or(Watched::Exited(code)),
+            Ok(Told::Signaled(number)) => {
+                let signal = Signal::try_from(number).unwrap_or(Signal::SIGKILL);
+                return outcome.unwrap_or(Watched::Signaled(signal));
+            }
+            Ok(Told::Killed) => return Watched::Killed,
+            // Only an answer that writes where it has no business does that.
+            Err(_) => return Watched::Exited(0),
+        }
+    }
+}
+
+fn can_read(file: &File) -> bool {
+    let mut watched = [PollFd::new(file.as_fd(), PollFlags::POLLIN)];
+    poll(&mut watched, PollTimeout::from(LOOK_EVERY)).is_ok_and(|ready| ready > 0)
+}
+
+/// What /proc shows of the answer's process.
+fn look(proc: &Proc, pid: i32) -> Option<Looked> {
+    Some(Looked {
+        mounts: proc.mount_table(&pid.to_string()).ok()?,
+        root: proc.link(pid, "root").ok()?,
+        cwd: proc.link(pid, "cwd").ok()?,
+        printed: String::new(),
+    })
+}
+
+/// The parent's side: starts the answer, waits for its end, tells of both.
+fn stand_by(tell: &OwnedFd, namespaces: CloneFlags, kill_at: Kill, answer: impl FnOnce()) {
+    let tell = |message: &Told<()>| send(tell, message);
+    let child = sys::clone(namespaces, || {
+        answer();
+        0
+    });
+    let Ok(child) = child else { return tell(&Told::Exited(-1)) };
+    tell(&Told::Started(child.as_raw()));
+    let ended = match kill_at {
+        Kill::Never => waitpid(child, None),
+        Kill::AtCall(nth) => match trace_until(child, nth) {
+            Ok(None) => return tell(&Told::Killed),
+            Ok(Some(status)) => Ok(status),
+            Err(errno) => Err(errno),
+        },
+    };
+    tell(&match ended {
+        Ok(WaitStatus::Exited(_, code)) => Told::Exited(code),
+        Ok(WaitStatus::Signaled(_, signal, _)) => Told::Signaled(signal as i32),
+        _ => Told::Exited(-1),
+    });
+}
+
+/// The answer's side.
+fn act<T: Serialize>(
+    tell: &OwnedFd,
+    hold: &OwnedFd,
+    printed: &OwnedFd,
+    ground: &Ground,
+    kill_at: Kill,
+    body: impl FnOnce() -> T,
+) {
+    // 1. Its limits. Its root is nobody outside of the sandbox, so they hold.
+    for (resource, limit) in [
+        (Resource::RLIMIT_NPROC, (PROCESSES + ground.processes_outside) as u64),
+        (Resource::RLIMIT_AS, MEMORY),
+        (Resource::RLIMIT_FSIZE, FILE),
+        (Resource::RLIMIT_CORE, 0),
+        (Resource::RLIMIT_CPU, TIME.as_secs() + 1),
+    ] {
+        let _ = setrlimit(resource, limit, limit);
+    }
+
+    // 2. Nothing to read, all output into a file, and the witness may look.
+    let prepared = File::open("/dev/null").map_err(|_| Errno::EIO).and_then(|null| {
+        dup2_stdin(&null)?;
+        dup2_stdout(printed)?;
+        dup2_stderr(printed)?;
+        nix::sys::prctl::set_dumpable(true)?;
+        nix::unistd::chdir(&ground.scratch)
+    });
+    if prepared.is_err() {
+        return;
+    }
+    if matches!(kill_at, Kill::AtCall(_)) {
+        let _ = ptrace::traceme().and_then(|()| raise(Signal::SIGSTOP));
+    }
+
+    // 3. The function. A panic is told, not shown with a backtrace.
+    thread_local! {
+        static PANIC: RefCell<(String, String)> = RefCell::default();
+    }
+    panic::set_hook(Box::new(|info| {
+        let words = info.payload_as_str().unwrap_or_default().to_owned();
+        let place = info.location().map(|place| format!("{}:{}", place.file(), place.line()));
+        PANIC.with_borrow_mut(|panic| *panic = (words, place.unwrap_or_default()));
+    }));
+    let message = match panic::catch_unwind(AssertUnwindSafe(body)) {
+        Ok(value) => Told::Returned(value),
+        Err(_) => {
+            let (words, place) = PANIC.with_borrow(Clone::clone);
+            Told::Panicked { words, place }
+        }
+    };
+    let _ = io::stdout().flush();
+
+    // 4. The witness looks as long as this process is there.
+    send(tell, &message);
+    let _ = File::from(hold.try_clone().expect("a descriptor")).read(&mut [0]);
+}
+
+fn send<T: Serialize>(tell: &OwnedFd, message: &Told<T>) {
+    let mut line = serde_json::to_vec(message).unwrap_or_default();
+    line.push(b'\n');
+    let mut rest = line.as_slice();
+    while let Ok(written @ 1..) = write(tell, rest) {
+        rest = &rest[written..];
+        if rest.is_empty() {
+            return;
+        }
+    }
+}
+
+/// Lets a stopped child run until it is about to make the `nth` call that
+/// changes something, and kills it there. Returns how it ended, if before.
+fn trace_until(child: Pid, nth: usize) -> nix::Result<Option<WaitStatus>> {
+    waitpid(child, None)?;
+    ptrace::setoptions(
+        child,
+        ptrace::Options::PTRACE_O_TRACESYSGOOD | ptrace::Options::PTRACE_O_EXITKILL,
+    )?;
+    let mut made = 0;
+    let mut signal = None;
+    loop {
+        ptrace::syscall(child, signal)?;
+        signal = None;
+        match waitpid(child, None)? {
+            WaitStatus::PtraceSyscall(_) => {
+                let info = ptrace::syscall_info(child)?;
+                if info.op != libc::PTRACE_SYSCALL_INFO_ENTRY {
+                    continue;
+                }
+                // SAFETY of reading: `op` says that the kernel filled `entry`.
+                let number = entry_number(&info);
+                if CHANGING_CALLS.contains(&number) {
+                    made += 1;
+                }
+                if made == nth {
+                    kill(child, Signal::SIGKILL)?;
+                    waitpid(child, None)?;
+                    return Ok(None);
+                }
+            }
+            WaitStatus::Stopped(_, Signal::SIGSTOP | Signal::SIGTRAP) => {}
+            WaitStatus::Stopped(_, other) => signal = Some(other),
+            ended @ (WaitStatus::Exited(..) | WaitStatus::Signaled(..)) => return Ok(Some(ended)),
+            _ => {}
+        }
+    }
+}
+
+#[allow(unsafe_code)]
+fn entry_number(info: &libc::ptrace_syscall_info) -> i64 {
+    // SAFETY: the caller has seen that the kernel filled this part.
+    unsafe { info.u.entry.nr as i64 }
+}
+
+/// The calls that change files or mounts.
+const CHANGING_CALLS: &[i64] = &[
+    libc::SYS_openat,
+    libc::SYS_write,
+    libc::SYS_mkdirat,
+    libc::SYS_unlinkat,
+    libc::SYS_linkat,
+    libc::SYS_symlinkat,
+    libc::SYS_renameat2,
+    libc::SYS_renameat,
+    libc::SYS_mknodat,
+    libc::SYS_fchmodat,
+    libc::SYS_fchownat,
+    libc::SYS_ftruncate,
+    libc::SYS_mount,
+    libc::SYS_umount2,
+    libc::SYS_move_mount,
+    libc::SYS_pivot_root,
+    libc::SYS_chroot,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_mkdir,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_rmdir,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_unlink,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_link,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_symlink,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_rename,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_mknod,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_chmod,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_open,
+];
+
+/// Ends what the answer has left running and returns the names of that.
+fn end_all(proc: &Proc) -> Vec<String> {
+    // What is about to end by itself is no daemon.
+    let patience = Instant::now() + Duration::from_millis(100);
+    let mut left = running(proc);
+    while !left.is_empty() && Instant::now() < patience {
+        thread::sleep(Duration::from_millis(1));
+        left = running(proc);
+    }
+    let _ = kill(Pid::from_raw(-1), Signal::SIGKILL);
+    while waitpid(None, None) != Err(Errno::ECHILD) {}
+    left
+}
+
+/// The names of the processes that are not over.
+fn running(proc: &Proc) -> Vec<String> {
+    let all = proc.processes().into_iter();
+    all.filter(|(_, state, _)| !matches!(state, 'Z' | 'X')).map(|(_, _, name)| name).collect()
+}
+
+/// What was printed: the beginning of it, if it is much.
+fn read_all(file: OwnedFd) -> String {
+    let mut file = File::from(file);
+    let mut bytes = Vec::new();
+    let _ = file.rewind();
+    let _ = file.take(2_000).read_to_end(&mut bytes);
+    String::from_utf8_lossy(&bytes).into_owned()
+}

@@ -1,0 +1,30 @@
+//! Lab 06.
+
+pub mod mistakes;
+pub mod solution;
+pub mod starter;
+
+use lab_06_grader::{Answers, EXAM};
+
+use crate::catalogue::Catalogue;
+
+/// What keeps every promise.
+pub const SOLUTION: Answers = Answers {
+    enter_with_chroot: solution::enter_with_chroot,
+    break_out_of_chroot: solution::break_out_of_chroot,
+    enter_with_pivot_root: solution::enter_with_pivot_root,
+    mount_kernel_file_systems: solution::mount_kernel_file_systems,
+};
+
+/// All answers.
+pub static CATALOGUE: Catalogue<Answers> = Catalogue {
+    exam: &EXAM,
+    starter: Answers {
+        enter_with_chroot: starter::enter_with_chroot,
+        break_out_of_chroot: starter::break_out_of_chroot,
+        enter_with_pivot_root: starter::enter_with_pivot_root,
+        mount_kernel_file_systems: starter::mount_kernel_file_systems,
+    },
+    solution: SOLUTION,
+    mistakes: mistakes::MISTAKES,
+};

@@ -1,0 +1,102 @@
+//! Lab 06: chroot and pivot_root. The task is in README.md.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::Path;
+
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::unistd::{chdir, chroot, pivot_root};
+
+/// Where mount(2) takes a string that it does not need.
+const NOTHING: Option<&str> = None;
+
+/// Makes `new_root` the root directory of this process.
+///
+/// Afterwards `/` is `new_root`, and so is the working directory.
+///
+/// # Errors
+/// As chroot(2) and chdir(2).
+pub fn enter_with_chroot(new_root: &Path) -> io::Result<()> {
+    chroot(new_root)?;
+    // chroot(2) leaves the working directory where it is: outside.
+    Ok(chdir("/")?)
+}
+
+/// Leaves the root directory that [`enter_with_chroot`] has set, by nothing but
+/// chroot and chdir: afterwards `/` is the root of the host again.
+///
+/// The process is root and may make a folder in its root directory. The notes
+/// in chroot(2) tell how it is done.
+///
+/// # Errors
+/// As mkdir(2), chroot(2) and chdir(2).
+pub fn break_out_of_chroot() -> io::Result<()> {
+    match fs::create_dir("/out") {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    // The root moves below the working directory, which stays: it is outside.
+    chroot("/out")?;
+    // `..` stops only at the root, and that is not on this way any more.
+    for _ in 0..100 {
+        chdir("..")?;
+    }
+    Ok(chroot(".")?)
+}
+
+/// Makes `new_root` the root of this process's mount namespace, and lets go of
+/// the old root: afterwards nothing of the host's file systems can be reached.
+///
+/// The process has a mount namespace of its own, in which every mount is still
+/// shared with the host, and `new_root` is a plain folder. The host's mounts
+/// must stay as they are. Afterwards the working directory is `/`.
+///
+/// # Errors
+/// As mount(2), pivot_root(2), chdir(2) and umount(2); none is ignored.
+pub fn enter_with_pivot_root(new_root: &Path) -> io::Result<()> {
+    // 1. Nothing that is mounted or unmounted here may reach the host.
+    mount(NOTHING, "/", NOTHING, MsFlags::MS_PRIVATE | MsFlags::MS_REC, NOTHING)?;
+    // 2. The new root must be a mount point.
+    mount(Some(new_root), new_root, NOTHING, MsFlags::MS_BIND | MsFlags::MS_REC, NOTHING)?;
+    // 3. The old root comes to lie on top of the new one: no folder is needed.
+    chdir(new_root)?;
+    pivot_root(".", ".")?;
+    // 4. Its own sub-mounts keep it busy: lazily, with all that is below.
+    umount2(".", MntFlags::MNT_DETACH)?;
+    Ok(chdir("/")?)
+}
+
+/// Mounts what a program expects below `new_root`, before it becomes the root:
+///
+/// - on `proc` a fresh proc, without set-user-ID programs, devices and programs
+///   (MS_NOSUID, MS_NODEV, MS_NOEXEC);
+/// - on `proc/sys` itself once more, read-only, for there are the kernel's knobs;
+/// - on `dev` a fresh tmpfs (MS_NOSUID, `mode=755`), and in it the host's
+///   devices null, zero, full, random, urandom and tty, each bound onto an empty
+///   file: only the root of the machine may make device nodes.
+///
+/// The process has mount and PID namespaces of its own, and has made its mounts
+/// private. `/dev` is still the host's.
+///
+/// # Errors
+/// As mount(2) and open(2).
+pub fn mount_kernel_file_systems(new_root: &Path) -> io::Result<()> {
+    let proc = new_root.join("proc");
+    let safe = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+    mount(Some("proc"), &proc, Some("proc"), safe, NOTHING)?;
+
+    // A bind mount takes its flags only when it is remounted.
+    let sys = proc.join("sys");
+    mount(Some(&sys), &sys, NOTHING, MsFlags::MS_BIND, NOTHING)?;
+    let read_only = MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY;
+    mount(NOTHING, &sys, NOTHING, read_only | safe, NOTHING)?;
+
+    let dev = new_root.join("dev");
+    mount(Some("tmpfs"), &dev, Some("tmpfs"), MsFlags::MS_NOSUID, Some("mode=755"))?;
+    for name in ["null", "zero", "full", "random", "urandom", "tty"] {
+        let device = dev.join(name);
+        File::create(&device)?;
+        mount(Some(&Path::new("/dev").join(name)), &device, NOTHING, MsFlags::MS_BIND, NOTHING)?;
+    }
+    Ok(())
+}

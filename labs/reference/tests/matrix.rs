@@ -1,0 +1,106 @@
+//! Every starter, solution and mistake of every lab, on every promise.
+
+use std::process::ExitCode;
+
+use lab_reference::catalogue::{Catalogue, Mistake};
+use lab_reference::lab_06;
+use labkit::exam;
+use labkit::language::Language;
+use labkit::report;
+use labkit::verdict::Verdict;
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use mydocker::mountinfo::{MountTable, difference};
+
+fn main() -> ExitCode {
+    // A process of this program that a trial has started, to grade one promise.
+    if let Some(what) = exam::graded_here() {
+        let parts: Vec<&str> = what.split('/').collect();
+        let [lab, answer, promise] = parts[..] else { panic!("not LAB/ANSWER/PROMISE: {what}") };
+        return exam::tell(match lab {
+            "lab_06" => lab_06::CATALOGUE.examine(answer, promise),
+            _ => panic!("no lab {lab:?}"),
+        });
+    }
+
+    let mut trials = Vec::new();
+    trials.extend(trials_of("lab_06", &lab_06::CATALOGUE));
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
+
+/// A trial for the starter and the solution on each promise, and for each mistake.
+fn trials_of<A: Sync>(lab: &'static str, catalogue: &'static Catalogue<A>) -> Vec<Trial> {
+    let mut trials = Vec::new();
+    for promise in catalogue.exam.promises {
+        for answer in ["starter", "solution"] {
+            let what = format!("{lab}/{answer}/{}", promise.name);
+            trials.push(Trial::ignorable_test(what.replace('/', "::"), move || {
+                match (answer, ask(&what)?) {
+                    (_, Verdict::NotGradable(lacking)) => {
+                        let why = report::not_gradable(lacking, Language::English);
+                        Ok(Completion::ignored_with(why))
+                    }
+                    ("starter", verdict) if verdict.is_not_written() => Ok(Completion::Completed),
+                    ("solution", Verdict::Kept) => Ok(Completion::Completed),
+                    (_, verdict) => Err(format!("{verdict:#?}").into()),
+                }
+            }));
+        }
+    }
+    for mistake in catalogue.mistakes {
+        let name = format!("{lab}::mistake::{}", mistake.name);
+        trials.push(Trial::ignorable_test(name, move || try_mistake(lab, catalogue, mistake)));
+    }
+    trials
+}
+
+/// A mistake must break a promise, and get its own code on each that it breaks;
+/// the report on the first is a snapshot, in both languages.
+fn try_mistake<A>(
+    lab: &str,
+    catalogue: &Catalogue<A>,
+    mistake: &Mistake<A>,
+) -> Result<Completion, Failed> {
+    let mut broken = Vec::new();
+    let mut reason = None;
+    for promise in catalogue.exam.promises {
+        match ask(&format!("{lab}/{}/{}", mistake.name, promise.name))? {
+            Verdict::Kept => {}
+            Verdict::Broken(finding) => broken.push((promise.name, finding)),
+            Verdict::NotGradable(lacking) => reason = Some(lacking),
+        }
+    }
+    let Some((first, finding)) = broken.first() else {
+        return match reason {
+            Some(lacking) => {
+                Ok(Completion::ignored_with(report::not_gradable(lacking, Language::English)))
+            }
+            None => Err("it breaks no promise".into()),
+        };
+    };
+    let wrong: Vec<_> = broken.iter().filter(|(_, it)| it.code != mistake.code).collect();
+    if !wrong.is_empty() {
+        return Err(format!("not {:?}: {wrong:#?}", mistake.code).into());
+    }
+
+    let texts = catalogue.exam.lab();
+    let mut snapshot = String::from("breaks\n");
+    for (promise, _) in &broken {
+        snapshot += &format!("    {promise}\n");
+    }
+    for language in Language::ALL {
+        snapshot += &format!("\n{}\n", report::broken(&texts, first, finding, language, false));
+    }
+    insta::assert_snapshot!(format!("{lab}__{}", mistake.name), snapshot);
+    Ok(Completion::Completed)
+}
+
+/// Grades, and looks that the machine's mount table is as before.
+fn ask(what: &str) -> Result<Verdict, Failed> {
+    let before = MountTable::read()?;
+    let verdict = exam::ask(what)?;
+    let changes = difference(&before, &MountTable::read()?);
+    if !changes.is_empty() {
+        return Err(format!("the machine's mount table has changed: {changes:#?}").into());
+    }
+    Ok(verdict)
+}
