@@ -31,6 +31,8 @@ pub struct Host {
 pub struct Seen<T> {
     /// What the body of the call returned.
     pub returned: T,
+    /// The mount table of the answer's process before the body began.
+    pub mounts_before: MountTable,
     /// The mount table of the answer's process when the body had returned.
     pub mounts: MountTable,
     /// Where its root and its working directory are, as the host names them.
@@ -52,9 +54,9 @@ impl<T> Seen<T> {
         difference(&self.host_before, &self.host_after)
     }
 
-    /// What the answer has changed in the mount table that it was given.
+    /// What the body has changed in the mount table of the answer's process.
     pub fn container_changes(&self) -> Vec<Change> {
-        difference(&self.host_before, &self.mounts)
+        difference(&self.mounts_before, &self.mounts)
     }
 
     /// The change of the host's mount table as evidence.
@@ -126,6 +128,7 @@ impl Host {
         let (returned, looked) = ended.expect("it was not killed");
         Ok(Seen {
             returned,
+            mounts_before: looked.mounts_before,
             mounts: looked.mounts,
             root: looked.root,
             cwd: looked.cwd,

@@ -4,7 +4,7 @@
 //! kills its parent kills a process made for that.
 
 use std::cell::RefCell;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read, Seek, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::panic::{self, AssertUnwindSafe};
@@ -65,6 +65,8 @@ pub struct Ground {
 /// What the witness saw of the answer's process.
 #[derive(Debug)]
 pub struct Looked {
+    /// Its mount table before the call.
+    pub mounts_before: MountTable,
     /// Its mount table.
     pub mounts: MountTable,
     /// Its root.
@@ -80,8 +82,8 @@ pub struct Looked {
 enum Told<T> {
     /// The parent: this is the pid of the answer's process.
     Started(i32),
-    /// The answer: it has returned.
-    Returned(T),
+    /// The answer: this was its mount table before, and it has returned that.
+    Returned(String, T),
     /// The answer: it has panicked, with these words, in this line of its source.
     Panicked { words: String, place: String },
     /// The parent: the answer's process has ended, with this code.
@@ -181,12 +183,12 @@ fn watch<T: DeserializeOwned>(
     let deadline = Instant::now() + TIME;
     let mut told = BufReader::new(File::from(told));
     let mut pid = None;
-    let mut returned = None;
+    let mut returned: Option<(String, T)> = None;
     let mut outcome = None;
     loop {
         // The answer may be quicker than its parent in telling.
-        if let (Some(pid), Some(value)) = (pid, returned.take_if(|_| pid.is_some())) {
-            let Some(looked) = look(proc, pid) else { return Watched::Exited(0) };
+        if let (Some(pid), Some((before, value))) = (pid, returned.take_if(|_| pid.is_some())) {
+            let Some(looked) = look(proc, pid, &before) else { return Watched::Exited(0) };
             outcome = Some(Watched::Returned(value, looked));
             let _ = write(let_go, b".");
         }
@@ -210,7 +212,7 @@ fn watch<T: DeserializeOwned>(
         };
         match message {
             Ok(Told::Started(started)) => pid = Some(started),
-            Ok(Told::Returned(value)) => returned = Some(value),
+            Ok(Told::Returned(mounts_before, value)) => returned = Some((mounts_before, value)),
             Ok(Told::Panicked { words, place }) => {
                 outcome = Some(Watched::Panicked { words, place });
                 let _ = write(let_go, b".");
@@ -233,8 +235,9 @@ fn can_read(file: &File) -> bool {
 }
 
 /// What /proc shows of the answer's process.
-fn look(proc: &Proc, pid: i32) -> Option<Looked> {
+fn look(proc: &Proc, pid: i32, mounts_before: &str) -> Option<Looked> {
     Some(Looked {
+        mounts_before: MountTable::parse(mounts_before.as_bytes()).ok()?,
         mounts: proc.mount_table(&pid.to_string()).ok()?,
         root: proc.link(pid, "root").ok()?,
         cwd: proc.link(pid, "cwd").ok()?,
@@ -310,8 +313,9 @@ fn act<T: Serialize>(
         let place = info.location().map(|place| format!("{}:{}", place.file(), place.line()));
         PANIC.with_borrow_mut(|panic| *panic = (words, place.unwrap_or_default()));
     }));
+    let before = fs::read_to_string("/proc/thread-self/mountinfo").unwrap_or_default();
     let message = match panic::catch_unwind(AssertUnwindSafe(body)) {
-        Ok(value) => Told::Returned(value),
+        Ok(value) => Told::Returned(before, value),
         Err(_) => {
             let (words, place) = PANIC.with_borrow(Clone::clone);
             Told::Panicked { words, place }

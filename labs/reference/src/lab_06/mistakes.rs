@@ -404,7 +404,7 @@ pub static MISTAKES: &[Mistake<Answers>] = &[
         answers: Answers {
             mount_kernel_file_systems: |new_root| {
                 solution::mount_kernel_file_systems(new_root)?;
-                let flags = MsFlags::MS_REMOUNT | MsFlags::MS_BIND | SAFE;
+                let flags = MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY | SAFE;
                 for name in ["null", "zero", "full", "random", "urandom", "tty"] {
                     let device = new_root.join("dev").join(name);
                     mount(NOTHING, &device, NOTHING, flags, NOTHING)?;
