@@ -12,6 +12,7 @@ use crate::graders;
 use crate::host::Host;
 use crate::lab::Lab;
 use crate::language::Language;
+use crate::look::Look;
 use crate::need::{self, Need};
 use crate::record::{Records, Report, now};
 use crate::report;
@@ -141,7 +142,7 @@ pub fn grade<A>(exam: &'static Exam<A>, answers: &'static A, folder: &str) -> Ex
             let outcome = match &verdict {
                 Verdict::Kept => Ok(Completion::Completed),
                 Verdict::Broken(finding) => {
-                    Err(report::broken(&lab, name, finding, language, report::colour()).into())
+                    Err(report::broken(&lab, name, finding, language, Look::of_stdout()).into())
                 }
                 Verdict::NotGradable(lacking) => {
                     Ok(Completion::ignored_with(report::not_gradable(*lacking, language)))

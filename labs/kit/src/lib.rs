@@ -17,6 +17,7 @@ pub mod graders;
 pub mod host;
 pub mod lab;
 pub mod language;
+pub mod look;
 pub mod need;
 pub mod proc;
 pub mod record;

@@ -1,24 +1,15 @@
 //! Verdicts in the student's words.
 
-use std::env;
-use std::io::{self, IsTerminal};
+use std::io;
 
 use rust_i18n::t;
+use textwrap::core::display_width;
 
 use crate::lab::Lab;
 use crate::language::{Language, Words};
+use crate::look::Look;
 use crate::need::Lacking;
 use crate::verdict::{Evidence, Finding, NOT_WRITTEN, Whose};
-
-/// Whether to use colour: on a terminal, unless `$NO_COLOR` is set.
-pub fn colour() -> bool {
-    env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) && io::stdout().is_terminal()
-}
-
-/// Marks up a heading, where there is colour.
-fn bold(text: &str, colour: bool) -> String {
-    if colour { format!("\x1b[1m{text}\x1b[0m") } else { text.to_owned() }
-}
 
 /// A broken promise: what was promised, what was seen, why it matters, how to
 /// go on.
@@ -27,38 +18,40 @@ pub fn broken(
     promise: &str,
     finding: &Finding,
     language: Language,
-    colour: bool,
+    look: Look,
 ) -> String {
     let locale = language.locale();
-    let head = |key: &str| bold(&t!(format!("report.{key}"), locale = locale), colour);
+    let label = |key: &str| t!(format!("report.{key}"), locale = locale);
+    let labels = ["promised", "code", "seen", "why", "hint", "page"];
+    let column = labels.map(|key| display_width(&label(key))).into_iter().max().unwrap_or(0) + 2;
+    let labelled = |key: &str, text: &str| look.labelled(&label(key), column, text);
+
     let promised = lab.promise(promise).map(|text| text.promised.in_language(language));
     let diagnosis = lab.diagnosis(&finding.code);
-    let mut lines = vec![
-        format!("{}  {}", head("promised"), promised.unwrap_or(promise)),
-        format!("{}  {}", head("code"), finding.code),
-    ];
+    let mut lines =
+        vec![labelled("promised", promised.unwrap_or(promise)), labelled("code", &finding.code)];
     if let Some(diagnosis) = &diagnosis {
-        lines.push(format!("{}  {}", head("seen"), fill(&diagnosis.seen, finding, language)));
+        lines.push(labelled("seen", &fill(&diagnosis.seen, finding, language)));
     }
     for evidence in &finding.evidence {
-        lines.push(indent(&describe(evidence, language)));
+        lines.push(describe(evidence, language, look));
     }
     if !finding.printed.trim().is_empty() {
-        lines.push(head("printed"));
-        lines.push(indent(finding.printed.trim_end()));
+        lines.push(look.bold(&label("printed")));
+        lines.push(indent(finding.printed.trim_end(), 4));
     }
     if let Some(diagnosis) = &diagnosis {
-        lines.push(format!("{}  {}", head("why"), fill(&diagnosis.why, finding, language)));
+        lines.push(labelled("why", &fill(&diagnosis.why, finding, language)));
     }
     let hints = lab.hints(promise, &finding.code);
     if let Some(hint) = hints.first() {
-        lines.push(format!("{}  {}", head("hint"), fill(hint, finding, language)));
+        lines.push(labelled("hint", &fill(hint, finding, language)));
         let command = format!("cargo lab hint {}", lab.number);
         let count = hints.len() - 1;
         let more = t!("report.more-hints", locale = locale, count = count, command = command);
-        lines.push(format!("      {more}"));
+        lines.push(look.indented(column, &more));
     }
-    lines.push(format!("{}  book/{}", head("page"), page(lab, &finding.code)));
+    lines.push(labelled("page", &format!("book/{}", page(lab, &finding.code))));
     lines.join("\n")
 }
 
@@ -78,27 +71,37 @@ pub fn fill(words: &Words, finding: &Finding, language: Language) -> String {
     rust_i18n::replace_patterns(words.in_language(language), &names, &values)
 }
 
-/// One piece of evidence.
-pub fn describe(evidence: &Evidence, language: Language) -> String {
+/// One piece of evidence, indented.
+pub fn describe(evidence: &Evidence, language: Language, look: Look) -> String {
     let locale = language.locale();
     match evidence {
         Evidence::Differs { what, expected, seen } => {
-            let (must, was) =
-                (t!("report.expected", locale = locale), t!("report.was", locale = locale));
-            format!("{what}\n  {must}  {expected}\n  {was}  {seen}")
+            let must = format!("      {}  ", t!("report.expected", locale = locale));
+            let was = format!("      {}  ", t!("report.was", locale = locale));
+            let column = display_width(&must);
+            let lines = [
+                look.indented(4, what),
+                look.wrap(&must, column, expected),
+                look.wrap(&was, column, seen),
+            ];
+            lines.join("\n")
         }
         Evidence::MountTable { whose, changes } => {
             let whose = match whose {
                 Whose::Host => t!("report.host-table", locale = locale),
                 Whose::Container => t!("report.container-table", locale = locale),
             };
-            let changes = match changes.as_slice() {
-                [] => t!("report.no-change", locale = locale).into_owned(),
-                changes => changes.join("\n"),
-            };
-            format!("{whose}\n{}", indent(&changes))
+            let mut lines = vec![look.indented(4, &whose)];
+            if changes.is_empty() {
+                lines.push(look.indented(6, &t!("report.no-change", locale = locale)));
+            }
+            lines.extend(changes.iter().map(|change| look.wrap("      ", 10, change)));
+            lines.join("\n")
         }
-        Evidence::Tree { what, drawing } => format!("{what}\n{}", indent(drawing.trim_end())),
+        // A picture is not broken: its lines are read from top to bottom.
+        Evidence::Tree { what, drawing } => {
+            format!("{}\n{}", look.indented(4, what), indent(drawing.trim_end(), 6))
+        }
     }
 }
 
@@ -118,6 +121,7 @@ pub fn not_kept(error: &io::Error, language: Language) -> String {
     t!("report.not-kept", locale = language.locale(), error = error).into_owned()
 }
 
-fn indent(text: &str) -> String {
-    text.lines().map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n")
+fn indent(text: &str, columns: usize) -> String {
+    let margin = " ".repeat(columns);
+    text.lines().map(|line| format!("{margin}{line}")).collect::<Vec<_>>().join("\n")
 }

@@ -6,6 +6,7 @@ use lab_reference::catalogue::{Catalogue, Mistake};
 use lab_reference::lab_06;
 use labkit::exam;
 use labkit::language::Language;
+use labkit::look::Look;
 use labkit::report;
 use labkit::verdict::Verdict;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
@@ -88,7 +89,7 @@ fn try_mistake<A>(
         snapshot += &format!("    {promise}\n");
     }
     for language in Language::ALL {
-        snapshot += &format!("\n{}\n", report::broken(&texts, first, finding, language, false));
+        snapshot += &format!("\n{}\n", report::broken(&texts, first, finding, language, Look::PLAIN));
     }
     insta::assert_snapshot!(format!("{lab}__{}", mistake.name), snapshot);
     Ok(Completion::Completed)
