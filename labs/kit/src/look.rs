@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal};
 
 use textwrap::core::{Word, display_width};
 use textwrap::{Options, WordSeparator, WordSplitter, WrapAlgorithm};
+use unicode_width::UnicodeWidthChar;
 
 /// What a place to write to can show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,30 +80,32 @@ impl Look {
     }
 }
 
-/// The words of a line. A Chinese text may be broken nearly anywhere, a path or
-/// a command only at its blanks: it is there to be copied.
+/// The words of a line. A path or a command stays whole: it is there to be
+/// copied.
 fn words(line: &str) -> Box<dyn Iterator<Item = Word<'_>> + '_> {
     let mut words = Vec::new();
     let mut start = 0;
-    for between_blanks in WordSeparator::AsciiSpace.find_words(line) {
-        let mut end = start;
-        for piece in WordSeparator::UnicodeBreakProperties.find_words(&between_blanks) {
-            let is_inside = |c: char| c.is_ascii();
-            if end > start && line[..end].ends_with(is_inside) && piece.starts_with(is_inside) {
-                end += piece.len();
-                continue;
-            }
-            if end > start {
-                words.push(Word::from(&line[start..end]));
-            }
-            start = end;
-            end += piece.len();
+    let mut before = None;
+    for (at, after) in line.char_indices() {
+        if before.is_some_and(|before| may_break(before, after)) {
+            words.push(Word::from(&line[start..at]));
+            start = at;
         }
-        let blanks = between_blanks.whitespace.len();
-        words.push(Word::from(&line[start..end + blanks]));
-        start = end + blanks;
+        before = Some(after);
     }
+    words.push(Word::from(&line[start..]));
     Box::new(words.into_iter())
+}
+
+/// Whether a line may end between two characters: after blanks, and beside a
+/// Chinese character, but not so that a line begins with a full stop or ends
+/// with an opening bracket.
+fn may_break(before: char, after: char) -> bool {
+    let is_chinese = |c: char| !c.is_ascii() && c.width() == Some(2);
+    let beside_chinese = is_chinese(before) || is_chinese(after);
+    let opens = "（《「『【“‘".contains(before);
+    let closes = "，。、；：？！）》」』】”’…".contains(after);
+    after != ' ' && (before == ' ' || beside_chinese && !opens && !closes)
 }
 
 #[cfg(test)]
@@ -127,6 +130,12 @@ mod tests {
             NARROW.labelled("提示：", 8, "只有挂载点才能成为新的根：先把目录 bind 到它自己。");
         assert_eq!(lines, "提示：  只有挂载点才能成为新的根：先把目\n        录 bind 到它自己。");
         assert!(lines.lines().all(|line| display_width(line) <= NARROW.width));
+    }
+
+    #[test]
+    fn no_line_begins_with_a_full_stop() {
+        let lines = NARROW.wrap("", 0, "旧的根目录仍然挂载着，并且可以访问得到它。");
+        assert_eq!(lines, "旧的根目录仍然挂载着，并且可以访问得到\n它。");
     }
 
     #[test]
