@@ -89,7 +89,8 @@ fn try_mistake<A>(
         snapshot += &format!("    {promise}\n");
     }
     for language in Language::ALL {
-        snapshot += &format!("\n{}\n", report::broken(&texts, first, finding, language, Look::PLAIN));
+        snapshot +=
+            &format!("\n{}\n", report::broken(&texts, first, finding, language, Look::PLAIN));
     }
     insta::assert_snapshot!(format!("{lab}__{}", mistake.name), snapshot);
     Ok(Completion::Completed)

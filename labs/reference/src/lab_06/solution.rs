@@ -7,7 +7,7 @@ use std::path::Path;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::unistd::{chdir, chroot, pivot_root};
 
-/// Where mount(2) takes a string that it does not need.
+// Where mount(2) takes a string that it does not need.
 const NOTHING: Option<&str> = None;
 
 /// Makes `new_root` the root directory of this process.
