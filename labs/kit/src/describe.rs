@@ -6,39 +6,39 @@ use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
-use mydocker::mountinfo::{Change, MountTable};
+use mydocker::mountinfo::{Change, Mount, MountTable};
 use nix::errno::Errno;
 use nix::sys::stat::{major, minor};
 
 /// One change of a mount table, without the numbers of peer groups.
 pub fn change(change: &Change) -> String {
-    without_numbers(&change.to_string())
+    let mut change = change.clone();
+    match &mut change {
+        Change::Mounted { mount } | Change::Umounted { mount } | Change::Moved { mount, .. } => {
+            drop_numbers(mount);
+        }
+        Change::Remounted { from, mount } => {
+            drop_numbers(from);
+            drop_numbers(mount);
+        }
+    }
+    change.to_string()
 }
 
 /// The mounts at `top` and below it, drawn as a tree.
 pub fn mounts_below(table: &MountTable, top: &Path) -> String {
     let below = table.mounts.iter().filter(|mount| mount.mount_point.starts_with(top));
-    without_numbers(&MountTable { mounts: below.cloned().collect() }.to_string())
+    let mut mounts: Vec<Mount> = below.cloned().collect();
+    mounts.iter_mut().for_each(drop_numbers);
+    MountTable { mounts }.to_string()
 }
 
 /// `shared:17` becomes `shared`: the number is another one in each run.
-fn without_numbers(text: &str) -> String {
-    let mut plain = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(colon) = rest.find(':') {
-        let (before, after) = rest.split_at(colon);
-        plain.push_str(before);
-        let number = after[1..].bytes().take_while(u8::is_ascii_digit).count();
-        let is_peer_group = ["shared", "master", "propagate_from"]
-            .iter()
-            .any(|field| before.ends_with(field) && number > 0);
-        let skipped = if is_peer_group { 1 + number } else { 1 };
-        if !is_peer_group {
-            plain.push(':');
-        }
-        rest = &after[skipped..];
+fn drop_numbers(mount: &mut Mount) {
+    for field in &mut mount.optional_fields {
+        let name = field.split(':').next().unwrap_or_default();
+        *field = name.to_owned();
     }
-    plain + rest
 }
 
 /// What a call said: `Ok`, or its errno by name and in words.
@@ -80,14 +80,10 @@ impl std::fmt::Display for Failure {
 pub fn tree(top: &Path) -> io::Result<String> {
     let mut lines = String::new();
     walk(top, &mut |path, metadata| {
-        let name = path.strip_prefix(top).expect("below the top");
-        let _ = writeln!(
-            lines,
-            "{:04o} /{}{}",
-            metadata.mode() & 0o7777,
-            name.display(),
-            kind(path, metadata)
-        );
+        let name = path.strip_prefix(top).expect("below the top").display();
+        let mode = metadata.mode() & 0o7777;
+        let kind = if path == top { String::new() } else { kind(path, metadata) };
+        let _ = writeln!(lines, "{mode:04o} /{name}{kind}");
     })?;
     Ok(lines)
 }

@@ -1,7 +1,9 @@
 //! A lab's tests: each promise is one, graded in a process of its own.
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::env;
+use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::{Arc, Mutex};
@@ -17,7 +19,7 @@ use crate::need::{self, Need};
 use crate::record::{Records, Report, now};
 use crate::report;
 use crate::sandbox::grade_in_sandbox;
-use crate::verdict::{Finding, Verdict};
+use crate::verdict::{Evidence, Finding, Verdict};
 
 /// One thing that must hold of an answer.
 pub struct Promise<A: 'static> {
@@ -67,21 +69,33 @@ impl<A> Exam<A> {
             Err(lacking) => return Ok(Verdict::NotGradable(lacking)),
         };
         grade_in_sandbox(seal, guarded, |host| {
-            let outcome = (promise.check)(answers, host);
-            match (host.harm(), outcome) {
-                (Some(harm), Err(finding)) if !finding.code.starts_with("answer/") => {
-                    // The lab may know better how that came about.
-                    Verdict::Broken(if finding.words.contains_key("harm") {
-                        finding
-                    } else {
-                        harm.with(finding.evidence)
-                    })
-                }
-                (Some(harm), _) => Verdict::Broken(harm),
-                (None, Err(finding)) => Verdict::Broken(finding),
-                (None, Ok(())) => Verdict::Kept,
-            }
+            let check = AssertUnwindSafe(|| (promise.check)(answers, host));
+            let outcome = panic::catch_unwind(check).unwrap_or_else(|panic| Err(confused(&*panic)));
+            judge(host.harm(), outcome)
         })
+    }
+}
+
+/// An answer that has taken away what the grader stands on: the grader's own
+/// panic is all that is known then, if there was no harm to the host.
+fn confused(panic: &(dyn Any + Send)) -> Finding {
+    let words = panic.downcast_ref::<String>().cloned().or_else(|| {
+        let words = panic.downcast_ref::<&str>()?;
+        Some((*words).to_owned())
+    });
+    let evidence = Evidence::differs("the grader's own work", "Ok", words.unwrap_or_default());
+    Finding::new("answer/unforeseen").with([evidence])
+}
+
+/// Harm to the host outranks everything else, unless the lab knows how it came
+/// about: then its finding has a word `harm`.
+fn judge(harm: Option<Finding>, outcome: Result<(), Finding>) -> Verdict {
+    match (harm, outcome) {
+        (None, Ok(())) => Verdict::Kept,
+        (Some(_), Err(finding)) if finding.words.contains_key("harm") => Verdict::Broken(finding),
+        (Some(harm), Err(finding)) => Verdict::Broken(harm.with(finding.evidence)),
+        (Some(harm), Ok(())) => Verdict::Broken(harm),
+        (None, Err(finding)) => Verdict::Broken(finding),
     }
 }
 
