@@ -4,40 +4,104 @@ use std::fmt::Write;
 use std::fs::Metadata;
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use mydocker::mountinfo::{Change, Mount, MountTable};
 use nix::errno::Errno;
 use nix::sys::stat::{major, minor};
 
-/// One change of a mount table, without the numbers of peer groups.
-pub fn change(change: &Change) -> String {
-    let mut change = change.clone();
-    match &mut change {
-        Change::Mounted { mount } | Change::Umounted { mount } | Change::Moved { mount, .. } => {
-            drop_numbers(mount);
-        }
-        Change::Remounted { from, mount } => {
-            drop_numbers(from);
-            drop_numbers(mount);
-        }
-    }
-    change.to_string()
+use crate::sandbox::{LAB, SCRATCH};
+
+/// The changes of a mount table, a line each, without the numbers of peer
+/// groups. What happened to a mount of the host happened to all below it too,
+/// mostly: then that is one line.
+pub fn changes(changes: &[Change]) -> Vec<String> {
+    let folded = |change: &Change, by: &Change| {
+        let (change, by) = (Folding::of(change), Folding::of(by));
+        change.kind == by.kind
+            && change.what == by.what
+            && change.place != by.place
+            && change.place.starts_with(&by.place)
+            && !change.place.starts_with(LAB)
+    };
+    let leaders = changes.iter().filter(|change| !changes.iter().any(|by| folded(change, by)));
+    leaders
+        .map(|leader| {
+            let rest =
+                if changes.iter().any(|it| folded(it, leader)) { " (and below)" } else { "" };
+            format!("{}{rest}", change(leader))
+        })
+        .collect()
 }
 
-/// The mounts at `top` and below it, drawn as a tree.
-pub fn mounts_below(table: &MountTable, top: &Path) -> String {
-    let below = table.mounts.iter().filter(|mount| mount.mount_point.starts_with(top));
-    let mut mounts: Vec<Mount> = below.cloned().collect();
-    mounts.iter_mut().for_each(drop_numbers);
+/// By what changes are told apart that are one for a reader.
+struct Folding {
+    kind: &'static str,
+    /// What has changed, if that is not the mount's being there.
+    what: String,
+    /// Where the mount was.
+    place: PathBuf,
+}
+
+impl Folding {
+    fn of(change: &Change) -> Folding {
+        let propagations =
+            |a: &Mount, b: &Mount| format!("{} {}", plain(a).propagation(), plain(b).propagation());
+        let (kind, what, place) = match change {
+            // Each new mount is worth a line.
+            Change::Mounted { mount } => ("MOUNTED", mount.id.to_string(), &mount.mount_point),
+            Change::Umounted { mount } => ("UMOUNTED", String::new(), &mount.mount_point),
+            Change::Moved { from, .. } => ("MOVED", String::new(), from),
+            Change::Remounted { from, mount } if from.options == mount.options => {
+                ("REMOUNTED", propagations(from, mount), &mount.mount_point)
+            }
+            Change::Remounted { mount, .. } => {
+                ("REMOUNTED", mount.id.to_string(), &mount.mount_point)
+            }
+        };
+        Folding { kind, what, place: place.clone() }
+    }
+}
+
+/// One change of a mount table, without the numbers of peer groups.
+pub fn change(change: &Change) -> String {
+    let plain = match change {
+        Change::Mounted { mount } => Change::Mounted { mount: plain(mount) },
+        Change::Umounted { mount } => Change::Umounted { mount: plain(mount) },
+        Change::Moved { from, mount } => Change::Moved { from: from.clone(), mount: plain(mount) },
+        Change::Remounted { from, mount } => {
+            Change::Remounted { from: plain(from), mount: plain(mount) }
+        }
+    };
+    plain.to_string()
+}
+
+/// The mounts at `top` and below it, drawn as a tree. Of the mounts that were
+/// there `before`, those below another one of them are left out.
+pub fn mounts_below(table: &MountTable, before: &MountTable, top: &Path) -> String {
+    let labs = before.at(Path::new(SCRATCH)).map(|mount| &mount.device);
+    let is_hosts = |mount: &Mount| {
+        Some(&mount.device) != labs && before.mounts.iter().any(|it| it.device == mount.device)
+    };
+    let is_below_hosts = |mount: &Mount| {
+        let parent = table.mounts.iter().find(|it| it.id == mount.parent);
+        is_hosts(mount) && parent.is_some_and(is_hosts)
+    };
+    let shown = |mount: &&Mount| mount.mount_point.starts_with(top) && !is_below_hosts(mount);
+    let mounts = table.mounts.iter().filter(shown).map(plain).collect();
     MountTable { mounts }.to_string()
 }
 
-/// `shared:17` becomes `shared`: the number is another one in each run.
-fn drop_numbers(mount: &mut Mount) {
-    for field in &mut mount.optional_fields {
-        let name = field.split(':').next().unwrap_or_default();
-        *field = name.to_owned();
+/// The mount without what differs from run to run and from kernel to kernel:
+/// the numbers of peer groups, and `relatime`, which is the default.
+fn plain(mount: &Mount) -> Mount {
+    let name = |field: &String| field.split(':').next().unwrap_or_default().to_owned();
+    let options: Vec<&str> =
+        mount.options.split(',').filter(|option| *option != "relatime").collect();
+    Mount {
+        optional_fields: mount.optional_fields.iter().map(name).collect(),
+        options: options.join(","),
+        ..mount.clone()
     }
 }
 

@@ -11,8 +11,9 @@ use serde::de::DeserializeOwned;
 
 use crate::BUSYBOX_TAR;
 use crate::canary::Canary;
+use crate::describe::mounts_below;
 use crate::proc::Proc;
-use crate::sandbox::SCRATCH;
+use crate::sandbox::LAB;
 use crate::supervised::{self, Ground, Kill};
 use crate::verdict::{Evidence, Finding, Whose};
 
@@ -59,6 +60,15 @@ impl<T> Seen<T> {
         difference(&self.mounts_before, &self.mounts)
     }
 
+    /// The mounts that the answer's process had at `top` and below it, drawn as a
+    /// tree.
+    pub fn mounts_drawn(&self, top: &Path) -> Evidence {
+        Evidence::Tree {
+            what: format!("/proc/PID/mountinfo, {}", top.display()),
+            drawing: mounts_below(&self.mounts, &self.mounts_before, top),
+        }
+    }
+
     /// The change of the host's mount table as evidence.
     pub fn host_evidence(&self) -> Evidence {
         Evidence::changes(Whose::Host, &self.host_changes())
@@ -72,7 +82,7 @@ impl Host {
     /// # Errors
     /// The scratch folder cannot be written to.
     pub fn new(guarded: Option<PathBuf>, processes_outside: usize) -> io::Result<Host> {
-        let folder = Path::new(SCRATCH).join("lab");
+        let folder = PathBuf::from(LAB);
         fs::create_dir(&folder)?;
         Ok(Host {
             precious: Canary::new(folder.join("home"))?,

@@ -1,29 +1,31 @@
 //! The sealed sandbox: an answer may do what it likes, the machine stays as it is.
 //!
-//! In a mount namespace of its own every mount of the machine is read-only but
-//! a small tmpfs on /tmp. Then come a user, a mount and a PID namespace below
-//! it, in which nobody can undo that: a mount's flags are locked for a less
-//! privileged mount namespace (mount_namespaces(7)). In there every mount is
-//! made shared, as on a host with systemd: that is "the host" that the answer
-//! sees, and where the witness stays. A witness further out would see nothing:
-//! mounts do not propagate to a more privileged namespace.
+//! In a mount namespace of its own a small host is put together: a tmpfs as its
+//! root, the machine's programs and devices on it, read-only, and a tmpfs on /tmp
+//! that can be written. Then the machine's own root is let go of, and there come
+//! a user, a mount and a PID namespace below that, in which nobody can undo it:
+//! the flags of a mount are locked for a less privileged mount namespace
+//! (mount_namespaces(7)). In there every mount is made shared, as on a host with
+//! systemd: that is "the host" that the answer sees, and where the witness stays.
+//! A witness further out would see nothing: mounts do not propagate to a more
+//! privileged namespace.
 
 use std::fs;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, lchown, symlink};
 use std::path::{Path, PathBuf};
 
+use mydocker::error::OnPath;
 use mydocker::mountinfo::MountTable;
+use mydocker::pivot::{detach_old_root, pivot_root};
 use mydocker::privileges::Privileges;
 use mydocker::sys;
 use nix::errno::Errno;
 use nix::mount::MsFlags;
 use nix::sched::CloneFlags;
 use nix::sys::wait::waitpid;
-use nix::unistd::{
-    Gid, Uid, alarm, chdir, getegid, geteuid, pipe, setgroups, setresgid, setresuid,
-};
+use nix::unistd::{Gid, Uid, alarm, getegid, geteuid, pipe, setgroups, setresgid, setresuid};
 
 use crate::canary::contents;
 use crate::host::Host;
@@ -32,6 +34,15 @@ use crate::verdict::Verdict;
 
 /// The folder of the sandbox that can be written to.
 pub const SCRATCH: &str = "/tmp";
+/// The folder in it that a lab is about.
+pub const LAB: &str = "/tmp/lab";
+
+/// Where the host is put together, before it becomes the root.
+const SITE: &str = "/tmp";
+
+/// The machine's folders that the host has too.
+const FOLDERS: [&str; 10] =
+    ["bin", "dev", "etc", "lib", "lib64", "nix", "proc", "sbin", "sys", "usr"];
 
 /// The user and group ids of the machine that are root's and all others' in
 /// the sandbox when root grades: nobody has them.
@@ -69,22 +80,18 @@ pub fn grade_in_sandbox(
         }
     }
 
-    // 2. A mount namespace in which everything is private and read-only.
+    // 2. A mount namespace in which everything is private.
     let guarded = guarded.and_then(|folder| Some((folder, contents(folder).ok()?)));
     if let Err(error) = sys::unshare(CloneFlags::CLONE_NEWNS) {
         return not_gradable(error);
     }
     sys::mount("", Path::new("/"), "", MsFlags::MS_PRIVATE | MsFlags::MS_REC, "")?;
-    make_read_only()?;
 
-    // 3. What can be written: /tmp, and a copy of the guarded folder.
+    // 3. A host in it, and nothing of the machine around it.
     let owner = if is_user || seal == Seal::RealRoot { 0 } else { FIRST_ID };
-    let scratch = format!("size=64m,nr_inodes=20k,mode=1777,uid={owner},gid={owner}");
-    sys::mount("lab", Path::new(SCRATCH), "tmpfs", MsFlags::empty(), &scratch)?;
-    if let Some((folder, files)) = &guarded {
-        lay_copy(folder, files, owner)?;
-    }
-    chdir("/").map_err(|errno| mydocker::Error::call("chdir(\"/\")", errno))?;
+    build_host(Path::new(SITE), guarded.as_ref(), owner)?;
+    pivot_root(Path::new(SITE))?;
+    detach_old_root()?;
 
     let processes_outside = processes_of(if owner == 0 { geteuid().as_raw() } else { owner });
     // 4. The witness, PID 1 of the namespaces in which all this is locked.
@@ -160,12 +167,63 @@ fn inside(
     Ok(witness(&Host::new(guarded, processes_outside)?))
 }
 
-/// Makes every mount that can be reached read-only, but /proc: a fresh one
-/// could not be mounted while an old one is read-only. The answer is nobody
-/// there.
-fn make_read_only() -> mydocker::Result<()> {
-    for mount in MountTable::read()?.mounts {
-        if mount.fs_type == "proc" || mount.options.split(',').any(|option| option == "ro") {
+/// Puts a host together in the folder `site`: the machine's folders read-only
+/// but /proc, for a fresh one could not be mounted while an old one is
+/// read-only, and the answer is nobody there. `owner` is whose /tmp is.
+fn build_host(
+    site: &Path,
+    guarded: Option<&(&Path, Vec<(PathBuf, Vec<u8>)>)>,
+    owner: u32,
+) -> mydocker::Result<()> {
+    // Taken before the site covers what may lie there.
+    let found: Vec<(PathBuf, Option<PathBuf>)> = FOLDERS
+        .iter()
+        .map(|name| Path::new("/").join(name))
+        .filter(|path| path.exists())
+        .map(|path| (path.clone(), fs::read_link(&path).ok()))
+        .collect();
+    sys::mount("host", site, "tmpfs", MsFlags::empty(), "size=16m,mode=755")?;
+    for (path, link) in found {
+        let here = within(site, &path);
+        if let Some(target) = link {
+            symlink(&target, &here).on("symlink", &here)?;
+            continue;
+        }
+        fs::create_dir(&here).on("mkdir", &here)?;
+        sys::mount(&path, &here, "", MsFlags::MS_BIND | MsFlags::MS_REC, "")?;
+    }
+    make_read_only(site)?;
+
+    let scratch = within(site, Path::new(SCRATCH));
+    fs::create_dir(&scratch).on("mkdir", &scratch)?;
+    let options = format!("size=64m,nr_inodes=20k,mode=1777,uid={owner},gid={owner}");
+    sys::mount("lab", &scratch, "tmpfs", MsFlags::empty(), &options)?;
+    if let Some((folder, files)) = guarded {
+        let copy = within(site, folder);
+        fs::create_dir_all(&copy).on("mkdir", &copy)?;
+        let options = format!("size=8m,uid={owner},gid={owner}");
+        sys::mount("copy", &copy, "tmpfs", MsFlags::empty(), &options)?;
+        for (path, content) in files {
+            let path = within(site, path);
+            let parent = path.parent().expect("a file in a folder");
+            fs::create_dir_all(parent).on("mkdir", parent)?;
+            fs::write(&path, content).on("write", &path)?;
+        }
+        give_to(&copy, owner).on("lchown", &copy)?;
+    }
+    let flags = MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY;
+    sys::mount("", site, "", flags, "")
+}
+
+/// An absolute path of the host, in the folder where the host is being built.
+fn within(site: &Path, path: &Path) -> PathBuf {
+    site.join(path.strip_prefix("/").unwrap_or(path))
+}
+
+/// Makes every mount below `site` read-only, but /proc.
+fn make_read_only(site: &Path) -> mydocker::Result<()> {
+    for mount in MountTable::read()?.below(site) {
+        if mount.mount_point == site || mount.fs_type == "proc" {
             continue;
         }
         let mut flags = MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY;
@@ -180,36 +238,18 @@ fn make_read_only() -> mydocker::Result<()> {
         match sys::mount("", &mount.mount_point, "", flags, "") {
             Ok(()) => {}
             // Nobody can reach it: it is covered, or below a closed folder.
-            Err(error)
-                if matches!(error.errno(), Some(Errno::EACCES | Errno::EINVAL | Errno::ENOENT)) => {
-            }
+            Err(error) if matches!(error.errno(), Some(Errno::EACCES | Errno::ENOENT)) => {}
             Err(error) => return Err(error),
         }
     }
     Ok(())
 }
 
-/// Covers `folder` with a copy of its files that can be written.
-fn lay_copy(folder: &Path, files: &[(PathBuf, Vec<u8>)], owner: u32) -> mydocker::Result<()> {
-    let failed = |error: io::Error| mydocker::Error::new(format!("a copy of {folder:?}: {error}"));
-    // It was in /tmp, and /tmp is another one now.
-    if !folder.exists() {
-        fs::create_dir_all(folder).map_err(failed)?;
-    }
-    let options = format!("size=8m,uid={owner},gid={owner}");
-    sys::mount("copy", folder, "tmpfs", MsFlags::empty(), &options)?;
-    for (path, content) in files {
-        fs::create_dir_all(path.parent().expect("a file in a folder")).map_err(failed)?;
-        fs::write(path, content).map_err(failed)?;
-    }
-    give_to(folder, owner).map_err(failed)
-}
-
 /// Gives all of a tree to one owner.
 fn give_to(folder: &Path, owner: u32) -> io::Result<()> {
     let mut paths = Vec::new();
     crate::describe::walk(folder, &mut |path, _| paths.push(path.to_owned()))?;
-    paths.iter().try_for_each(|path| std::os::unix::fs::lchown(path, Some(owner), Some(owner)))
+    paths.iter().try_for_each(|path| lchown(path, Some(owner), Some(owner)))
 }
 
 /// How many processes of one user there are.

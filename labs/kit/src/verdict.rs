@@ -128,7 +128,7 @@ impl Evidence {
 
     /// How a mount table has changed.
     pub fn changes(whose: Whose, changes: &[Change]) -> Evidence {
-        Evidence::MountTable { whose, changes: changes.iter().map(describe::change).collect() }
+        Evidence::MountTable { whose, changes: describe::changes(changes) }
     }
 }
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
 use labkit::canary::Canary;
-use labkit::describe::{change, mounts_below, tree};
+use labkit::describe::{change, changes, mounts_below, tree};
 use mydocker::mountinfo::{MountTable, difference};
 
 fn table(lines: &str) -> MountTable {
@@ -26,6 +26,31 @@ fn a_change_has_no_numbers_of_peer_groups() {
 }
 
 #[test]
+fn what_happens_to_all_of_a_tree_is_one_line() {
+    let before = table(
+        "22 1 0:20 / / rw shared:1 - ext4 /dev/vda1 rw\n\
+         23 22 0:21 / /proc rw,relatime shared:2 - proc proc rw\n\
+         24 22 0:22 / /tmp/lab/mnt rw shared:3 - tmpfs none rw\n",
+    );
+    let after = table(
+        "22 1 0:20 / / rw - ext4 /dev/vda1 rw\n\
+         23 22 0:21 / /proc rw,relatime - proc proc rw\n\
+         24 22 0:22 / /tmp/lab/mnt rw - tmpfs none rw\n",
+    );
+    assert_eq!(
+        changes(&difference(&before, &after)),
+        ["REMOUNTED / shared -> private (and below)", "REMOUNTED /tmp/lab/mnt shared -> private"]
+    );
+    assert_eq!(
+        changes(&difference(&before, &table(""))),
+        [
+            "UMOUNTED / ext4 /dev/vda1 rw shared (and below)",
+            "UMOUNTED /tmp/lab/mnt tmpfs rw shared"
+        ]
+    );
+}
+
+#[test]
 fn mounts_are_drawn_from_the_folder_on() {
     let all = table(
         "22 1 0:20 / / rw - ext4 /dev/vda1 rw\n\
@@ -33,7 +58,7 @@ fn mounts_are_drawn_from_the_folder_on() {
          31 30 0:31 / /a/b rw - proc proc rw\n\
          32 22 0:32 / /ab rw - tmpfs none rw\n",
     );
-    let drawn = mounts_below(&all, "/a".as_ref());
+    let drawn = mounts_below(&all, &table(""), "/a".as_ref());
     assert_eq!(drawn, "/a      tmpfs  rw  shared\n└─/a/b  proc   rw  private\n");
 }
 

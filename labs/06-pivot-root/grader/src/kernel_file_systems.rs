@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use labkit::describe::{Failure, mounts_below, result, tree};
+use labkit::describe::{Failure, result, tree};
 use labkit::host::{Host, Seen};
 use labkit::verdict::{Evidence, Finding, require};
 use mydocker::mountinfo::Mount;
@@ -172,10 +172,7 @@ impl Facts {
                 let returned = result(&self.mounted().returned);
                 all.insert(0, Evidence::differs(format!("{FUNCTION}(new_root)"), "Ok", returned));
             }
-            all.push(Evidence::Tree {
-                what: "/proc/PID/mountinfo, new_root".to_owned(),
-                drawing: mounts_below(&self.seen.mounts, &self.new_root),
-            });
+            all.push(self.seen.mounts_drawn(&self.new_root));
             all
         };
         require(kept, all, || self.diagnose(), UNFORESEEN)

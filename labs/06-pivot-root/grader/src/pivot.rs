@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use labkit::describe::{Failure, mounts_below, result};
+use labkit::describe::{Failure, result};
 use labkit::host::{Host, Seen};
 use labkit::verdict::{Evidence, Finding, Whose, require};
 use mydocker::mountinfo::{Change, Mount};
@@ -130,7 +130,7 @@ impl Facts {
         if !inside.root_is_new && self.seen.container_changes().is_empty() {
             return Some(Finding::new("answer/did-nothing").word("function", FUNCTION));
         }
-        if !inside.root_is_new {
+        if inside.host_by_absolute_path.is_ok() {
             return code("error-ignored");
         }
         if inside.host_from_here {
@@ -171,11 +171,13 @@ impl Facts {
 
 pub fn root(answers: &Answers, host: &Host) -> Result<(), Finding> {
     let facts = observe(answers, host)?;
-    facts.require(facts.inside().root_is_new, || {
-        vec![
-            Evidence::differs("lstat(\"/etc/marker\"), a file of new_root", "Ok", "ENOENT"),
-            Evidence::changes(Whose::Container, &facts.seen.container_changes()),
-        ]
+    let root_is_new = facts.inside().root_is_new;
+    facts.require(root_is_new, || {
+        let marker = "lstat(\"/etc/marker\"), a file of new_root";
+        let mut evidence = vec![Evidence::differs(marker, "Ok", "ENOENT")];
+        evidence.retain(|_| !root_is_new);
+        evidence.push(Evidence::changes(Whose::Container, &facts.seen.container_changes()));
+        evidence
     })
 }
 
@@ -198,10 +200,7 @@ pub fn old_root(answers: &Answers, host: &Host) -> Result<(), Finding> {
         let seen = result(&inside.host_by_absolute_path);
         vec![
             Evidence::differs(read, "ENOENT (No such file or directory)", seen),
-            Evidence::Tree {
-                what: "/proc/PID/mountinfo".to_owned(),
-                drawing: mounts_below(&facts.seen.mounts, Path::new("/")),
-            },
+            facts.seen.mounts_drawn(Path::new("/")),
         ]
     })
 }
