@@ -93,12 +93,15 @@ pub fn mounts_below(table: &MountTable, before: &MountTable, top: &Path) -> Stri
 }
 
 /// The mount without what differs from run to run and from kernel to kernel:
-/// the numbers of peer groups, and `relatime`, which is the default.
+/// the numbers of peer groups, `relatime`, which is the default, and what the
+/// start of the machine called its devtmpfs.
 fn plain(mount: &Mount) -> Mount {
     let name = |field: &String| field.split(':').next().unwrap_or_default().to_owned();
     let options: Vec<&str> =
         mount.options.split(',').filter(|option| *option != "relatime").collect();
+    let source = if mount.fs_type == "devtmpfs" { "none".into() } else { mount.source.clone() };
     Mount {
+        source,
         optional_fields: mount.optional_fields.iter().map(name).collect(),
         options: options.join(","),
         ..mount.clone()

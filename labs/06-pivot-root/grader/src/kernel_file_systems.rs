@@ -212,7 +212,7 @@ pub fn dev_is_a_tmpfs(answers: &Answers, host: &Host) -> Result<(), Finding> {
         let hosts = &facts.seen.host_before.mounts;
         mount.fs_type == "tmpfs" && hosts.iter().all(|it| it.device != mount.device)
     });
-    let seen = dev.map_or("-".to_owned(), |mount| mount.what());
+    let seen = dev.map_or("-", |mount| mount.fs_type.as_str());
     facts.require(is_own, vec![Evidence::differs("new_root/dev", "a tmpfs of its own", seen)])
 }
 
