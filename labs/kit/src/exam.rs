@@ -15,7 +15,7 @@ use crate::host::Host;
 use crate::lab::Lab;
 use crate::language::Language;
 use crate::look::Look;
-use crate::need::{self, Need};
+use crate::need::{self, Lacking, Need};
 use crate::record::{Records, Report, now};
 use crate::report;
 use crate::sandbox::grade_in_sandbox;
@@ -46,6 +46,12 @@ impl<A> Exam<A> {
     /// lab.toml is not as it must be.
     pub fn lab(&self) -> Lab {
         Lab::parse(self.lab_toml).unwrap_or_else(|error| panic!("lab.toml: {error}"))
+    }
+
+    /// The promises that cannot be graded on this machine and as this user.
+    pub fn lacking(&self) -> BTreeMap<&'static str, Lacking> {
+        let lacking = |promise: &Promise<A>| Some((promise.name, need::seal(promise.needs).err()?));
+        self.promises.iter().filter_map(lacking).collect()
     }
 
     /// Grades one promise, in the process made for it. `guarded` is the lab's
@@ -102,6 +108,10 @@ fn judge(harm: Option<Finding>, outcome: Result<(), Finding>) -> Verdict {
 /// The variable that tells a process that it is to grade, and what.
 const IN_SANDBOX: &str = "LABKIT_GRADES";
 
+/// The variable that asks a lab's tests what they cannot grade here and why: a
+/// line of JSON, `{"PROMISE": LACKING}`.
+pub const ASKS_WHAT_IS_LACKING: &str = "LABKIT_LACKING";
+
 /// What this process was made to grade, if it was.
 pub fn graded_here() -> Option<String> {
     env::var(IN_SANDBOX).ok()
@@ -142,6 +152,10 @@ pub fn grade<A>(exam: &'static Exam<A>, answers: &'static A, folder: &str) -> Ex
     let folder = Path::new(folder);
     if let Some(promise) = graded_here() {
         return tell(exam.examine(answers, &promise, Some(folder)));
+    }
+    if env::var_os(ASKS_WHAT_IS_LACKING).is_some() {
+        println!("{}", serde_json::to_string(&exam.lacking()).expect("plain data"));
+        return ExitCode::SUCCESS;
     }
 
     let lab = Arc::new(exam.lab());

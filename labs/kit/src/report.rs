@@ -112,9 +112,16 @@ pub fn not_gradable(lacking: Lacking, language: Language) -> String {
 
 /// That the graders are not as they were released.
 pub fn graders_changed(files: &[String], language: Language) -> String {
-    let files = files.join(", ");
-    t!("report.graders-changed", locale = language.locale(), files = files).into_owned()
+    let (named, others) = files.split_at(files.len().min(NAMED_FILES));
+    let mut names = named.join("\n    ");
+    if !others.is_empty() {
+        names += "\n    …";
+    }
+    t!("report.graders-changed", locale = language.locale(), files = names).into_owned()
 }
+
+/// How many changed files are named.
+const NAMED_FILES: usize = 5;
 
 /// That the verdicts could not be kept.
 pub fn not_kept(error: &io::Error, language: Language) -> String {

@@ -1,0 +1,219 @@
+//! `lab grade`: grades labs and says what is kept and what is not.
+
+use std::process::{Command, ExitCode};
+
+use clap::Args;
+use labkit::lab::{Lab, PromiseText};
+use labkit::record::{Report, now};
+use labkit::report;
+use labkit::verdict::Verdict;
+use rust_i18n::t;
+use textwrap::core::display_width;
+
+use super::formats::Format;
+use super::programs;
+use super::session::Session;
+use super::standing::{Standing, State};
+use super::trouble::Trouble;
+
+/// Grade a lab, or all of them
+///
+/// Your code is compiled and called in a sealed sandbox, once for each promise;
+/// what the kernel shows then decides. The first broken promise is explained in
+/// full; `cargo lab show` explains the others.
+#[derive(Args)]
+#[command(after_help = "\
+Exit codes:
+  0  every promise that can be graded here is kept
+  1  a promise is broken or its function is not written yet
+  2  it could not be graded: it does not compile, or the graders were changed
+
+For teachers, a report on standard output and nothing else:
+  cargo lab grade 06 --gradescope >/autograder/results/results.json
+  cargo lab grade 06 --classroom | base64 -w0    the `result` of a GitHub
+                                                 Classroom autograding step")]
+pub struct Arguments {
+    /// Which lab; all if none is named
+    lab: Option<String>,
+    #[command(flatten)]
+    format: FormatArguments,
+}
+
+#[derive(Args)]
+#[group(multiple = false)]
+struct FormatArguments {
+    /// Everything that is known, as JSON
+    #[arg(long)]
+    json: bool,
+    /// JUnit XML: a test suite a lab, a test case a promise
+    #[arg(long)]
+    junit: bool,
+    /// The results.json of Gradescope: a point a promise
+    #[arg(long)]
+    gradescope: bool,
+    /// The result of a GitHub Classroom autograding step, as JSON
+    #[arg(long)]
+    classroom: bool,
+}
+
+/// What came out for one lab.
+pub struct Grade<'a> {
+    pub lab: &'a Lab,
+    /// The report, or why there is none, in cargo's or the grader's words.
+    pub outcome: Result<Report, String>,
+}
+
+impl<'a> Grade<'a> {
+    /// Where the lab stands by this grade alone.
+    pub fn standing(&self) -> Standing<'a> {
+        match &self.outcome {
+            Ok(report) => Standing::in_report(self.lab, report),
+            Err(_) => Standing::in_report(self.lab, &Report::default()),
+        }
+    }
+
+    /// Whether it counts: it was graded, by the graders as they were released.
+    pub fn counts(&self) -> bool {
+        self.outcome.as_ref().is_ok_and(|report| report.graders_changed.is_empty())
+    }
+}
+
+pub fn execute(session: &Session, arguments: &Arguments) -> Result<ExitCode, Trouble> {
+    let labs = match &arguments.lab {
+        Some(name) => vec![session.checkout.lab(name)?],
+        None => session.checkout.labs.iter().collect(),
+    };
+    let built = programs::build(session, &labs)?;
+    eprint!("{}", built.said);
+    let grades: Vec<Grade> = labs.iter().map(|lab| run(session, lab, &built)).collect();
+    match arguments.format() {
+        Some(format) => println!("{}", format.write(session, &grades)),
+        None => grades.iter().for_each(|grade| tell(session, grade)),
+    }
+    Ok(exit_code(&grades))
+}
+
+impl Arguments {
+    fn format(&self) -> Option<Format> {
+        let wanted = &self.format;
+        let formats = [
+            (wanted.json, Format::Json),
+            (wanted.junit, Format::JUnit),
+            (wanted.gradescope, Format::Gradescope),
+            (wanted.classroom, Format::Classroom),
+        ];
+        formats.into_iter().find_map(|(is_wanted, format)| is_wanted.then_some(format))
+    }
+}
+
+/// Grades one lab by the program that was built for it.
+pub fn run<'a>(session: &Session, lab: &'a Lab, built: &programs::Built) -> Grade<'a> {
+    let failed = |why: String| Grade { lab, outcome: Err(why) };
+    let Some(program) = built.programs.get(&lab.number) else {
+        return failed(built.said.clone());
+    };
+    let started = now();
+    let output = Command::new(program).current_dir(session.checkout.folder(lab)).output();
+    let output = match output {
+        Ok(output) => output,
+        Err(error) => return failed(format!("{}: {error}", program.display())),
+    };
+    match session.records.report(lab).filter(|report| report.at >= started) {
+        Some(report) => Grade { lab, outcome: Ok(report) },
+        None => {
+            let said = [output.stdout, output.stderr]
+                .map(|said| String::from_utf8_lossy(&said).into_owned());
+            failed(said.concat())
+        }
+    }
+}
+
+/// Tells the student.
+pub fn tell(session: &Session, grade: &Grade) {
+    let (locale, look, lab) = (session.locale(), session.look, grade.lab);
+    println!("{}", look.bold(&format!("{}: {}", lab.folder(), session.words(&lab.title))));
+    let file = session.checkout.shown(&session.checkout.folder(lab).join("src/lib.rs"));
+    let Ok(report) = &grade.outcome else {
+        println!("{}", look.indented(2, &t!("grade.failed", locale = locale, file = file)));
+        session.advise(&lab.number, &["grade"]);
+        println!();
+        return;
+    };
+    let standing = grade.standing();
+    println!("{}", promises(session, &standing));
+    println!("\n{}\n", summary(session, &standing));
+    if !report.graders_changed.is_empty() {
+        println!("{}\n", report::graders_changed(&report.graders_changed, session.language));
+    }
+    match standing.first_open() {
+        Some(promise) => {
+            explain(session, lab, promise, report);
+            let function = &promise.function;
+            let next = t!("grade.next", locale = locale, function = function, file = file);
+            println!("\n{}", look.indented(0, &next));
+            session.advise(&lab.number, &["grade", "show", "hint"]);
+        }
+        None => all_kept(session, lab),
+    }
+    println!();
+}
+
+/// That nothing is left to do in a lab.
+pub fn all_kept(session: &Session, lab: &Lab) {
+    let text = t!("grade.all-kept", locale = session.locale(), number = lab.number);
+    println!("{}", session.look.indented(0, &text));
+    session.advise(&lab.number, &["solution"]);
+    session.advise("", &["next"]);
+}
+
+/// A line a promise: symbol, word, name.
+pub fn promises(session: &Session, standing: &Standing) -> String {
+    let (locale, look) = (session.locale(), session.look);
+    let words = standing
+        .promises
+        .iter()
+        .map(|(_, state)| t!(format!("state.{}", state.key()), locale = locale));
+    let words: Vec<_> = words.collect();
+    let widest = words.iter().map(|word| display_width(word)).max().unwrap_or(0);
+    let mut lines = Vec::new();
+    for ((promise, state), word) in standing.promises.iter().zip(&words) {
+        let padding = " ".repeat(widest - display_width(word));
+        lines.push(format!("  {} {word}{padding}  {}", state.symbol(look), promise.name));
+        if let State::NotGradable(lacking) = state {
+            lines
+                .push(look.indented(widest + 6, &report::not_gradable(*lacking, session.language)));
+        }
+    }
+    lines.join("\n")
+}
+
+/// `3 of 17 kept, 4 broken, 10 not written yet`.
+fn summary(session: &Session, standing: &Standing) -> String {
+    let locale = session.locale();
+    let mut text =
+        t!("list.kept", locale = locale, kept = standing.kept(), total = standing.total())
+            .into_owned();
+    for key in ["broken", "not-written", "not-gradable"] {
+        let count = standing.count(key);
+        if count > 0 {
+            let word = t!(format!("state.{key}"), locale = locale);
+            text += &t!("grade.and", locale = locale, count = count, word = word);
+        }
+    }
+    text
+}
+
+/// One promise that is not kept, in full.
+pub fn explain(session: &Session, lab: &Lab, promise: &PromiseText, report: &Report) {
+    let Some(Verdict::Broken(finding)) = report.verdicts.get(&promise.name) else { return };
+    println!("{}", session.look.bold(&promise.name));
+    println!("{}", report::broken(lab, &promise.name, finding, session.language, session.look));
+}
+
+fn exit_code(grades: &[Grade]) -> ExitCode {
+    if !grades.iter().all(Grade::counts) {
+        return ExitCode::from(Trouble::EXIT_CODE);
+    }
+    let all_kept = grades.iter().all(|grade| grade.standing().first_open().is_none());
+    if all_kept { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

@@ -1,0 +1,87 @@
+//! The programs that grade: built by cargo, one a lab.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::io::{self, BufRead, BufReader, IsTerminal, Read};
+use std::path::PathBuf;
+use std::process::{ChildStdout, Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use indicatif::ProgressBar;
+use labkit::lab::Lab;
+use rust_i18n::t;
+use serde::Deserialize;
+
+use super::session::Session;
+use super::trouble::Trouble;
+
+/// What cargo has built.
+pub struct Built {
+    /// By lab number; a lab that does not compile has none.
+    pub programs: BTreeMap<String, PathBuf>,
+    /// cargo's warnings and errors, as it shows them.
+    pub said: String,
+}
+
+/// A line of cargo's `--message-format json`, as far as it concerns us.
+#[derive(Deserialize)]
+struct Message {
+    executable: Option<PathBuf>,
+    manifest_path: Option<PathBuf>,
+    target: Option<Target>,
+}
+
+#[derive(Deserialize)]
+struct Target {
+    name: String,
+}
+
+/// Builds tests/grade.rs of some labs, all in one run of cargo.
+pub fn build(session: &Session, labs: &[&Lab]) -> Result<Built, Trouble> {
+    // The same cargo that has started this program, if one has.
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(&session.checkout.top);
+    cargo.args(["build", "--quiet", "--keep-going", "--test", "grade"]);
+    cargo.args(["--message-format", "json-render-diagnostics"]);
+    cargo.args(["--color", if io::stderr().is_terminal() { "always" } else { "never" }]);
+    for lab in labs {
+        cargo.arg("--package").arg(format!("lab-{}", lab.number));
+    }
+    cargo.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = cargo.spawn().map_err(|error| Trouble::NoCargo { error })?;
+
+    let mut stderr = child.stderr.take().expect("it is piped");
+    let reader = thread::spawn(move || {
+        let mut said = Vec::new();
+        let _ = stderr.read_to_end(&mut said);
+        String::from_utf8_lossy(&said).into_owned()
+    });
+    let programs = follow(session, labs, child.stdout.take().expect("it is piped"));
+    child.wait().map_err(|error| Trouble::NoCargo { error })?;
+    Ok(Built { programs, said: reader.join().expect("it only reads") })
+}
+
+/// Shows on a terminal what cargo is building, and returns the programs.
+fn follow(session: &Session, labs: &[&Lab], stdout: ChildStdout) -> BTreeMap<String, PathBuf> {
+    let spinner = ProgressBar::new_spinner();
+    spinner.enable_steady_tick(Duration::from_millis(200));
+    let mut programs = BTreeMap::new();
+    for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+        let Ok(message) = serde_json::from_str::<Message>(&line) else { continue };
+        let (Some(manifest), Some(target)) = (message.manifest_path, message.target) else {
+            continue;
+        };
+        spinner.set_message(
+            t!("grade.building", locale = session.locale(), what = target.name).into_owned(),
+        );
+        let lab =
+            labs.iter().find(|lab| manifest == session.checkout.folder(lab).join("Cargo.toml"));
+        if let (Some(lab), Some(program), "grade") = (lab, message.executable, target.name.as_str())
+        {
+            programs.insert(lab.number.clone(), program);
+        }
+    }
+    spinner.finish_and_clear();
+    programs
+}

@@ -1,0 +1,56 @@
+//! `lab reset`: begin a lab again.
+
+use std::fs;
+
+use clap::Args;
+use labkit::lab::Lab;
+use rust_i18n::t;
+
+use super::checkout::Answer;
+use super::session::Session;
+use super::trouble::Trouble;
+
+/// Begin a lab again: your files become the starter's, a backup is kept
+#[derive(Args)]
+pub struct Arguments {
+    /// Which lab
+    lab: String,
+}
+
+pub fn execute(session: &Session, arguments: &Arguments) -> Result<(), Trouble> {
+    let lab = session.checkout.lab(&arguments.lab)?;
+    for answer in session.checkout.answers(lab) {
+        let starter = fs::read(&answer.starter);
+        let starter = starter.map_err(|error| Trouble::cannot("read", &answer.starter, error))?;
+        replace(session, lab, &answer, &starter)?;
+    }
+    session.advise("", &["next"]);
+    Ok(())
+}
+
+/// Gives a student's file a new content, after a backup of the old one.
+pub fn replace(
+    session: &Session,
+    lab: &Lab,
+    answer: &Answer,
+    content: &[u8],
+) -> Result<(), Trouble> {
+    let (locale, look) = (session.locale(), session.look);
+    let file = session.checkout.shown(&answer.file);
+    match fs::read(&answer.file) {
+        Ok(old) if old == content => {
+            println!("{}", look.indented(0, &t!("reset.same", locale = locale, file = file)));
+            return Ok(());
+        }
+        Ok(_) => {
+            let backup = session.records.back_up(lab, &answer.file);
+            let backup = backup.map_err(|error| Trouble::cannot("copy", &answer.file, error))?;
+            let backup = session.checkout.shown(&backup);
+            let text = t!("reset.backup", locale = locale, file = file, backup = backup);
+            println!("{}", look.indented(0, &text));
+        }
+        // There is nothing to lose.
+        Err(_) => println!("{}", look.indented(0, &t!("reset.new", locale = locale, file = file))),
+    }
+    fs::write(&answer.file, content).map_err(|error| Trouble::cannot("write", &answer.file, error))
+}

@@ -1,0 +1,70 @@
+//! What every command needs to know.
+
+use labkit::lab::{Lab, PromiseText};
+use labkit::language::{Language, Words};
+use labkit::look::Look;
+use labkit::record::Records;
+use rust_i18n::t;
+
+use super::checkout::Checkout;
+use super::standing::Standing;
+use super::trouble::Trouble;
+
+pub struct Session {
+    pub checkout: Checkout,
+    pub records: Records,
+    pub language: Language,
+    pub look: Look,
+}
+
+impl Session {
+    pub fn begin() -> Result<Session, Trouble> {
+        let checkout = Checkout::find()?;
+        let records = Records::of(&checkout.top);
+        Ok(Session { checkout, records, language: Language::current(), look: Look::of_stdout() })
+    }
+
+    /// The language as the texts call it.
+    pub fn locale(&self) -> &'static str {
+        self.language.locale()
+    }
+
+    /// Says what to do next: a line a command, and beside it what it does. `lab`
+    /// is the number of the lab; the texts are those below `do.` in the locales.
+    pub fn advise(&self, lab: &str, commands: &[&str]) {
+        let lines = commands.iter().map(|command| format!("  cargo lab {command} {lab}"));
+        let lines: Vec<String> = lines.collect();
+        let column = lines.iter().map(String::len).max().unwrap_or(0) + 3;
+        for (line, command) in lines.iter().zip(commands) {
+            let does = t!(format!("do.{command}"), locale = self.locale());
+            println!("{}", self.look.wrap(&format!("{line:<column$}"), column, &does));
+        }
+    }
+
+    pub fn words<'a>(&self, words: &'a Words) -> &'a str {
+        words.in_language(self.language)
+    }
+
+    /// The lab that a command names, else the one that is next.
+    pub fn lab_or_next(&self, name: Option<&str>) -> Result<&Lab, Trouble> {
+        match name {
+            Some(name) => self.checkout.lab(name),
+            None => Ok(self.next().unwrap_or(&self.checkout.labs[0])),
+        }
+    }
+
+    /// The first lab in which something is still to be done.
+    pub fn next(&self) -> Option<&Lab> {
+        let is_open = |lab: &&Lab| Standing::of(self, lab).first_open().is_some();
+        self.checkout.labs.iter().find(is_open)
+    }
+}
+
+/// The promise of a lab that a command names.
+pub fn promise_called<'a>(lab: &'a Lab, name: &str) -> Result<&'a PromiseText, Trouble> {
+    lab.promise(name).ok_or_else(|| Trouble::UnknownPromise {
+        name: name.to_owned(),
+        lab: lab.number.clone(),
+        known: lab.promises.iter().map(|promise| promise.name.clone()).collect(),
+    })
+}

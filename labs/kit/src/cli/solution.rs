@@ -1,0 +1,54 @@
+//! `lab solution`: how the authors have solved a lab.
+
+use std::fs;
+
+use clap::Args;
+
+use super::reset::replace;
+use super::session::Session;
+use super::standing::{LabState, Standing};
+use super::trouble::Trouble;
+
+/// Print the solution of a lab, once you have kept all its promises
+#[derive(Args)]
+pub struct Arguments {
+    /// Which lab
+    lab: String,
+    /// Print it although not all is kept; that is remembered
+    #[arg(long)]
+    give_up: bool,
+    /// Put it in place of your files instead, a backup is kept
+    #[arg(long)]
+    write: bool,
+}
+
+pub fn execute(session: &Session, arguments: &Arguments) -> Result<(), Trouble> {
+    let lab = session.checkout.lab(&arguments.lab)?;
+    let standing = Standing::of(session, lab);
+    let mut progress = session.records.progress(lab);
+    if standing.lab_state() != LabState::Done && !progress.given_up {
+        if !arguments.give_up {
+            let (kept, total) = (standing.kept(), standing.total());
+            return Err(Trouble::NotKept { lab: lab.number.clone(), kept, total });
+        }
+        progress.given_up = true;
+        let noted = session.records.keep_progress(lab, &progress);
+        noted
+            .map_err(|error| Trouble::cannot("write", session.checkout.top.join(".lab"), error))?;
+    }
+
+    for answer in session.checkout.answers(lab) {
+        let solution = fs::read_to_string(&answer.solution);
+        let solution =
+            solution.map_err(|error| Trouble::cannot("read", &answer.solution, error))?;
+        if arguments.write {
+            replace(session, lab, &answer, solution.as_bytes())?;
+        } else {
+            print!("{solution}");
+        }
+    }
+    if arguments.write {
+        session.advise(&lab.number, &["grade"]);
+    }
+    Ok(())
+}

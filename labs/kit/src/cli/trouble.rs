@@ -1,0 +1,90 @@
+//! Why a command could not do its work, and what to do about it.
+
+use std::io;
+use std::path::PathBuf;
+
+use labkit::language::Language;
+use rust_i18n::t;
+
+pub enum Trouble {
+    /// There are no labs here.
+    NoCheckout { here: PathBuf },
+    /// A lab.toml cannot be read.
+    BadLab { file: PathBuf, error: String },
+    /// No lab is called so.
+    UnknownLab { name: String, known: Vec<String> },
+    /// No promise of the lab is called so.
+    UnknownPromise { name: String, lab: String, known: Vec<String> },
+    /// It was never graded, so there is nothing to show.
+    NotGraded { lab: String },
+    /// The solution is for those who have kept all promises.
+    NotKept { lab: String, kept: usize, total: usize },
+    /// cargo cannot be started.
+    NoCargo { error: io::Error },
+    /// A call failed.
+    Cannot { call: &'static str, path: PathBuf, error: io::Error },
+}
+
+impl Trouble {
+    /// The exit code of a command that could not do its work.
+    pub const EXIT_CODE: u8 = 2;
+
+    pub fn cannot(call: &'static str, path: impl Into<PathBuf>, error: io::Error) -> Trouble {
+        Trouble::Cannot { call, path: path.into(), error }
+    }
+
+    /// What, why, and what to do.
+    pub fn text(&self, language: Language) -> String {
+        let locale = language.locale();
+        let text = match self {
+            Trouble::NoCheckout { here } => {
+                t!("trouble.no-checkout", locale = locale, here = here.display())
+            }
+            Trouble::BadLab { file, error } => {
+                t!("trouble.bad-lab", locale = locale, file = file.display(), error = error)
+            }
+            Trouble::UnknownLab { name, known } => {
+                let known = known.join("\n    ");
+                t!("trouble.unknown-lab", locale = locale, name = name, known = known)
+            }
+            Trouble::UnknownPromise { name, lab, known } => {
+                let known = known.join("\n    ");
+                t!(
+                    "trouble.unknown-promise",
+                    locale = locale,
+                    name = name,
+                    lab = lab,
+                    known = known
+                )
+            }
+            Trouble::NotGraded { lab } => t!("trouble.not-graded", locale = locale, lab = lab),
+            Trouble::NotKept { lab, kept, total } => {
+                t!("trouble.not-kept", locale = locale, lab = lab, kept = kept, total = total)
+            }
+            Trouble::NoCargo { error } => t!("trouble.no-cargo", locale = locale, error = error),
+            Trouble::Cannot { call, path, error } => {
+                let advice = t!(advice(error), locale = locale);
+                let (path, error) = (path.display(), error.to_string());
+                t!(
+                    "trouble.cannot",
+                    locale = locale,
+                    call = call,
+                    path = path,
+                    error = error,
+                    advice = advice
+                )
+            }
+        };
+        text.into_owned()
+    }
+}
+
+/// What to do about an error of a file.
+fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => "advice.permission",
+        io::ErrorKind::NotFound => "advice.not-found",
+        io::ErrorKind::StorageFull => "advice.full",
+        _ => "advice.other",
+    }
+}
