@@ -15,6 +15,7 @@ pub mod describe;
 pub mod exam;
 pub mod graders;
 pub mod host;
+mod killed_at;
 pub mod lab;
 pub mod language;
 pub mod look;

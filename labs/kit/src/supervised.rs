@@ -27,6 +27,7 @@ use nix::unistd::{Pid, dup2_stderr, dup2_stdin, dup2_stdout, pipe, write};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::killed_at::run_until;
 use crate::proc::Proc;
 use crate::verdict::{Finding, NOT_WRITTEN};
 
@@ -256,7 +257,7 @@ fn stand_by(tell: &OwnedFd, namespaces: CloneFlags, kill_at: Kill, answer: impl 
     tell(&Told::Started(child.as_raw()));
     let ended = match kill_at {
         Kill::Never => waitpid(child, None),
-        Kill::AtCall(nth) => match trace_until(child, nth) {
+        Kill::AtCall(nth) => match run_until(child, nth) {
             Ok(None) => return tell(&Told::Killed),
             Ok(Some(status)) => Ok(status),
             Err(errno) => Err(errno),
@@ -339,89 +340,6 @@ fn send<T: Serialize>(tell: &OwnedFd, message: &Told<T>) {
         }
     }
 }
-
-/// Lets a stopped child run until it is about to make the `nth` call that
-/// changes something, and kills it there. Returns how it ended, if before.
-fn trace_until(child: Pid, nth: usize) -> nix::Result<Option<WaitStatus>> {
-    waitpid(child, None)?;
-    ptrace::setoptions(
-        child,
-        ptrace::Options::PTRACE_O_TRACESYSGOOD | ptrace::Options::PTRACE_O_EXITKILL,
-    )?;
-    let mut made = 0;
-    let mut signal = None;
-    loop {
-        ptrace::syscall(child, signal)?;
-        signal = None;
-        match waitpid(child, None)? {
-            WaitStatus::PtraceSyscall(_) => {
-                let info = ptrace::syscall_info(child)?;
-                if info.op != libc::PTRACE_SYSCALL_INFO_ENTRY {
-                    continue;
-                }
-                // SAFETY of reading: `op` says that the kernel filled `entry`.
-                let number = entry_number(&info);
-                if CHANGING_CALLS.contains(&number) {
-                    made += 1;
-                }
-                if made == nth {
-                    kill(child, Signal::SIGKILL)?;
-                    waitpid(child, None)?;
-                    return Ok(None);
-                }
-            }
-            WaitStatus::Stopped(_, Signal::SIGSTOP | Signal::SIGTRAP) => {}
-            WaitStatus::Stopped(_, other) => signal = Some(other),
-            ended @ (WaitStatus::Exited(..) | WaitStatus::Signaled(..)) => return Ok(Some(ended)),
-            _ => {}
-        }
-    }
-}
-
-#[allow(unsafe_code)]
-fn entry_number(info: &libc::ptrace_syscall_info) -> i64 {
-    // SAFETY: the caller has seen that the kernel filled this part.
-    unsafe { info.u.entry.nr as i64 }
-}
-
-/// The calls that change files or mounts.
-const CHANGING_CALLS: &[i64] = &[
-    libc::SYS_openat,
-    libc::SYS_write,
-    libc::SYS_mkdirat,
-    libc::SYS_unlinkat,
-    libc::SYS_linkat,
-    libc::SYS_symlinkat,
-    libc::SYS_renameat2,
-    libc::SYS_renameat,
-    libc::SYS_mknodat,
-    libc::SYS_fchmodat,
-    libc::SYS_fchownat,
-    libc::SYS_ftruncate,
-    libc::SYS_mount,
-    libc::SYS_umount2,
-    libc::SYS_move_mount,
-    libc::SYS_pivot_root,
-    libc::SYS_chroot,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_mkdir,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_rmdir,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_unlink,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_link,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_symlink,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_rename,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_mknod,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_chmod,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_open,
-];
 
 /// Ends what the answer has left running and returns the names of that.
 fn end_all(proc: &Proc) -> Vec<String> {
