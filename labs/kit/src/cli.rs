@@ -20,6 +20,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use labkit::language::Language;
+use nix::sys::signal::{SigHandler, Signal, signal};
 
 use session::Session;
 use trouble::Trouble;
@@ -65,6 +66,7 @@ here is named with the reason, and with where it can be.")]
 
 /// Does what the command line says.
 pub fn main() -> ExitCode {
+    end_with_the_reader();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -94,4 +96,12 @@ fn execute(command: Option<Command>) -> Result<ExitCode, Trouble> {
         Some(Command::Completions(arguments)) => completions::execute(&arguments),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Lets `cargo lab show 06 | head` end quietly: Rust's programs ignore SIGPIPE,
+/// and would panic at the next line.
+#[allow(unsafe_code)]
+fn end_with_the_reader() {
+    // SAFETY: the default action is no function that could do something unsafe.
+    let _ = unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl) };
 }

@@ -62,6 +62,18 @@ impl Records {
         Some(Report { verdicts: by_todays_names(report.verdicts, lab), ..report })
     }
 
+    /// Forgets the last report on a lab: the answer is another one now. The
+    /// progress stays.
+    ///
+    /// # Errors
+    /// The folder cannot be written to.
+    pub fn forget_report(&self, lab: &Lab) -> io::Result<()> {
+        match fs::remove_file(self.file("reports", lab)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
     /// Keeps the verdicts on some promises of a lab, or all; the others stay as
     /// they were. What is kept for the first time counts as progress.
     ///

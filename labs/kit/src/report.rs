@@ -105,8 +105,14 @@ pub fn describe(evidence: &Evidence, language: Language, look: Look) -> String {
     }
 }
 
-/// Why a promise cannot be graded here, and where it can be.
-pub fn not_gradable(lacking: Lacking, language: Language) -> String {
+/// That a promise cannot be graded here, why, and where it can be.
+pub fn not_gradable(needed: Lacking, language: Language) -> String {
+    let why = lacking(needed, language);
+    t!("report.not-gradable", locale = language.locale(), why = why).into_owned()
+}
+
+/// What is lacking to grade a promise, and where it is not.
+pub fn lacking(lacking: Lacking, language: Language) -> String {
     t!(format!("lacking.{}", lacking.key()), locale = language.locale()).into_owned()
 }
 

@@ -45,7 +45,7 @@ pub fn execute(session: &Session) {
 /// What a grade can need, and why it is not to be had.
 fn abilities(session: &Session) -> Vec<(&'static str, Result<(), String>)> {
     let language = session.language;
-    let words = |lacking| report::not_gradable(lacking, language);
+    let words = |lacking| report::lacking(lacking, language);
     let sandbox = match exam::ask(TRIAL) {
         Ok(Verdict::NotGradable(lacking)) => Err(words(lacking)),
         Ok(_) => Ok(()),
@@ -86,7 +86,9 @@ fn lab_lines(session: &Session, lab: &Lab, built: Option<&Built>) -> String {
     let (locale, look) = (session.locale(), session.look);
     let program = built.and_then(|built| built.programs.get(&lab.number));
     let lacking: Option<BTreeMap<String, Lacking>> = program.and_then(|program| {
-        let answer = Command::new(program).env(ASKS_WHAT_IS_LACKING, "1").output().ok()?;
+        let mut asked = Command::new(program);
+        asked.current_dir(session.checkout.folder(lab)).env(ASKS_WHAT_IS_LACKING, "1");
+        let answer = asked.output().ok()?;
         serde_json::from_slice(&answer.stdout).ok()
     });
     let total = lab.promises.len();
@@ -97,7 +99,7 @@ fn lab_lines(session: &Session, lab: &Lab, built: Option<&Built>) -> String {
     let text = t!("doctor.gradable", locale = locale, count = total - lacking.len(), total = total);
     let mut lines = vec![format!("  {}  {text}", look.bold(&lab.folder()))];
     for (promise, lacking) in lacking {
-        let why = report::not_gradable(lacking, session.language);
+        let why = report::lacking(lacking, session.language);
         lines.push(format!("    – {promise}\n{}", look.indented(6, &why)));
     }
     lines.join("\n")

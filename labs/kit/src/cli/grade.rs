@@ -35,24 +35,17 @@ For teachers, a report on standard output and nothing else:
 pub struct Arguments {
     /// Which lab; all if none is named
     lab: Option<String>,
-    #[command(flatten)]
-    format: FormatArguments,
-}
-
-#[derive(Args)]
-#[group(multiple = false)]
-struct FormatArguments {
     /// Everything that is known, as JSON
-    #[arg(long)]
+    #[arg(long, group = "format")]
     json: bool,
     /// JUnit XML: a test suite a lab, a test case a promise
-    #[arg(long)]
+    #[arg(long, group = "format")]
     junit: bool,
     /// The results.json of Gradescope: a point a promise
-    #[arg(long)]
+    #[arg(long, group = "format")]
     gradescope: bool,
     /// The result of a GitHub Classroom autograding step, as JSON
-    #[arg(long)]
+    #[arg(long, group = "format")]
     classroom: bool,
 }
 
@@ -95,12 +88,11 @@ pub fn execute(session: &Session, arguments: &Arguments) -> Result<ExitCode, Tro
 
 impl Arguments {
     fn format(&self) -> Option<Format> {
-        let wanted = &self.format;
         let formats = [
-            (wanted.json, Format::Json),
-            (wanted.junit, Format::JUnit),
-            (wanted.gradescope, Format::Gradescope),
-            (wanted.classroom, Format::Classroom),
+            (self.json, Format::Json),
+            (self.junit, Format::JUnit),
+            (self.gradescope, Format::Gradescope),
+            (self.classroom, Format::Classroom),
         ];
         formats.into_iter().find_map(|(is_wanted, format)| is_wanted.then_some(format))
     }
@@ -121,9 +113,10 @@ pub fn run<'a>(session: &Session, lab: &'a Lab, built: &programs::Built) -> Grad
     match session.records.report(lab).filter(|report| report.at >= started) {
         Some(report) => Grade { lab, outcome: Ok(report) },
         None => {
-            let said = [output.stdout, output.stderr]
-                .map(|said| String::from_utf8_lossy(&said).into_owned());
-            failed(said.concat())
+            let said = [output.stdout, output.stderr].concat();
+            let said = String::from_utf8_lossy(&said).into_owned();
+            eprint!("{said}");
+            failed(said)
         }
     }
 }
@@ -135,7 +128,7 @@ pub fn tell(session: &Session, grade: &Grade) {
     let file = session.checkout.shown(&session.checkout.folder(lab).join("src/lib.rs"));
     let Ok(report) = &grade.outcome else {
         println!("{}", look.indented(2, &t!("grade.failed", locale = locale, file = file)));
-        session.advise(&lab.number, &["grade"]);
+        session.advise(lab, &["grade LAB"]);
         println!();
         return;
     };
@@ -151,7 +144,7 @@ pub fn tell(session: &Session, grade: &Grade) {
             let function = &promise.function;
             let next = t!("grade.next", locale = locale, function = function, file = file);
             println!("\n{}", look.indented(0, &next));
-            session.advise(&lab.number, &["grade", "show", "hint"]);
+            session.advise(lab, &["grade LAB", "show LAB", "hint LAB"]);
         }
         None => all_kept(session, lab),
     }
@@ -162,8 +155,7 @@ pub fn tell(session: &Session, grade: &Grade) {
 pub fn all_kept(session: &Session, lab: &Lab) {
     let text = t!("grade.all-kept", locale = session.locale(), number = lab.number);
     println!("{}", session.look.indented(0, &text));
-    session.advise(&lab.number, &["solution"]);
-    session.advise("", &["next"]);
+    session.advise(lab, &["solution LAB", "next"]);
 }
 
 /// A line a promise: symbol, word, name.
@@ -180,8 +172,7 @@ pub fn promises(session: &Session, standing: &Standing) -> String {
         let padding = " ".repeat(widest - display_width(word));
         lines.push(format!("  {} {word}{padding}  {}", state.symbol(look), promise.name));
         if let State::NotGradable(lacking) = state {
-            lines
-                .push(look.indented(widest + 6, &report::not_gradable(*lacking, session.language)));
+            lines.push(look.indented(widest + 6, &report::lacking(*lacking, session.language)));
         }
     }
     lines.join("\n")

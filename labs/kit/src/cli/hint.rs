@@ -42,7 +42,7 @@ pub fn execute(session: &Session, arguments: &Arguments) -> Result<(), Trouble> 
     let Some(finding) = finding(session, lab, &promise.name, &promise.function) else {
         let text = t!("hint.not-broken", locale = locale, promise = promise.name);
         println!("{}", look.indented(0, &text));
-        session.advise(&lab.number, &["show"]);
+        session.advise(lab, &["show LAB"]);
         return Ok(());
     };
 
@@ -69,10 +69,10 @@ pub fn execute(session: &Session, arguments: &Arguments) -> Result<(), Trouble> 
     let left = hints.len() - now;
     if left > 0 {
         println!("{}", t!("hint.left", locale = locale, count = left));
-        session.advise(&lab.number, &["hint"]);
+        session.advise(lab, &["hint LAB"]);
     } else {
         println!("{}", t!("hint.none-left", locale = locale));
-        session.advise(&lab.number, &["show", "solution --give-up"]);
+        session.advise(lab, &["show LAB", "solution LAB --give-up"]);
     }
 
     let kept = session.records.keep_progress(lab, &progress);

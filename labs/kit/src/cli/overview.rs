@@ -5,7 +5,7 @@ use rust_i18n::t;
 use textwrap::core::display_width;
 
 use super::session::Session;
-use super::standing::{Standing, State};
+use super::standing::Standing;
 
 /// Where the student stands, and what is next.
 pub fn stand(session: &Session) {
@@ -47,16 +47,16 @@ fn line(session: &Session, lab: &Lab) -> String {
 /// What else is to be known of a lab: `, 1 not gradable here`.
 fn notes(session: &Session, lab: &Lab, standing: &Standing) -> String {
     let locale = session.locale();
+    let progress = session.records.progress(lab);
     let mut notes = String::new();
-    let not_gradable = standing
-        .promises
-        .iter()
-        .filter(|(_, state)| matches!(state, State::NotGradable(_)))
-        .count();
+    let not_gradable = standing.count("not-gradable");
     if not_gradable > 0 {
         notes += &t!("list.not-gradable", locale = locale, count = not_gradable);
     }
-    if session.records.progress(lab).given_up {
+    if progress.kept.len() > standing.kept() {
+        notes += &t!("list.kept-before", locale = locale, count = progress.kept.len());
+    }
+    if progress.given_up {
         notes += &t!("list.given-up", locale = locale);
     }
     notes
@@ -67,7 +67,7 @@ pub fn next(session: &Session) {
     let locale = session.locale();
     let Some(lab) = session.next() else {
         println!("{}", session.look.indented(0, &t!("next.all-done", locale = locale)));
-        session.advise("", &["doctor"]);
+        session.advise(&session.checkout.labs[0], &["doctor"]);
         return;
     };
     let standing = Standing::of(session, lab);

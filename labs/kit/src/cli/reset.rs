@@ -24,7 +24,10 @@ pub fn execute(session: &Session, arguments: &Arguments) -> Result<(), Trouble> 
         let starter = starter.map_err(|error| Trouble::cannot("read", &answer.starter, error))?;
         replace(session, lab, &answer, &starter)?;
     }
-    session.advise("", &["next"]);
+    let forgotten = session.records.forget_report(lab);
+    forgotten
+        .map_err(|error| Trouble::cannot("unlink", session.checkout.top.join(".lab"), error))?;
+    session.advise(lab, &["next"]);
     Ok(())
 }
 

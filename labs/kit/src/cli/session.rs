@@ -29,11 +29,11 @@ impl Session {
         self.language.locale()
     }
 
-    /// Says what to do next: a line a command, and beside it what it does. `lab`
-    /// is the number of the lab; the texts are those below `do.` in the locales.
-    pub fn advise(&self, lab: &str, commands: &[&str]) {
-        let lines = commands.iter().map(|command| format!("  cargo lab {command} {lab}"));
-        let lines: Vec<String> = lines.collect();
+    /// Says what to do next: a line a command, and beside it what it does. `LAB`
+    /// in a command stands for the lab; the texts are those below `do.`.
+    pub fn advise(&self, lab: &Lab, commands: &[&str]) {
+        let line = |command: &&str| format!("  cargo lab {}", command.replace("LAB", &lab.number));
+        let lines: Vec<String> = commands.iter().map(line).collect();
         let column = lines.iter().map(String::len).max().unwrap_or(0) + 3;
         for (line, command) in lines.iter().zip(commands) {
             let does = t!(format!("do.{command}"), locale = self.locale());

@@ -35,7 +35,7 @@ pub fn execute(session: &Session, arguments: &Arguments) -> Result<(), Trouble> 
     println!("{}", look.bold(&format!("{}: {}", lab.folder(), session.words(&lab.title))));
     if is_older_than_the_answer(session, lab, &report) {
         println!("{}", look.indented(2, &t!("show.older", locale = locale)));
-        session.advise(&lab.number, &["grade"]);
+        session.advise(lab, &["grade LAB"]);
     }
     if !report.graders_changed.is_empty() {
         println!("{}", report::graders_changed(&report.graders_changed, session.language));

@@ -3,10 +3,12 @@
 use std::fs;
 
 use clap::Args;
+use labkit::lab::{Lab, PromiseText};
+use labkit::record::Progress;
 
 use super::reset::replace;
 use super::session::Session;
-use super::standing::{LabState, Standing};
+use super::standing::{Standing, State};
 use super::trouble::Trouble;
 
 /// Print the solution of a lab, once you have kept all its promises
@@ -24,11 +26,10 @@ pub struct Arguments {
 
 pub fn execute(session: &Session, arguments: &Arguments) -> Result<(), Trouble> {
     let lab = session.checkout.lab(&arguments.lab)?;
-    let standing = Standing::of(session, lab);
     let mut progress = session.records.progress(lab);
-    if standing.lab_state() != LabState::Done && !progress.given_up {
+    if !(has_kept_all(session, lab, &progress) || progress.given_up) {
         if !arguments.give_up {
-            let (kept, total) = (standing.kept(), standing.total());
+            let (kept, total) = (progress.kept.len(), lab.promises.len());
             return Err(Trouble::NotKept { lab: lab.number.clone(), kept, total });
         }
         progress.given_up = true;
@@ -48,7 +49,17 @@ pub fn execute(session: &Session, arguments: &Arguments) -> Result<(), Trouble> 
         }
     }
     if arguments.write {
-        session.advise(&lab.number, &["grade"]);
+        session.advise(lab, &["grade LAB"]);
     }
     Ok(())
+}
+
+/// Whether every promise that could be graded here was kept, be it before a
+/// reset.
+fn has_kept_all(session: &Session, lab: &Lab, progress: &Progress) -> bool {
+    let standing = Standing::of(session, lab);
+    let is_kept = |(promise, state): &(&PromiseText, State)| {
+        progress.kept.contains_key(&promise.name) || matches!(state, State::NotGradable(_))
+    };
+    !progress.kept.is_empty() && standing.promises.iter().all(is_kept)
 }

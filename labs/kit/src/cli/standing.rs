@@ -88,15 +88,14 @@ const GREEN: &str = "32";
 const YELLOW: &str = "33";
 
 impl<'a> Standing<'a> {
-    /// By the last report. What that could not grade, or does not name, counts
-    /// as kept if it was at another time: perhaps by root, or in a VM.
+    /// By the last report. What that could not grade counts as kept if it was at
+    /// another time: by root, or in a VM.
     pub fn of(session: &Session, lab: &'a Lab) -> Standing<'a> {
         let report = session.records.report(lab).unwrap_or_default();
         let kept = session.records.progress(lab).kept;
         let mut standing = Standing::in_report(lab, &report);
         for (promise, state) in &mut standing.promises {
-            let is_unknown = matches!(state, State::NotGradable(_) | State::NotGraded);
-            if is_unknown && kept.contains_key(&promise.name) {
+            if matches!(state, State::NotGradable(_)) && kept.contains_key(&promise.name) {
                 *state = State::Kept;
             }
         }

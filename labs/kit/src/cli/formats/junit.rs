@@ -1,5 +1,6 @@
 //! Grades as JUnit XML: a test suite a lab, a test case a promise.
 
+use labkit::lab::PromiseText;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::{why_not_graded, words};
@@ -17,37 +18,35 @@ fn suite(session: &Session, grade: &Grade) -> TestSuite {
     let class = grade.lab.folder();
     let mut suite = TestSuite::new(class.clone());
     if let Some(why) = why_not_graded(session, grade) {
-        let status = failure(NonSuccessKind::Error, "not-graded", why);
+        let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
+        status.set_type("not-graded").set_description(why);
         suite.add_test_case(case("graded", &class, status));
     }
     for (promise, state) in grade.standing().promises {
         let said = words(session, grade, promise).unwrap_or_default();
-        let status = match state {
+        let mut status = match state {
             State::Kept => TestCaseStatus::success(),
             State::Broken | State::NotWritten => {
-                failure(NonSuccessKind::Failure, state.key(), said)
+                TestCaseStatus::non_success(NonSuccessKind::Failure)
             }
-            State::NotGradable(_) | State::NotGraded => {
-                let mut status = TestCaseStatus::skipped();
-                status.set_type(state.key()).set_message(said);
-                status
-            }
+            State::NotGradable(_) | State::NotGraded => TestCaseStatus::skipped(),
         };
+        if state != State::Kept {
+            let message = code(grade, promise).unwrap_or(state.key());
+            status.set_type(state.key()).set_message(message).set_description(said);
+        }
         suite.add_test_case(case(&promise.name, &class, status));
     }
     suite
+}
+
+/// The code of the diagnosis.
+fn code<'a>(grade: &'a Grade, promise: &PromiseText) -> Option<&'a str> {
+    grade.outcome.as_ref().ok()?.verdicts.get(&promise.name)?.code()
 }
 
 fn case(name: &str, class: &str, status: TestCaseStatus) -> TestCase {
     let mut case = TestCase::new(name, status);
     case.set_classname(class);
     case
-}
-
-/// The first line is the message, all of it the description.
-fn failure(kind: NonSuccessKind, word: &str, text: String) -> TestCaseStatus {
-    let mut status = TestCaseStatus::non_success(kind);
-    let message = text.lines().next().unwrap_or_default().to_owned();
-    status.set_type(word).set_message(message).set_description(text);
-    status
 }

@@ -1,0 +1,119 @@
+//! `lab grade` and `lab show`.
+
+use labkit::record::Report;
+use labkit::verdict::Verdict;
+use predicates::prelude::*;
+use rstest::rstest;
+
+use crate::fixture::{Fixture, all_kept, old_root_left, one_of_each};
+
+#[test]
+fn every_promise_has_a_symbol_and_a_word_and_the_first_broken_one_is_explained() {
+    let fixture = Fixture::new();
+    fixture.set_verdicts("06-pivot-root", &one_of_each());
+    insta::assert_snapshot!("grade_en", fixture.fails(1, &["grade", "06"]));
+    insta::assert_snapshot!("grade_zh", fixture.says_in_chinese(&["grade", "06"]));
+}
+
+#[test]
+fn what_is_kept_where_it_can_be_graded_is_a_success() {
+    let fixture = Fixture::new();
+    fixture.set_verdicts("06-pivot-root", &all_kept());
+    insta::assert_snapshot!("grade_kept_en", fixture.says(&["grade", "06"]));
+    insta::assert_snapshot!("grade_kept_zh", fixture.says_in_chinese(&["grade", "06"]));
+}
+
+#[rstest]
+fn a_lab_has_many_names(
+    #[values("6", "06", "lab-06", "pivot-root", "06-pivot-root", "labs/06-pivot-root/")] name: &str,
+) {
+    let fixture = Fixture::new();
+    fixture.set_verdicts("06-pivot-root", &all_kept());
+    fixture.lab(&["grade", name]).assert().success();
+}
+
+#[test]
+fn what_does_not_compile_is_shown_as_cargo_shows_it() {
+    let fixture = Fixture::new();
+    fixture.write("cargo-says", "error: expected `;`\n");
+    std::fs::remove_file(fixture.path("labs/06-pivot-root/grader.sh")).expect("no grader");
+    insta::assert_snapshot!(fixture.fails(2, &["grade", "06"]), @r"
+    06-pivot-root: chroot and pivot_root
+      It could not be graded: the reason is above. Mend
+      labs/06-pivot-root/src/lib.rs, then:
+      cargo lab grade 06   grade it again
+
+    error: expected `;`
+    ");
+}
+
+#[test]
+fn warnings_do_not_hide_the_grade() {
+    let fixture = Fixture::new();
+    fixture.write("cargo-says", "warning: unused variable\n");
+    fixture.set_verdicts("06-pivot-root", &all_kept());
+    let graded = fixture.lab(&["grade", "06"]).assert().success();
+    graded.stderr("warning: unused variable\n").stdout(predicate::str::contains("4 of 5 kept"));
+}
+
+#[test]
+fn an_old_report_is_no_grade() {
+    let fixture = Fixture::new();
+    fixture.set_verdicts("06-pivot-root", &all_kept());
+    let report = fixture.read("labs/06-pivot-root/report.json");
+    fixture.write(".lab/reports/06.json", &report);
+    fixture.write("labs/06-pivot-root/grader.sh", "#!/bin/sh\necho the grader has failed\n");
+    fixture.lab(&["grade", "06"]).assert().code(2).stderr("the grader has failed\n");
+}
+
+#[test]
+fn a_grade_by_changed_graders_does_not_count() {
+    let fixture = Fixture::new();
+    let verdicts = all_kept().into_iter().map(|(name, it)| (name.to_owned(), it)).collect();
+    let graders_changed = vec!["06-pivot-root/tests/grade.rs".to_owned()];
+    let report = Report { lab: "06".into(), graders_changed, verdicts, ..Report::default() };
+    fixture.set_report("06-pivot-root", &report);
+    let said = fixture.fails(2, &["grade", "06"]);
+    assert!(said.contains("This grade does not count"), "{said}");
+    assert!(said.contains("06-pivot-root/tests/grade.rs"), "{said}");
+}
+
+#[test]
+fn what_root_or_a_vm_has_graded_stays_kept() {
+    let fixture = Fixture::new();
+    let mut verdicts = all_kept();
+    verdicts[4].1 = Verdict::Kept;
+    fixture.set_verdicts("06-pivot-root", &verdicts);
+    fixture.says(&["grade", "06"]);
+    let progress = r#"{"kept":{"devices_work":7}}"#;
+    fixture.write(".lab/progress/06.json", progress);
+    fixture.set_verdicts("06-pivot-root", &all_kept());
+    fixture.says(&["grade", "06"]);
+    assert!(fixture.says(&["list"]).contains("5 of 5 kept"));
+}
+
+#[test]
+fn show_explains_each_reason_once() {
+    let fixture = Fixture::new();
+    fixture.set_verdicts("06-pivot-root", &one_of_each());
+    fixture.fails(1, &["grade", "06"]);
+    insta::assert_snapshot!("show_en", fixture.says(&["show", "06"]));
+    insta::assert_snapshot!("show_zh", fixture.says_in_chinese(&["show", "06"]));
+}
+
+#[test]
+fn show_finds_a_promise_by_its_old_name() {
+    let fixture = Fixture::new();
+    fixture.set_verdicts("06-pivot-root", &[("the_old_root_is_gone", old_root_left())]);
+    fixture.fails(1, &["grade", "06"]);
+    let said = fixture.says(&["show", "06", "the_old_root_is_gone"]);
+    assert!(said.contains("✗ broken  old_root_is_unreachable"), "{said}");
+    assert!(said.contains("└─/old_root"), "{said}");
+}
+
+#[test]
+fn a_pipe_gets_no_colour() {
+    let fixture = Fixture::new();
+    fixture.set_verdicts("06-pivot-root", &one_of_each());
+    assert!(!fixture.fails(1, &["grade", "06"]).contains('\x1b'));
+}
