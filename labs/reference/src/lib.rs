@@ -5,3 +5,4 @@
 
 pub mod catalogue;
 pub mod lab_06;
+pub mod lab_08;

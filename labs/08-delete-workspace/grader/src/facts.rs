@@ -1,0 +1,351 @@
+//! What is known of one call: what the kernel shows before and after it.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use labkit::describe::{Failure, mounts_below, result, tree};
+use labkit::host::Seen;
+use labkit::verdict::{Evidence, Finding, require};
+use mydocker::mountinfo::{Mount, MountTable};
+use mydocker::sys;
+use nix::sched::CloneFlags;
+use nix::sys::wait::waitpid;
+
+use crate::stage::{MODE_OF_LETTERS, Stage};
+use crate::{Answers, Function};
+
+/// What a canary has in it.
+const FILES_OF_A_CANARY: &str = "photos thesis.txt";
+
+/// How long a mount is busy that becomes free.
+const A_MOMENT: Duration = Duration::from_millis(100);
+
+/// Whether a file below the mount point is open, and so its mount is busy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Open {
+    /// Another process has it open for [`A_MOMENT`].
+    ForAMoment,
+    /// It is open before, during and after the call.
+    Throughout,
+}
+
+/// Which function is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    MountPoint,
+    WriteLayer,
+    Workspace,
+}
+
+impl Which {
+    pub fn name(self) -> &'static str {
+        match self {
+            Which::MountPoint => "delete_mount_point",
+            Which::WriteLayer => "delete_write_layer",
+            Which::Workspace => "delete_workspace",
+        }
+    }
+
+    /// Whether it is to delete this entry of a workspace.
+    pub fn deletes(self, entry: &str) -> bool {
+        match self {
+            Which::MountPoint => false,
+            Which::WriteLayer => matches!(entry, "write-layer" | "work"),
+            Which::Workspace => true,
+        }
+    }
+
+    fn of(self, answers: &Answers) -> Function {
+        match self {
+            Which::MountPoint => answers.delete_mount_point,
+            Which::WriteLayer => answers.delete_write_layer,
+            Which::Workspace => answers.delete_workspace,
+        }
+    }
+}
+
+/// One call to be made.
+#[derive(Clone)]
+pub struct Call<'a> {
+    pub stage: &'a Stage<'a>,
+    pub which: Which,
+    function: Function,
+    /// The workspace, as the mount table names it.
+    pub workspace: PathBuf,
+    /// The workspace, as the answer is told.
+    pub given: PathBuf,
+    /// A file that is open.
+    pub open: Option<(PathBuf, Open)>,
+    /// New ones for the answer's process.
+    namespaces: CloneFlags,
+    /// All workspaces that there are.
+    neighbours: Vec<String>,
+}
+
+/// What a whole workspace consists of.
+pub const PARTS: [&str; 5] = [".", "init-layer", "write-layer", "work", "mnt"];
+
+/// The entries of a workspace, each with its tree; `.` is the folder itself.
+pub type Entries = BTreeMap<String, String>;
+
+/// All that is known of one call.
+pub struct Facts<'a> {
+    pub call: Call<'a>,
+    pub seen: Seen<Result<(), Failure>>,
+    pub before: Entries,
+    pub after: Entries,
+    /// What was in the container's root before and after.
+    pub root_before: Vec<String>,
+    pub root_after: Vec<String>,
+    /// What lies beside the workspace and was not there before.
+    pub strangers: Vec<String>,
+}
+
+impl<'a> Call<'a> {
+    pub fn new(
+        stage: &'a Stage<'a>,
+        which: Which,
+        answers: &Answers,
+        workspace: PathBuf,
+    ) -> Call<'a> {
+        Call {
+            stage,
+            which,
+            function: which.of(answers),
+            given: workspace.clone(),
+            workspace,
+            open: None,
+            namespaces: CloneFlags::empty(),
+            neighbours: names(&stage.containers()),
+        }
+    }
+
+    /// Makes the call with another path of the same workspace.
+    pub fn given_as(mut self, path: PathBuf) -> Call<'a> {
+        self.given = path;
+        self
+    }
+
+    /// Makes the call as an ordinary user, who owns the files.
+    ///
+    /// In a user namespace without a map nobody has power over others' files,
+    /// mounts or closed folders; who owns a file stays as it is.
+    pub fn without_privileges(mut self) -> Call<'a> {
+        self.namespaces = CloneFlags::CLONE_NEWUSER;
+        self
+    }
+
+    /// Makes the call while a file of the workspace is open.
+    pub fn while_open(mut self, file: &str, how_long: Open) -> Call<'a> {
+        self.open = Some((self.workspace.join(file), how_long));
+        self
+    }
+
+    /// Whether an ordinary user makes the call.
+    pub fn is_without_privileges(&self) -> bool {
+        self.namespaces.contains(CloneFlags::CLONE_NEWUSER)
+    }
+
+    /// Makes the call and looks at what it has changed.
+    pub fn make(self) -> Result<Facts<'a>, Finding> {
+        let before = entries(&self.workspace);
+        let mnt = self.workspace.join("mnt");
+        let root_before = names(&mnt);
+        let body = || self.function_while_open();
+        let seen = self.stage.host.call(self.which.name(), self.namespaces, body)?;
+        let mut strangers = names(&self.stage.containers());
+        strangers.retain(|name| !self.neighbours.contains(name));
+        let (after, root_after) = (entries(&self.workspace), names(&mnt));
+        Ok(Facts { before, after, root_before, root_after, seen, strangers, call: self })
+    }
+
+    /// Makes the call and kills it when it is about to make its `nth` call to
+    /// the kernel. Returns whether it was: else it had made fewer.
+    pub fn make_and_kill(&self, nth: usize) -> Result<bool, Finding> {
+        let body = || self.function_while_open();
+        self.stage.host.call_and_kill(self.which.name(), self.namespaces, nth, body)
+    }
+
+    fn function_while_open(&self) -> Result<(), Failure> {
+        let answer = || (self.function)(&self.given).map_err(Failure::from);
+        let Some((path, how_long)) = &self.open else { return answer() };
+        let file = File::open(path).expect("a file of the workspace");
+        if *how_long == Open::Throughout {
+            let returned = answer();
+            drop(file);
+            return returned;
+        }
+        // The holder has it open too, as it is a copy of this process.
+        let holder = sys::clone(CloneFlags::empty(), || {
+            thread::sleep(A_MOMENT);
+            0
+        });
+        drop(file);
+        let returned = answer();
+        waitpid(holder.expect("a process for the open file"), None).expect("it ends by itself");
+        returned
+    }
+}
+
+impl Facts<'_> {
+    /// The mounts at and below the workspace before the call.
+    pub fn mounts_before(&self) -> Vec<&Mount> {
+        below(&self.seen.host_before, &self.call.workspace)
+    }
+
+    /// Those after the call.
+    pub fn mounts_after(&self) -> Vec<&Mount> {
+        below(&self.seen.host_after, &self.call.workspace)
+    }
+
+    /// Whether the mount of the file that is open is still there.
+    pub fn open_mount_is_there(&self) -> bool {
+        let Some((file, _)) = &self.call.open else { return true };
+        let mount = self.seen.host_before.holding(file).expect("every file is in a mount");
+        self.seen.host_after.mounts.iter().any(|it| it.id == mount.id)
+    }
+
+    /// Entries of the workspace that were there before and are not any more, or
+    /// not as they were.
+    pub fn deleted(&self) -> Vec<&str> {
+        let changed = self.before.iter().filter(|(name, tree)| self.after.get(*name) != Some(tree));
+        changed.map(|(name, _)| name.as_str()).collect()
+    }
+
+    /// Whether files of the container's root were deleted through its mount.
+    pub fn deleted_in_root(&self) -> bool {
+        let is_as_it_was = self.mounts_before().len() == self.mounts_after().len();
+        is_as_it_was && self.root_before != self.root_after
+    }
+
+    /// Entries that were deleted or changed, and are none of this function's.
+    pub fn deleted_too_much(&self) -> Vec<&str> {
+        let mut deleted = self.deleted();
+        deleted.retain(|entry| !self.call.which.deletes(entry));
+        deleted
+    }
+
+    /// Entries that the function is to delete, and that are there.
+    pub fn left_behind(&self) -> Vec<&str> {
+        let left = self.after.keys().filter(|entry| self.call.which.deletes(entry));
+        left.map(String::as_str).collect()
+    }
+
+    /// Whether the image, the volume and other files of the host are as before,
+    /// and all that is mounted elsewhere is.
+    pub fn is_harmless(&self) -> bool {
+        let stage = self.call.stage;
+        stage.image.is_untouched()
+            && stage.letters.is_untouched()
+            && stage.host.precious().is_untouched()
+            && self.unmounted_elsewhere().is_empty()
+    }
+
+    /// What was unmounted that is no part of the workspace.
+    pub fn unmounted_elsewhere(&self) -> Vec<&Mount> {
+        let is_elsewhere = |mount: &&Mount| !mount.mount_point.starts_with(&self.call.workspace);
+        let is_gone =
+            |mount: &&Mount| self.seen.host_after.mounts.iter().all(|it| it.id != mount.id);
+        self.seen.host_before.mounts.iter().filter(is_elsewhere).filter(is_gone).collect()
+    }
+
+    /// The promise is kept if the call said Ok, harmed nothing, and `kept`.
+    pub fn require(&self, kept: bool) -> Result<(), Finding> {
+        self.judge(self.seen.returned.is_ok() && kept, "Ok")
+    }
+
+    /// The promise is kept if the call said Err and deleted nothing, and `kept`.
+    pub fn require_refusal(&self, kept: bool) -> Result<(), Finding> {
+        let refused = self.seen.returned.is_err() && self.deleted().is_empty();
+        self.judge(refused && kept, "Err")
+    }
+
+    fn judge(&self, kept: bool, expected: &str) -> Result<(), Finding> {
+        let evidence = || self.evidence(expected);
+        require(kept && self.is_harmless(), evidence, || self.diagnose(), crate::UNFORESEEN)
+    }
+
+    fn evidence(&self, expected: &str) -> Vec<Evidence> {
+        let workspace = &self.call.workspace;
+        let deletes = |entry: &String| expected == "Ok" && self.call.which.deletes(entry);
+        let must_stay = self.before.keys().filter(|entry| !deletes(entry));
+        let call = format!("{}({:?})", self.call.which.name(), self.call.given);
+        let mut evidence = Vec::new();
+        let stage = self.call.stage;
+        let letters = &stage.letters.folder;
+        let mode = letters.metadata().map_or(0, |metadata| metadata.mode() & 0o7777);
+        for (what, promised, seen) in [
+            (call, expected.to_owned(), result(&self.seen.returned)),
+            (format!("ls -a {workspace:?}"), listing(must_stay), listing(self.after.keys())),
+            ls(&stage.host.precious().folder),
+            ls(&stage.image.folder),
+            ls(letters),
+            (
+                format!("stat -c %a {letters:?}"),
+                format!("{MODE_OF_LETTERS:o}"),
+                format!("{mode:o}"),
+            ),
+        ] {
+            if !seen.starts_with(&promised) {
+                evidence.push(Evidence::differs(what, promised, seen));
+            }
+        }
+        if !self.strangers.is_empty() {
+            let what = format!("ls {:?}, names that are new", stage.containers());
+            evidence.push(Evidence::differs(what, "-", self.strangers.join(" ")));
+        }
+        evidence.push(self.seen.host_evidence());
+        if !self.mounts_after().is_empty() {
+            // All are the container's: none of them is left out of the drawing.
+            let hosts = MountTable { mounts: Vec::new() };
+            evidence.push(Evidence::Tree {
+                what: "/proc/self/mountinfo".to_owned(),
+                drawing: mounts_below(&self.seen.host_after, &hosts, workspace),
+            });
+        }
+        evidence
+    }
+}
+
+fn listing<'a>(entries: impl Iterator<Item = &'a String>) -> String {
+    let names: Vec<&str> = entries.map(String::as_str).collect();
+    if names.is_empty() { "ENOENT".to_owned() } else { names.join(" ") }
+}
+
+/// A canary's folder, what must be in it, and what is.
+fn ls(canary: &Path) -> (String, String, String) {
+    let mut names = names(canary);
+    names.sort();
+    let seen = match canary.exists() {
+        true if names.is_empty() => "-".to_owned(),
+        _ => listing(names.iter()),
+    };
+    (format!("ls {canary:?}"), FILES_OF_A_CANARY.to_owned(), seen)
+}
+
+/// The mounts at and below a folder, in the order of the table.
+fn below<'a>(table: &'a MountTable, folder: &Path) -> Vec<&'a Mount> {
+    table.mounts.iter().filter(|mount| mount.mount_point.starts_with(folder)).collect()
+}
+
+/// The entries of a workspace; what is mounted on `mnt` is none of them.
+fn entries(workspace: &Path) -> Entries {
+    let mut entries = Entries::new();
+    if workspace.is_dir() {
+        entries.insert(".".to_owned(), String::new());
+    }
+    for name in names(workspace) {
+        let tree = if name == "mnt" { Ok(String::new()) } else { tree(&workspace.join(&name)) };
+        entries.insert(name, tree.unwrap_or_default());
+    }
+    entries
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+}

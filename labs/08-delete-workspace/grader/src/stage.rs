@@ -1,0 +1,149 @@
+//! The host's folders, with workspaces as a container leaves them.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+use labkit::canary::Canary;
+use labkit::host::Host;
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+
+const NOTHING: Option<&str> = None;
+
+/// The mode of the folder [`Stage::letters`].
+pub const MODE_OF_LETTERS: u32 = 0o755;
+
+/// What an answer finds; the files of [`Host::precious`] are the volume.
+pub struct Stage<'a> {
+    pub host: &'a Host,
+    /// A read-only layer, which all containers share.
+    pub image: Canary,
+    /// Files of the host to which a symbolic link may lead.
+    pub letters: Canary,
+}
+
+impl<'a> Stage<'a> {
+    pub fn new(host: &'a Host) -> Stage<'a> {
+        let canary = |name| Canary::new(host.path(name)).expect("the scratch folder");
+        let letters = canary("letters").folder;
+        set_mode(&letters, MODE_OF_LETTERS);
+        let letters = Canary::watch(letters).expect("the scratch folder");
+        Stage { host, image: canary("images/busybox"), letters }
+    }
+
+    /// The folder of all workspaces.
+    pub fn containers(&self) -> PathBuf {
+        self.host.path("containers")
+    }
+
+    /// A workspace with nothing mounted. As in real ones, some folders are
+    /// closed to their owner, and an image has links to anywhere.
+    pub fn workspace(&self, name: &str) -> PathBuf {
+        let workspace = self.containers().join(name);
+        for (file, content) in [
+            ("init-layer/etc/hosts", "127.0.0.1 localhost\n"),
+            ("write-layer/root/notes", "from the container\n"),
+            ("write-layer/closed/file", ""),
+        ] {
+            write(&workspace.join(file), content);
+        }
+        for folder in ["work/work", "mnt"] {
+            fs::create_dir_all(workspace.join(folder)).expect("the scratch folder");
+        }
+        set_mode(&workspace.join("write-layer/closed"), 0o500);
+        set_mode(&workspace.join("work/work"), 0o000);
+        workspace
+    }
+
+    /// A workspace with what a container mounts: a root, /proc, and a volume in
+    /// two places.
+    pub fn container(&self, name: &str) -> PathBuf {
+        let workspace = self.workspace(name);
+        self.mount_container(&workspace);
+        workspace
+    }
+
+    /// Mounts what a container mounts.
+    pub fn mount_container(&self, workspace: &Path) {
+        mount_tmpfs(&workspace.join("mnt"));
+        self.mount_inside(workspace);
+    }
+
+    /// A container whose root is an overlay, as the blog's.
+    pub fn overlay_container(&self, name: &str) -> PathBuf {
+        let workspace = self.workspace(name);
+        let layer = |name: &str| workspace.join(name).display().to_string();
+        let options = format!(
+            "lowerdir={}:{},upperdir={},workdir={}",
+            layer("init-layer"),
+            self.image.folder.display(),
+            layer("write-layer"),
+            layer("work")
+        );
+        let mnt = workspace.join("mnt");
+        let flags = MsFlags::empty();
+        mount(Some("overlay"), &mnt, Some("overlay"), flags, Some(options.as_str()))
+            .expect("this promise needs overlayfs");
+        self.mount_inside(&workspace);
+        workspace
+    }
+
+    /// What is mounted below a container's root. Whether the names of a folder
+    /// are read in the order in which they were made or the other way round, a
+    /// volume is the first of its folders: a deletion that stops at a mount
+    /// point has gone through that one.
+    fn mount_inside(&self, workspace: &Path) {
+        self.mount_volume(&workspace.join("mnt/data"));
+        mount_tmpfs(&workspace.join("mnt/proc"));
+        mount_tmpfs(&workspace.join("mnt/proc/sys"));
+        self.mount_volume(&workspace.join("mnt/srv"));
+    }
+
+    /// Mounts the volume on a folder, privately, as container runtimes do.
+    pub fn mount_volume(&self, on: &Path) {
+        fs::create_dir_all(on).expect("the scratch folder");
+        let volume = &self.host.precious().folder;
+        mount(Some(volume), on, NOTHING, MsFlags::MS_BIND, NOTHING).expect("the sandbox allows it");
+        mount(NOTHING, on, NOTHING, MsFlags::MS_PRIVATE, NOTHING).expect("the sandbox allows it");
+    }
+
+    /// Lays a link to the letters into the write layer.
+    pub fn add_link(&self, workspace: &Path) {
+        let link = workspace.join("write-layer/root/letters");
+        symlink(&self.letters.folder, link).expect("the scratch folder");
+    }
+
+    /// Mounts a tmpfs on a folder with another one that is older and was moved
+    /// there: the mount table lists it before the one that it lies on.
+    pub fn mount_moved(&self, mnt: &Path) {
+        let aside = self.host.path("aside");
+        mount_tmpfs(&aside);
+        // What a shared mount carries cannot be moved.
+        mount(NOTHING, &aside, NOTHING, MsFlags::MS_PRIVATE, NOTHING)
+            .expect("the sandbox allows it");
+        let (older, target) = (aside.join("cache"), mnt.join("cache"));
+        mount_tmpfs(&older);
+        mount_tmpfs(mnt);
+        fs::create_dir(&target).expect("the scratch folder");
+        mount(Some(&older), &target, NOTHING, MsFlags::MS_MOVE, NOTHING)
+            .expect("the sandbox allows it");
+        umount2(&aside, MntFlags::empty()).expect("nobody holds it");
+    }
+}
+
+/// Mounts a tmpfs on a folder, with a file in it.
+pub fn mount_tmpfs(on: &Path) {
+    fs::create_dir_all(on).expect("the scratch folder");
+    mount(Some("tmpfs"), on, Some("tmpfs"), MsFlags::empty(), NOTHING)
+        .expect("the sandbox allows it");
+    write(&on.join("file"), "of the container\n");
+}
+
+fn set_mode(folder: &Path, mode: u32) {
+    fs::set_permissions(folder, Permissions::from_mode(mode)).expect("the scratch folder");
+}
+
+fn write(file: &Path, content: &str) {
+    fs::create_dir_all(file.parent().expect("a file in a folder")).expect("the scratch folder");
+    fs::write(file, content).expect("the scratch folder");
+}

@@ -1,0 +1,28 @@
+//! Lab 08.
+
+pub mod mistakes;
+pub mod solution;
+pub mod starter;
+
+use lab_08_grader::{Answers, EXAM};
+
+use crate::catalogue::Catalogue;
+
+/// What keeps every promise.
+pub const SOLUTION: Answers = Answers {
+    delete_mount_point: solution::delete_mount_point,
+    delete_write_layer: solution::delete_write_layer,
+    delete_workspace: solution::delete_workspace,
+};
+
+/// All answers.
+pub static CATALOGUE: Catalogue<Answers> = Catalogue {
+    exam: &EXAM,
+    starter: Answers {
+        delete_mount_point: starter::delete_mount_point,
+        delete_write_layer: starter::delete_write_layer,
+        delete_workspace: starter::delete_workspace,
+    },
+    solution: SOLUTION,
+    mistakes: mistakes::MISTAKES,
+};

@@ -1,0 +1,98 @@
+//! What people get wrong in lab 08.
+
+mod mount_point;
+mod workspace;
+mod write_layer;
+
+use std::fs::{self, Permissions};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::Duration;
+
+use lab_08_grader::Answers;
+use nix::errno::Errno;
+use nix::mount::umount;
+
+use super::solution::mount_points;
+use crate::catalogue::Mistake;
+
+/// See each one's comment.
+pub static MISTAKES: &[Mistake<Answers>] = &[
+    mount_point::THE_BLOGS_WAY,
+    mount_point::ONLY_MNT,
+    mount_point::PARENTS_FIRST,
+    mount_point::ONE_UMOUNT_PER_FOLDER,
+    mount_point::DEEPEST_PATH_FIRST,
+    mount_point::NEWEST_FIRST_ONCE,
+    mount_point::PREFIX_OF_THE_PATH,
+    mount_point::ESCAPES_NOT_UNDONE,
+    mount_point::LINK_NOT_RESOLVED,
+    mount_point::LAZY_UMOUNT,
+    mount_point::BUSY_NOT_RETRIED,
+    mount_point::RETRIED_FOR_EVER,
+    mount_point::FAILED_UMOUNT_ONLY_PRINTED,
+    mount_point::NOTHING_MOUNTED_IS_EINVAL,
+    mount_point::MNT_DELETED_TOO,
+    mount_point::UMOUNTS_NOTHING,
+    write_layer::NOT_CHECKED,
+    write_layer::ONLY_MNT_CHECKED,
+    write_layer::REFUSES_IN_SILENCE,
+    write_layer::NEIGHBOUR_TAKEN_FOR_ITS_OWN,
+    write_layer::LINKS_FOLLOWED,
+    write_layer::MODES_OF_LINKED_FOLDERS,
+    write_layer::CLOSED_FOLDERS,
+    write_layer::WORK_LEFT,
+    write_layer::GONE_IS_AN_ERROR,
+    write_layer::INIT_LAYER_DELETED_TOO,
+    write_layer::DELETES_NOTHING,
+    workspace::RM_RF,
+    workspace::ONE_UMOUNT_THEN_RM_RF,
+    workspace::FAILED_UMOUNT_LOGGED,
+    workspace::FILES_FIRST,
+    workspace::IMAGE_DELETED_TOO,
+    workspace::FOLDER_LEFT,
+    workspace::MNT_IS_THE_JOURNAL,
+    workspace::RENAMED_FIRST,
+    workspace::GONE_IS_AN_ERROR,
+];
+
+/// What is mounted at or below the workspace, as the solution finds it.
+fn mounted_below(workspace: &Path) -> io::Result<Vec<PathBuf>> {
+    let Ok(workspace) = workspace.canonicalize() else { return Ok(Vec::new()) };
+    let mut mounted = mount_points()?;
+    mounted.retain(|mount_point| mount_point.starts_with(&workspace));
+    Ok(mounted)
+}
+
+/// Unmounts once, and tries again while that is busy.
+fn umount_patiently(mount_point: &Path) -> io::Result<()> {
+    for _ in 0..30 {
+        match umount(mount_point) {
+            Err(Errno::EBUSY) => sleep(Duration::from_millis(10)),
+            other => return Ok(other?),
+        }
+    }
+    Err(Errno::EBUSY.into())
+}
+
+/// Deletes a folder that may be gone, with closed ones in it, and through mounts.
+fn rm_rf(folder: &Path) -> io::Result<()> {
+    if !folder.exists() {
+        return Ok(());
+    }
+    open_folders(folder)?;
+    fs::remove_dir_all(folder)
+}
+
+fn open_folders(folder: &Path) -> io::Result<()> {
+    fs::set_permissions(folder, Permissions::from_mode(0o700))?;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            open_folders(&entry.path())?;
+        }
+    }
+    Ok(())
+}

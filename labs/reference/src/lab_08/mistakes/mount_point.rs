@@ -1,0 +1,299 @@
+//! delete_mount_point; most of these spoil delete_workspace, which calls it, too.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use lab_08_grader::Answers;
+use nix::errno::Errno;
+use nix::mount::{MntFlags, umount, umount2};
+
+use super::{mounted_below, rm_rf, umount_patiently};
+use crate::catalogue::Mistake;
+use crate::lab_08::SOLUTION;
+use crate::lab_08::solution::{delete_mount_point, delete_write_layer, mount_points};
+
+/// The rest of delete_workspace, where the mounts are gone.
+fn delete_files(workspace: &Path) -> io::Result<()> {
+    delete_write_layer(workspace)?;
+    rm_rf(workspace)
+}
+
+/// DeleteMountPoint of the blog: `umount mnt`, an error is only logged, and then
+/// os.RemoveAll. A volume below mnt keeps it busy, and RemoveAll goes into it.
+pub const THE_BLOGS_WAY: Mistake<Answers> = {
+    fn umount_and_remove(workspace: &Path) -> io::Result<()> {
+        let mnt = workspace.join("mnt");
+        if let Err(errno) = umount(&mnt) {
+            eprintln!("umount {mnt:?}: {errno}");
+        }
+        let _ = fs::remove_dir_all(&mnt);
+        Ok(())
+    }
+    Mistake {
+        name: "the_blogs_way",
+        code: "delete-workspace/volume-emptied",
+        answers: Answers {
+            delete_mount_point: umount_and_remove,
+            delete_workspace: |workspace| {
+                umount_and_remove(workspace)?;
+                delete_files(workspace)
+            },
+            ..SOLUTION
+        },
+    }
+};
+
+/// Knows of the one mount that it has made itself: a volume keeps it busy.
+pub const ONLY_MNT: Mistake<Answers> = {
+    fn only_mnt(workspace: &Path) -> io::Result<()> {
+        let mnt = workspace.join("mnt");
+        while mounted_below(workspace)?.contains(&mnt) {
+            umount(&mnt)?;
+        }
+        Ok(())
+    }
+    Mistake {
+        name: "only_mnt",
+        code: "delete-workspace/parent-first",
+        answers: Answers {
+            delete_mount_point: only_mnt,
+            delete_workspace: |workspace| {
+                only_mnt(workspace)?;
+                delete_files(workspace)
+            },
+            ..SOLUTION
+        },
+    }
+};
+
+/// Goes through the mount table from its beginning.
+pub const PARENTS_FIRST: Mistake<Answers> = Mistake {
+    name: "parents_first",
+    code: "delete-workspace/parent-first",
+    answers: Answers {
+        delete_mount_point: |workspace| {
+            mounted_below(workspace)?.iter().try_for_each(|it| umount_patiently(it))
+        },
+        ..SOLUTION
+    },
+};
+
+/// Puts the paths into a set, and so unmounts a folder once, however often it is
+/// mounted on.
+pub const ONE_UMOUNT_PER_FOLDER: Mistake<Answers> = {
+    fn once_each(workspace: &Path) -> io::Result<()> {
+        let mounted: BTreeSet<PathBuf> = mounted_below(workspace)?.into_iter().collect();
+        mounted.iter().rev().try_for_each(|mount_point| umount_patiently(mount_point))
+    }
+    Mistake {
+        name: "one_umount_per_folder",
+        code: "delete-workspace/stacked-umounted-once",
+        answers: Answers {
+            delete_mount_point: once_each,
+            delete_workspace: |workspace| {
+                once_each(workspace)?;
+                delete_files(workspace)
+            },
+            ..SOLUTION
+        },
+    }
+};
+
+/// The longest path first: right for what lies below one another, but the path
+/// of a covered mount leads to what covers it, where nothing is mounted: EINVAL.
+pub const DEEPEST_PATH_FIRST: Mistake<Answers> = Mistake {
+    name: "deepest_path_first",
+    code: "delete-workspace/covered-mount-left",
+    answers: Answers {
+        delete_mount_point: |workspace| {
+            let mut mounted = mounted_below(workspace)?;
+            mounted.sort_by_key(|mount_point| mount_point.components().count());
+            mounted.iter().rev().try_for_each(|it| umount_patiently(it))
+        },
+        ..SOLUTION
+    },
+};
+
+/// Takes the table's order for the order of the tree: a mount that was moved, or
+/// made with fsmount and attached later, is older than what it lies on.
+pub const NEWEST_FIRST_ONCE: Mistake<Answers> = Mistake {
+    name: "newest_first_once",
+    code: "delete-workspace/order-of-the-table",
+    answers: Answers {
+        delete_mount_point: |workspace| {
+            mounted_below(workspace)?.iter().rev().try_for_each(|it| umount_patiently(it))
+        },
+        ..SOLUTION
+    },
+};
+
+/// Compares text: `…/ws10` begins with `…/ws1`.
+pub const PREFIX_OF_THE_PATH: Mistake<Answers> = {
+    fn by_prefix(workspace: &Path) -> io::Result<()> {
+        if let Ok(real_path) = workspace.canonicalize() {
+            let prefix = real_path.to_string_lossy().into_owned();
+            let mut mounted = mount_points()?;
+            mounted.retain(|mount_point| mount_point.to_string_lossy().starts_with(&prefix));
+            for mount_point in mounted.iter().rev() {
+                let _ = umount(mount_point);
+            }
+        }
+        delete_mount_point(workspace)
+    }
+    Mistake {
+        name: "prefix_of_the_path",
+        code: "delete-workspace/string-prefix",
+        answers: Answers {
+            delete_mount_point: by_prefix,
+            delete_workspace: |workspace| {
+                by_prefix(workspace)?;
+                delete_files(workspace)
+            },
+            ..SOLUTION
+        },
+    }
+};
+
+/// Reads the table itself, and takes its fifth field for the path.
+pub const ESCAPES_NOT_UNDONE: Mistake<Answers> = Mistake {
+    name: "escapes_not_undone",
+    code: "delete-workspace/escapes-not-undone",
+    answers: Answers {
+        delete_mount_point: |workspace| {
+            let table = fs::read_to_string("/proc/self/mountinfo")?;
+            let fifth = table.lines().filter_map(|line| line.split(' ').nth(4));
+            let written: Vec<&Path> = fifth.map(Path::new).collect();
+            let Ok(real_path) = workspace.canonicalize() else { return Ok(()) };
+            if written.iter().any(|mount_point| mount_point.starts_with(&real_path)) {
+                return delete_mount_point(workspace);
+            }
+            Ok(())
+        },
+        ..SOLUTION
+    },
+};
+
+/// Looks for the path that it was given, and the table has the real one.
+pub const LINK_NOT_RESOLVED: Mistake<Answers> = Mistake {
+    name: "link_not_resolved",
+    code: "delete-workspace/link-not-resolved",
+    answers: Answers {
+        delete_mount_point: |workspace| {
+            if mount_points()?.iter().any(|mount_point| mount_point.starts_with(workspace)) {
+                return delete_mount_point(workspace);
+            }
+            Ok(())
+        },
+        ..SOLUTION
+    },
+};
+
+/// MNT_DETACH always works, and so seems to be the better umount: whoever keeps
+/// the mount busy goes on writing to what is being deleted.
+pub const LAZY_UMOUNT: Mistake<Answers> = {
+    fn lazily(workspace: &Path) -> io::Result<()> {
+        while let Some(mount_point) = mounted_below(workspace)?.last() {
+            umount2(mount_point, MntFlags::MNT_DETACH)?;
+        }
+        Ok(())
+    }
+    Mistake {
+        name: "lazy_umount",
+        code: "delete-workspace/lazy-umount",
+        answers: Answers {
+            delete_mount_point: lazily,
+            delete_workspace: |workspace| {
+                lazily(workspace)?;
+                delete_files(workspace)
+            },
+            ..SOLUTION
+        },
+    }
+};
+
+/// All in the right order, and EBUSY is final.
+pub const BUSY_NOT_RETRIED: Mistake<Answers> = Mistake {
+    name: "busy_not_retried",
+    code: "delete-workspace/busy-not-retried",
+    answers: Answers {
+        delete_mount_point: |workspace| {
+            for _ in 0..2 {
+                for mount_point in mounted_below(workspace)?.iter().rev() {
+                    let _ = umount(mount_point);
+                }
+            }
+            if mounted_below(workspace)?.is_empty() { Ok(()) } else { Err(Errno::EBUSY.into()) }
+        },
+        ..SOLUTION
+    },
+};
+
+/// It will be free some day.
+pub const RETRIED_FOR_EVER: Mistake<Answers> = Mistake {
+    name: "retried_for_ever",
+    code: "answer/hung",
+    answers: Answers {
+        delete_mount_point: |workspace| {
+            while let Err(error) = delete_mount_point(workspace) {
+                if error.raw_os_error() != Some(Errno::EBUSY as i32) {
+                    return Err(error);
+                }
+            }
+            Ok(())
+        },
+        ..SOLUTION
+    },
+};
+
+/// The message is on the terminal, and the caller goes on.
+pub const FAILED_UMOUNT_ONLY_PRINTED: Mistake<Answers> = Mistake {
+    name: "failed_umount_only_printed",
+    code: "delete-workspace/failed-umount-ignored",
+    answers: Answers {
+        delete_mount_point: |workspace| {
+            if let Err(error) = delete_mount_point(workspace) {
+                eprintln!("umount: {error}");
+            }
+            Ok(())
+        },
+        ..SOLUTION
+    },
+};
+
+/// Unmounts mnt without a look whether it is mounted: EINVAL at the second call.
+pub const NOTHING_MOUNTED_IS_EINVAL: Mistake<Answers> = Mistake {
+    name: "nothing_mounted_is_einval",
+    code: "delete-workspace/gone-is-a-failure",
+    answers: Answers {
+        delete_mount_point: |workspace| {
+            if mounted_below(workspace)?.is_empty() {
+                return umount_patiently(&workspace.join("mnt"));
+            }
+            delete_mount_point(workspace)
+        },
+        ..SOLUTION
+    },
+};
+
+/// Also removes the folder mnt, as its name seems to ask for.
+pub const MNT_DELETED_TOO: Mistake<Answers> = Mistake {
+    name: "mnt_deleted_too",
+    code: "delete-workspace/deleted-too-much",
+    answers: Answers {
+        delete_mount_point: |workspace| {
+            delete_mount_point(workspace)?;
+            let _ = fs::remove_dir(workspace.join("mnt"));
+            Ok(())
+        },
+        ..SOLUTION
+    },
+};
+
+/// Ok(()) to see what the tests say.
+pub const UMOUNTS_NOTHING: Mistake<Answers> = Mistake {
+    name: "umounts_nothing",
+    code: "answer/did-nothing",
+    answers: Answers { delete_mount_point: |_| Ok(()), ..SOLUTION },
+};

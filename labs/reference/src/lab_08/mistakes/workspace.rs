@@ -1,0 +1,153 @@
+//! delete_workspace.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use lab_08_grader::Answers;
+
+use super::{mounted_below, rm_rf, umount_patiently};
+use crate::catalogue::Mistake;
+use crate::lab_08::SOLUTION;
+use crate::lab_08::solution::{delete_mount_point, delete_workspace, delete_write_layer};
+
+/// Says what went wrong, and goes on.
+fn log<T>(result: io::Result<T>) {
+    if let Err(error) = result {
+        eprintln!("{error}");
+    }
+}
+
+/// It is but a folder: `rm -rf` goes through the mounts into the volume.
+pub const RM_RF: Mistake<Answers> = Mistake {
+    name: "rm_rf_while_mounted",
+    code: "delete-workspace/volume-emptied",
+    answers: Answers { delete_workspace: |workspace| fs::remove_dir_all(workspace), ..SOLUTION },
+};
+
+/// Unmounts each folder once, as it has mounted each once: after a crash and a
+/// second start the first root is still there, below the second.
+pub const ONE_UMOUNT_THEN_RM_RF: Mistake<Answers> = Mistake {
+    name: "one_umount_then_rm_rf",
+    code: "delete-workspace/stacked-umounted-once",
+    answers: Answers {
+        delete_workspace: |workspace| {
+            let mounted: BTreeSet<PathBuf> = mounted_below(workspace)?.into_iter().collect();
+            mounted.iter().rev().try_for_each(|it| umount_patiently(it))?;
+            rm_rf(workspace)
+        },
+        ..SOLUTION
+    },
+};
+
+/// A failed umount is written to a log that nobody reads in time.
+pub const FAILED_UMOUNT_LOGGED: Mistake<Answers> = Mistake {
+    name: "failed_umount_logged",
+    code: "delete-workspace/failed-umount-ignored",
+    answers: Answers {
+        delete_workspace: |workspace| {
+            log(delete_mount_point(workspace));
+            for name in ["mnt", "write-layer", "work", "init-layer"] {
+                log(fs::remove_dir_all(workspace.join(name)));
+            }
+            delete_workspace(workspace)
+        },
+        ..SOLUTION
+    },
+};
+
+/// The write layer goes first, while the container is still mounted on it.
+pub const FILES_FIRST: Mistake<Answers> = Mistake {
+    name: "files_first",
+    code: "delete-workspace/deleted-while-mounted",
+    answers: Answers {
+        delete_workspace: |workspace| {
+            for name in ["write-layer", "work"] {
+                log(fs::remove_dir_all(workspace.join(name)));
+            }
+            delete_workspace(workspace)
+        },
+        ..SOLUTION
+    },
+};
+
+/// In the blog the image lies beside the write layer, and both seem to be the
+/// container's.
+pub const IMAGE_DELETED_TOO: Mistake<Answers> = Mistake {
+    name: "image_deleted_too",
+    code: "delete-workspace/image-changed",
+    answers: Answers {
+        delete_workspace: |workspace| {
+            delete_workspace(workspace)?;
+            let root = workspace.parent().and_then(Path::parent);
+            root.map_or(Ok(()), |root| fs::remove_dir_all(root.join("images")))
+        },
+        ..SOLUTION
+    },
+};
+
+/// Deletes what is in the folder, and not the folder.
+pub const FOLDER_LEFT: Mistake<Answers> = Mistake {
+    name: "folder_left",
+    code: "delete-workspace/left-behind",
+    answers: Answers {
+        delete_workspace: |workspace| {
+            delete_mount_point(workspace)?;
+            delete_write_layer(workspace)?;
+            rm_rf(&workspace.join("init-layer"))?;
+            rm_rf(&workspace.join("mnt"))
+        },
+        ..SOLUTION
+    },
+};
+
+/// No mnt, no workspace: after a kill the layers stay for ever.
+pub const MNT_IS_THE_JOURNAL: Mistake<Answers> = Mistake {
+    name: "mnt_is_the_journal",
+    code: "delete-workspace/not-resumable",
+    answers: Answers {
+        delete_workspace: |workspace| {
+            if !workspace.join("mnt").exists() {
+                return Ok(());
+            }
+            delete_mount_point(workspace)?;
+            fs::remove_dir(workspace.join("mnt"))?;
+            delete_workspace(workspace)
+        },
+        ..SOLUTION
+    },
+};
+
+/// Gives the folder another name, so that the container is gone at once: after a
+/// kill nobody knows that name.
+pub const RENAMED_FIRST: Mistake<Answers> = Mistake {
+    name: "renamed_first",
+    code: "delete-workspace/orphan-left",
+    answers: Answers {
+        delete_workspace: |workspace| {
+            if !workspace.exists() {
+                return Ok(());
+            }
+            delete_mount_point(workspace)?;
+            let aside = workspace.with_extension("deleted");
+            fs::rename(workspace, &aside)?;
+            delete_workspace(&aside)
+        },
+        ..SOLUTION
+    },
+};
+
+/// Deletes part by part, and stops at the first that is gone.
+pub const GONE_IS_AN_ERROR: Mistake<Answers> = Mistake {
+    name: "workspace_gone_is_an_error",
+    code: "delete-workspace/gone-is-a-failure",
+    answers: Answers {
+        delete_workspace: |workspace| {
+            delete_mount_point(workspace)?;
+            fs::remove_dir_all(workspace.join("init-layer"))?;
+            delete_workspace(workspace)
+        },
+        ..SOLUTION
+    },
+};
