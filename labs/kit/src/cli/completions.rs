@@ -8,7 +8,9 @@ use super::Cli;
 
 /// Write completions for a shell, to be sourced or installed
 #[derive(Args)]
-#[command(after_help = "Example: source <(cargo lab completions bash)")]
+#[command(after_help = "\
+They are for the program `lab` itself: cargo install --path labs/kit
+Example: source <(lab completions bash)")]
 pub struct Arguments {
     /// Which shell
     shell: clap_complete::Shell,

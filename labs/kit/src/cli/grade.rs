@@ -100,25 +100,19 @@ impl Arguments {
 
 /// Grades one lab by the program that was built for it.
 pub fn run<'a>(session: &Session, lab: &'a Lab, built: &programs::Built) -> Grade<'a> {
-    let failed = |why: String| Grade { lab, outcome: Err(why) };
     let Some(program) = built.programs.get(&lab.number) else {
-        return failed(built.said.clone());
+        return Grade { lab, outcome: Err(built.said.clone()) };
     };
     let started = now();
-    let output = Command::new(program).current_dir(session.checkout.folder(lab)).output();
-    let output = match output {
-        Ok(output) => output,
-        Err(error) => return failed(format!("{}: {error}", program.display())),
+    let said = match Command::new(program).current_dir(session.checkout.folder(lab)).output() {
+        Ok(output) => String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into(),
+        Err(error) => format!("{}: {error}\n", program.display()),
     };
-    match session.records.report(lab).filter(|report| report.at >= started) {
-        Some(report) => Grade { lab, outcome: Ok(report) },
-        None => {
-            let said = [output.stdout, output.stderr].concat();
-            let said = String::from_utf8_lossy(&said).into_owned();
-            eprint!("{said}");
-            failed(said)
-        }
+    if let Some(report) = session.records.report(lab).filter(|report| report.at >= started) {
+        return Grade { lab, outcome: Ok(report) };
     }
+    eprint!("{said}");
+    Grade { lab, outcome: Err(said) }
 }
 
 /// Tells the student.
@@ -161,18 +155,16 @@ pub fn all_kept(session: &Session, lab: &Lab) {
 /// A line a promise: symbol, word, name.
 pub fn promises(session: &Session, standing: &Standing) -> String {
     let (locale, look) = (session.locale(), session.look);
-    let words = standing
-        .promises
-        .iter()
-        .map(|(_, state)| t!(format!("state.{}", state.key()), locale = locale));
-    let words: Vec<_> = words.collect();
+    let word = |state: &State| t!(format!("state.{}", state.key()), locale = locale);
+    let words: Vec<_> = standing.promises.iter().map(|(_, state)| word(state)).collect();
     let widest = words.iter().map(|word| display_width(word)).max().unwrap_or(0);
     let mut lines = Vec::new();
     for ((promise, state), word) in standing.promises.iter().zip(&words) {
         let padding = " ".repeat(widest - display_width(word));
         lines.push(format!("  {} {word}{padding}  {}", state.symbol(look), promise.name));
         if let State::NotGradable(lacking) = state {
-            lines.push(look.indented(widest + 6, &report::lacking(*lacking, session.language)));
+            let why = report::lacking(*lacking, session.language);
+            lines.push(look.indented(widest + 6, &why));
         }
     }
     lines.join("\n")
@@ -181,9 +173,8 @@ pub fn promises(session: &Session, standing: &Standing) -> String {
 /// `3 of 17 kept, 4 broken, 10 not written yet`.
 fn summary(session: &Session, standing: &Standing) -> String {
     let locale = session.locale();
-    let mut text =
-        t!("list.kept", locale = locale, kept = standing.kept(), total = standing.total())
-            .into_owned();
+    let (kept, total) = (standing.kept(), standing.total());
+    let mut text = t!("list.kept", locale = locale, kept = kept, total = total).into_owned();
     for key in ["broken", "not-written", "not-gradable"] {
         let count = standing.count(key);
         if count > 0 {

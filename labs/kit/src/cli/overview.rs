@@ -36,12 +36,8 @@ fn line(session: &Session, lab: &Lab) -> String {
     let kept = t!("list.kept", locale = locale, kept = standing.kept(), total = standing.total());
     let padding = " ".repeat(16_usize.saturating_sub(display_width(&kept)));
     let word = t!(format!("lab.{}", state.key()), locale = locale);
-    format!(
-        "{} {}  {kept}{padding}  {word}{}",
-        state.symbol(look),
-        look.bold(&name),
-        notes(session, lab, &standing)
-    )
+    let (symbol, name) = (state.symbol(look), look.bold(&name));
+    format!("{symbol} {name}  {kept}{padding}  {word}{}", notes(session, lab, &standing))
 }
 
 /// What else is to be known of a lab: `, 1 not gradable here`.
@@ -75,25 +71,20 @@ pub fn next(session: &Session) {
     let folder = session.checkout.folder(lab);
     let number = lab.number.as_str();
 
-    let head =
-        t!("next.head", locale = locale, lab = lab.folder(), title = session.words(&lab.title));
+    let title = session.words(&lab.title);
+    let head = t!("next.head", locale = locale, lab = lab.folder(), title = title);
     println!("{}", session.look.bold(&head));
+
     let file = session.checkout.shown(&folder.join("src/lib.rs"));
+    let function = &promise.function;
+    let place = t!("next.where", locale = locale, file = file, function = function);
+    let watch = format!("cargo lab watch {number}");
+    let or_watch = t!("next.or-watch", locale = locale, command = watch);
     let lines = [
         ("promise", format!("{}\n{}", promise.name, session.words(&promise.promised))),
         ("read", session.checkout.shown(&folder.join("README.md"))),
-        (
-            "edit",
-            t!("next.where", locale = locale, file = file, function = promise.function)
-                .into_owned(),
-        ),
-        (
-            "run",
-            format!(
-                "cargo lab grade {number}\n{}",
-                t!("next.or-watch", locale = locale, command = format!("cargo lab watch {number}"))
-            ),
-        ),
+        ("edit", place.into_owned()),
+        ("run", format!("cargo lab grade {number}\n{or_watch}")),
         ("stuck", format!("cargo lab hint {number}")),
     ];
     let labels = lines.each_ref().map(|(key, _)| t!(format!("next.{key}"), locale = locale));

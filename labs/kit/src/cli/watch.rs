@@ -59,7 +59,12 @@ pub fn execute(session: &Session, arguments: &Arguments) -> Result<(), Trouble> 
 
 /// Has the kernel report changes. Where it cannot, there is still the polling.
 fn watcher(session: &Session, lab: &Lab, sender: Sender<Event>) -> Option<impl Watcher> {
-    let tell = move |_| drop(sender.send(Event::Changed));
+    let tell = move |event: notify::Result<notify::Event>| {
+        // Reading is no change, and each look at the files is one.
+        if !event.is_ok_and(|event| event.kind.is_access()) {
+            let _ = sender.send(Event::Changed);
+        }
+    };
     let mut watcher = notify::recommended_watcher(tell).ok()?;
     let folder = session.checkout.folder(lab);
     watcher.watch(&folder, RecursiveMode::NonRecursive).ok()?;

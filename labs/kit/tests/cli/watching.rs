@@ -1,12 +1,23 @@
 //! `lab watch`.
 
+use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::fixture::{Fixture, all_kept, one_of_each};
+
+/// The processor time of a process, in hundredths of a second. See
+/// proc_pid_stat(5).
+fn ticks(pid: u32) -> u64 {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("it runs");
+    let fields = stat.rsplit_once(") ").expect("a name").1.split(' ');
+    fields.skip(11).take(2).map(|field| field.parse::<u64>().expect("a number")).sum()
+}
 
 #[test]
 fn it_grades_again_after_a_change_and_ends_at_ctrl_c() {
@@ -24,6 +35,9 @@ fn it_grades_again_after_a_change_and_ends_at_ctrl_c() {
 
     until("1 of 5 kept");
     until("Waiting for changes");
+    let before = ticks(watch.id());
+    thread::sleep(Duration::from_millis(500));
+    assert!(ticks(watch.id()) - before < 25, "it is busy while nothing changes");
     fixture.set_verdicts("06-pivot-root", &all_kept());
     fixture.write("labs/06-pivot-root/src/lib.rs", "// better\n");
     until("4 of 5 kept");
