@@ -5,4 +5,5 @@
 
 pub mod catalogue;
 pub mod lab_06;
+pub mod lab_07;
 pub mod lab_08;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use lab_reference::catalogue::{Catalogue, Mistake};
-use lab_reference::{lab_06, lab_08};
+use lab_reference::{lab_06, lab_07, lab_08};
 use labkit::exam;
 use labkit::language::Language;
 use labkit::look::Look;
@@ -19,6 +19,7 @@ fn main() -> ExitCode {
         let [lab, answer, promise] = parts[..] else { panic!("not LAB/ANSWER/PROMISE: {what}") };
         return exam::tell(match lab {
             "lab_06" => lab_06::CATALOGUE.examine(answer, promise),
+            "lab_07" => lab_07::CATALOGUE.examine(answer, promise),
             "lab_08" => lab_08::CATALOGUE.examine(answer, promise),
             _ => panic!("no lab {lab:?}"),
         });
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
 
     let mut trials = Vec::new();
     trials.extend(trials_of("lab_06", &lab_06::CATALOGUE));
+    trials.extend(trials_of("lab_07", &lab_07::CATALOGUE));
     trials.extend(trials_of("lab_08", &lab_08::CATALOGUE));
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }

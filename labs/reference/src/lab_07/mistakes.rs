@@ -1,0 +1,125 @@
+//! What people get wrong in lab 07: the comment on each function says who makes
+//! the mistake, and what happens.
+
+mod folders;
+mod mounts;
+mod options;
+mod predictions;
+mod whiteouts;
+
+use lab_07_grader::Answers;
+
+use super::SOLUTION;
+use crate::catalogue::Mistake;
+
+/// The solution with one function replaced, for each line: the mistake's name, the
+/// code of its diagnosis, and what the function is replaced by.
+macro_rules! mistakes {
+    ($($function:ident { $($name:ident, $code:literal, $wrong:expr;)* })*) => {
+        &[$($(Mistake {
+            name: stringify!($name),
+            code: $code,
+            answers: Answers { $function: $wrong, ..SOLUTION },
+        },)*)*]
+    };
+}
+
+/// All of them.
+#[rustfmt::skip]
+pub static MISTAKES: &[Mistake<Answers>] = mistakes! {
+    overlay_options {
+        lower_order_reversed, "layers/lower-order-reversed", options::lower_order_reversed;
+        upper_and_lower_swapped, "layers/upper-is-a-lower-layer", options::upper_and_lower_swapped;
+        upper_and_work_swapped, "layers/upper-and-work-swapped", options::upper_and_work_swapped;
+        workdir_forgotten, "layers/no-workdir", options::workdir_forgotten;
+        work_is_upper, "layers/upper-and-work-equal", options::work_is_upper;
+        work_below_upper, "layers/work-in-the-write-layer", options::work_below_upper;
+        nothing_escaped, "layers/not-escaped", options::nothing_escaped;
+        backslash_forgotten, "layers/backslash-not-escaped", options::backslash_forgotten;
+        paths_as_utf_8, "layers/not-utf-8", options::paths_as_utf_8;
+        lowerdir_repeated, "layers/lowerdir-repeated", options::lowerdir_repeated;
+        userxattr_forgotten, "layers/no-userxattr", options::userxattr_forgotten;
+        userxattr_always, "layers/userxattr-always", options::userxattr_always;
+    }
+    aufs_options {
+        aufs_like_the_blog, "layers/branch-without-attribute", options::aufs_like_the_blog;
+        aufs_without_wh, "layers/whiteouts-not-honoured", options::aufs_without_wh;
+        aufs_write_branch_last, "layers/writable-branch-not-first", options::aufs_write_branch_last;
+        aufs_order_reversed, "layers/lower-order-reversed", options::aufs_order_reversed;
+        aufs_escaped, "layers/aufs-path-not-refused", options::aufs_escaped;
+    }
+    hidden_name {
+        prefix_anywhere, "layers/prefix-anywhere", whiteouts::prefix_anywhere;
+        book_keeping_hides, "layers/book-keeping-is-no-whiteout", whiteouts::book_keeping_hides;
+        parent_can_be_hidden, "layers/whiteout-of-the-parent", whiteouts::parent_can_be_hidden;
+        names_as_utf_8, "layers/not-utf-8", whiteouts::names_as_utf_8;
+    }
+    whiteouts_to_overlay {
+        nothing_rewritten, "answer/did-nothing", whiteouts::nothing_rewritten;
+        markers_left, "layers/marker-left-behind", whiteouts::markers_left;
+        only_the_top_folder, "layers/sub-folders-forgotten", whiteouts::only_the_top_folder;
+        whiteouts_as_empty_files, "layers/whiteout-is-a-file", whiteouts::whiteouts_as_empty_files;
+        markers_only_deleted, "layers/whiteout-dropped", whiteouts::markers_only_deleted;
+        opaque_mark_deleted, "layers/opaque-mark-lost", whiteouts::opaque_mark_deleted;
+        opaque_in_the_wrong_namespace, "layers/opaque-in-the-wrong-namespace", whiteouts::opaque_in_the_wrong_namespace;
+        opaque_is_one, "layers/opaque-value", whiteouts::opaque_is_one;
+        whiteouts_in_opaque_folders, "layers/whiteout-in-opaque-folder", whiteouts::whiteouts_in_opaque_folders;
+        book_keeping_left, "layers/book-keeping-left", whiteouts::book_keeping_left;
+        links_followed, "layers/link-followed", whiteouts::links_followed;
+    }
+    whiteouts_to_aufs {
+        devices_left, "layers/whiteout-left-as-a-device", whiteouts::devices_left;
+        devices_only_deleted, "layers/whiteout-dropped", whiteouts::devices_only_deleted;
+        opaque_overlooked, "layers/opaque-mark-lost", whiteouts::opaque_overlooked;
+        attribute_left, "layers/opaque-attribute-left", whiteouts::attribute_left;
+    }
+    create_init_layer {
+        init_layer_not_made, "answer/did-nothing", folders::init_layer_not_made;
+        files_in_the_image, "layers/init-files-in-the-image", folders::files_in_the_image;
+        links_copied, "layers/link-followed", folders::links_copied;
+        files_mounted, "layers/mounted-for-the-init-layer", folders::files_mounted;
+        init_layer_with_the_umask, "layers/closed-by-the-umask", folders::init_layer_with_the_umask;
+        modes_of_the_image_lost, "layers/image-mode-lost", folders::modes_of_the_image_lost;
+        only_what_is_lacking, "layers/mount-point-left-to-the-image", folders::only_what_is_lacking;
+        hosts_without_the_hostname, "layers/init-file-wrong", folders::hosts_without_the_hostname;
+    }
+    create_write_layer {
+        write_layer_not_made, "answer/did-nothing", folders::write_layer_not_made;
+        work_forgotten, "layers/no-work-folder", folders::work_forgotten;
+        work_in_the_write_layer, "layers/work-in-the-write-layer", folders::work_in_the_write_layer;
+        work_on_a_tmpfs, "layers/on-two-file-systems", folders::work_on_a_tmpfs;
+        write_layer_with_the_umask, "layers/closed-by-the-umask", folders::write_layer_with_the_umask;
+    }
+    create_mount_point {
+        nothing_mounted, "answer/did-nothing", mounts::nothing_mounted;
+        init_layer_left_out, "layers/init-layer-missing", mounts::init_layer_left_out;
+        image_on_the_init_layer, "layers/lower-order-reversed", mounts::image_on_the_init_layer;
+        image_is_the_upper_layer, "layers/upper-is-a-lower-layer", mounts::image_is_the_upper_layer;
+        init_layer_is_the_upper_layer, "layers/writes-in-the-init-layer", mounts::init_layer_is_the_upper_layer;
+        image_bound, "layers/not-merged", mounts::image_bound;
+        no_upper_layer, "layers/mounted-read-only", mounts::no_upper_layer;
+        mnt_not_made, "layers/no-mount-point", mounts::mnt_not_made;
+        mounted_on_merged, "layers/mounted-elsewhere", mounts::mounted_on_merged;
+        work_is_not_there, "layers/option-names-no-folder", mounts::work_is_not_there;
+        work_is_the_write_layer, "layers/mount-refused", mounts::work_is_the_write_layer;
+        work_below_the_write_layer, "layers/work-in-the-write-layer", mounts::work_below_the_write_layer;
+        work_elsewhere, "layers/on-two-file-systems", mounts::work_elsewhere;
+        upper_on_an_overlay, "layers/upper-on-an-overlay", mounts::upper_on_an_overlay;
+        userxattr_not_passed_on, "layers/no-userxattr", mounts::userxattr_not_passed_on;
+        errors_only_printed, "layers/error-ignored", mounts::errors_only_printed;
+        fsconfig_with_one_lowerdir, "layers/option-too-long", mounts::fsconfig_with_one_lowerdir;
+    }
+    predictions {
+        appended_part_only, "layers/predicted-otherwise-copy-up", predictions::APPENDED_PART_ONLY;
+        reading_copies, "layers/predicted-otherwise-copy-up", predictions::READING_COPIES;
+        mode_without_content, "layers/predicted-otherwise-copy-up", predictions::MODE_WITHOUT_CONTENT;
+        touch_changes_nothing, "layers/predicted-otherwise-copy-up", predictions::TOUCH_CHANGES_NOTHING;
+        deletion_leaves_nothing, "layers/predicted-otherwise-deletion", predictions::DELETION_LEAVES_NOTHING;
+        deletion_leaves_a_whiteout, "layers/predicted-otherwise-deletion", predictions::DELETION_LEAVES_A_WHITEOUT;
+        new_folder_is_plain, "layers/predicted-otherwise-opaque", predictions::NEW_FOLDER_IS_PLAIN;
+        folder_is_renamed, "layers/predicted-otherwise-rename", predictions::FOLDER_IS_RENAMED;
+        names_stay_one_file, "layers/predicted-otherwise-hard-link", predictions::NAMES_STAY_ONE_FILE;
+        answer_in_own_words, "layers/prediction-is-no-word", predictions::ANSWER_IN_OWN_WORDS;
+        without_quotes, "layers/predictions-unreadable", predictions::WITHOUT_QUOTES;
+    }
+};
