@@ -35,7 +35,7 @@ pub static CATALOGUE: Catalogue<Answers> = Catalogue {
         create_write_layer: starter::create_write_layer,
         create_mount_point: starter::create_mount_point,
         create_aufs_mount_point: starter::create_aufs_mount_point,
-        predictions: include_str!("../../07-layers/predictions.toml"),
+        predictions: include_str!("lab_07/starter_predictions.toml"),
     },
     solution: SOLUTION,
     mistakes: mistakes::MISTAKES,

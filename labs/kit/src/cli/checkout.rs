@@ -58,7 +58,7 @@ impl Checkout {
         };
         let mut answers = vec![answer("src/lib.rs", "starter.rs", "solution.rs")];
         let predictions =
-            answer("predictions.toml", "starter_predictions.toml", "solution_predictions.toml");
+            answer("predictions.toml", "starter_predictions.toml", "predictions.toml");
         if predictions.starter.exists() {
             answers.push(predictions);
         }
