@@ -3,10 +3,11 @@
 use std::process::ExitCode;
 
 use lab_reference::catalogue::{Catalogue, Mistake};
-use lab_reference::{lab_06, lab_07, lab_08};
+use lab_reference::{lab_05, lab_06, lab_07, lab_08};
 use labkit::exam;
 use labkit::language::Language;
 use labkit::look::Look;
+use labkit::need::Need;
 use labkit::report;
 use labkit::verdict::Verdict;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
@@ -18,6 +19,7 @@ fn main() -> ExitCode {
         let parts: Vec<&str> = what.split('/').collect();
         let [lab, answer, promise] = parts[..] else { panic!("not LAB/ANSWER/PROMISE: {what}") };
         return exam::tell(match lab {
+            "lab_05" => lab_05::CATALOGUE.examine(answer, promise),
             "lab_06" => lab_06::CATALOGUE.examine(answer, promise),
             "lab_07" => lab_07::CATALOGUE.examine(answer, promise),
             "lab_08" => lab_08::CATALOGUE.examine(answer, promise),
@@ -26,6 +28,7 @@ fn main() -> ExitCode {
     }
 
     let mut trials = Vec::new();
+    trials.extend(trials_of("lab_05", &lab_05::CATALOGUE));
     trials.extend(trials_of("lab_06", &lab_06::CATALOGUE));
     trials.extend(trials_of("lab_07", &lab_07::CATALOGUE));
     trials.extend(trials_of("lab_08", &lab_08::CATALOGUE));
@@ -74,22 +77,32 @@ fn try_mistake<A>(
             Verdict::NotGradable(lacking) => reason = Some(lacking),
         }
     }
-    let Some((first, finding)) = broken.first() else {
+    if broken.is_empty() {
         return match reason {
             Some(lacking) => {
                 Ok(Completion::ignored_with(report::not_gradable(lacking, Language::English)))
             }
             None => Err("it breaks no promise".into()),
         };
-    };
+    }
     let wrong: Vec<_> = broken.iter().filter(|(_, it)| it.code != mistake.code).collect();
     if !wrong.is_empty() {
         return Err(format!("not {:?}: {wrong:#?}", mistake.code).into());
     }
 
+    // The snapshot is the same whoever grades: what only root can find out is
+    // left out of it, unless there is nothing else.
+    let is_for_all = |name: &str| {
+        let promise = catalogue.exam.promises.iter().find(|promise| promise.name == name);
+        promise.is_some_and(|it| it.needs.iter().all(|need| *need == Need::Overlay))
+    };
+    let for_all: Vec<_> = broken.iter().filter(|(name, _)| is_for_all(name)).cloned().collect();
+    let shown = if for_all.is_empty() { &broken } else { &for_all };
+
+    let (first, finding) = &shown[0];
     let texts = catalogue.exam.lab();
     let mut snapshot = String::from("breaks\n");
-    for (promise, _) in &broken {
+    for (promise, _) in shown {
         snapshot += &format!("    {promise}\n");
     }
     for language in Language::ALL {

@@ -1,0 +1,236 @@
+//! Archives that the grader makes.
+
+use std::ffi::OsStr;
+use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use labkit::BUSYBOX_TAR;
+use labkit::canary::random_words;
+use labkit::verdict::Evidence;
+use tar::{EntryType, Header};
+
+use crate::listing::plain;
+
+/// What an archive has of one file.
+#[derive(Clone)]
+pub struct Entry {
+    pub name: PathBuf,
+    pub kind: Kind,
+    pub mode: u32,
+    /// User and group.
+    pub owner: (u32, u32),
+    /// In seconds since 1970.
+    pub mtime: u64,
+}
+
+/// What kind of file it is.
+#[derive(Clone)]
+pub enum Kind {
+    File(Rc<[u8]>),
+    Folder,
+    Symlink(PathBuf),
+    HardLink(PathBuf),
+    /// Its major and minor number.
+    Char(u32, u32),
+    Block(u32, u32),
+    Fifo,
+}
+
+/// An archive, as a list of what is in it.
+#[derive(Clone)]
+pub struct Archive {
+    pub entries: Vec<Entry>,
+}
+
+/// The time of the first entry of an archive; each other one has its own.
+const FIRST_TIME: u64 = 1_500_000_000;
+const APART: u64 = 100_000;
+
+pub fn folder(name: &str, mode: u32) -> Entry {
+    entry(name, Kind::Folder, mode)
+}
+
+pub fn file(name: &str, mode: u32, content: impl AsRef<[u8]>) -> Entry {
+    entry(name, Kind::File(content.as_ref().into()), mode)
+}
+
+pub fn symlink(name: &str, target: impl Into<PathBuf>) -> Entry {
+    entry(name, Kind::Symlink(target.into()), 0o777)
+}
+
+pub fn hard_link(name: &str, target: impl Into<PathBuf>) -> Entry {
+    entry(name, Kind::HardLink(target.into()), 0o644)
+}
+
+pub fn entry(name: &str, kind: Kind, mode: u32) -> Entry {
+    Entry { name: name.into(), kind, mode, owner: (0, 0), mtime: 0 }
+}
+
+impl Archive {
+    /// An archive of these entries, which get times of their own. A hard link
+    /// says of its file what that file's entry says.
+    pub fn new(entries: impl IntoIterator<Item = Entry>) -> Archive {
+        let mut archive = Archive { entries: Vec::new() };
+        for (mut entry, number) in entries.into_iter().zip(0..) {
+            entry.mtime = FIRST_TIME + number * APART;
+            if let Some(file) = archive.linked(&entry) {
+                entry = Entry { name: entry.name, kind: entry.kind, ..file.clone() };
+            }
+            archive.entries.push(entry);
+        }
+        archive
+    }
+
+    /// The file that `entry` is another name of.
+    fn linked(&self, entry: &Entry) -> Option<&Entry> {
+        let Kind::HardLink(target) = &entry.kind else { return None };
+        self.entries.iter().find(|it| plain(&it.name) == plain(target))
+    }
+
+    /// A root file system with something of everything that anybody may make.
+    pub fn small() -> Archive {
+        let words = || random_words().expect("random words");
+        // More than is read or written at once, and no text.
+        let program: Vec<u8> = words().bytes().cycle().map(|byte| !byte).take(200_000).collect();
+        // Together more than the 100 bytes that a header has room for.
+        let long_folder = format!("usr/lib/{}/", "goes-on-and-on-".repeat(4));
+        let long = format!("{long_folder}{}", "and-is-not-at-its-end-".repeat(4));
+        Archive::new([
+            folder("./", 0o751),
+            folder("bin/", 0o755),
+            file("bin/busybox", 0o4755, program),
+            hard_link("bin/ash", "bin/busybox"),
+            hard_link("bin/[", "./bin/busybox"),
+            symlink("bin/sh", "busybox"),
+            folder("etc/", 0o705),
+            file("etc/passwd", 0o644, words()),
+            file("etc/shadow", 0o604, words()),
+            file("etc/empty", 0o400, ""),
+            file("etc/a name with blanks", 0o666, words()),
+            folder("root/", 0o700),
+            folder("tmp/", 0o1777),
+            folder("usr/", 0o755),
+            folder("usr/lib/", 0o555),
+            folder(&long_folder, 0o755),
+            file(&long, 0o644, words()),
+            symlink("usr/bin", "../bin"),
+            folder("var/", 0o2775),
+            file("var/mailer", 0o2711, words()),
+        ])
+    }
+
+    /// The busybox of the kit, owned by root: an ordinary user's sandbox has
+    /// nobody else.
+    pub fn busybox() -> Archive {
+        let mut archive = tar::Archive::new(BUSYBOX_TAR);
+        let entries = archive.entries().expect("the kit's archive");
+        let entries = entries.map(|entry| {
+            let mut entry = entry.expect("the kit's archive");
+            let target = entry.link_name().expect("a name").unwrap_or_default().into_owned();
+            let header = entry.header().clone();
+            let kind = match header.entry_type() {
+                EntryType::Directory => Kind::Folder,
+                EntryType::Symlink => Kind::Symlink(target),
+                EntryType::Link => Kind::HardLink(target),
+                // An image may have devices; this user may not.
+                EntryType::Char | EntryType::Block => return None,
+                _ => {
+                    let mut content = Vec::new();
+                    entry.read_to_end(&mut content).expect("the kit's archive");
+                    Kind::File(content.into())
+                }
+            };
+            let name = entry.path().expect("a name").into_owned();
+            let (mode, mtime) = (header.mode().expect("a mode"), header.mtime().expect("a time"));
+            Some(Entry { name, kind, mode: mode & 0o7777, owner: (0, 0), mtime })
+        });
+        Archive { entries: entries.flatten().collect() }
+    }
+
+    /// The same, and `entry` as the last one.
+    pub fn and(mut self, entry: Entry) -> Archive {
+        self.entries.push(entry);
+        Archive::new(self.entries)
+    }
+
+    /// What is in it, as `tar --list` shows it.
+    pub fn evidence(&self) -> Evidence {
+        let lines = self.entries.iter().map(|Entry { name, kind, .. }| {
+            let rest = match kind {
+                Kind::Symlink(target) => format!(" -> {}", target.display()),
+                Kind::HardLink(target) => format!(" link to {}", target.display()),
+                Kind::Char(major, minor) => format!("  char {major}:{minor}"),
+                Kind::Block(major, minor) => format!("  block {major}:{minor}"),
+                Kind::File(_) | Kind::Folder | Kind::Fifo => String::new(),
+            };
+            format!("{}{rest}", name.display())
+        });
+        let drawing = lines.collect::<Vec<_>>().join("\n");
+        Evidence::Tree { what: "tar --list".to_owned(), drawing }
+    }
+
+    /// The archive as tar(5) says.
+    pub fn to_tar(&self) -> Vec<u8> {
+        let mut builder = tar::Builder::new(Vec::new());
+        for entry in &self.entries {
+            entry.append(&mut builder);
+        }
+        builder.into_inner().expect("writing to memory")
+    }
+}
+
+impl Entry {
+    fn append(&self, builder: &mut tar::Builder<Vec<u8>>) {
+        let mut header = Header::new_gnu();
+        let mut data: &[u8] = &[];
+        let kind = match &self.kind {
+            Kind::File(content) => {
+                data = content;
+                EntryType::Regular
+            }
+            Kind::Folder => EntryType::Directory,
+            Kind::Symlink(target) | Kind::HardLink(target) => {
+                let target = target.as_os_str().as_bytes();
+                header.set_link_name_literal(target).expect("a short name");
+                match self.kind {
+                    Kind::Symlink(_) => EntryType::Symlink,
+                    _ => EntryType::Link,
+                }
+            }
+            Kind::Char(major, minor) | Kind::Block(major, minor) => {
+                header.set_device_major(*major).expect("a field of the GNU format");
+                header.set_device_minor(*minor).expect("a field of the GNU format");
+                match self.kind {
+                    Kind::Char(..) => EntryType::Char,
+                    _ => EntryType::Block,
+                }
+            }
+            Kind::Fifo => {
+                // As docker writes it: a number that means nothing.
+                header.set_device_major(0).expect("a field of the GNU format");
+                header.set_device_minor(0).expect("a field of the GNU format");
+                EntryType::Fifo
+            }
+        };
+        header.set_entry_type(kind);
+        header.set_mode(self.mode);
+        header.set_uid(self.owner.0.into());
+        header.set_gid(self.owner.1.into());
+        header.set_mtime(self.mtime);
+        header.set_size(data.len() as u64);
+
+        // `set_path` would refuse the names that hostile archives have.
+        let name: &[u8] = OsStr::as_bytes(self.name.as_os_str());
+        let written = match header.as_old_mut().name.get_mut(..name.len()) {
+            Some(field) => {
+                field.copy_from_slice(name);
+                header.set_cksum();
+                builder.append(&header, data)
+            }
+            None => builder.append_data(&mut header, &self.name, data),
+        };
+        written.expect("writing to memory");
+    }
+}

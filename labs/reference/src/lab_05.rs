@@ -1,0 +1,21 @@
+//! Lab 05.
+
+pub mod mistakes;
+pub mod solution;
+pub mod starter;
+mod steps;
+
+use lab_05_grader::{Answers, EXAM};
+
+use crate::catalogue::Catalogue;
+
+/// What keeps every promise.
+pub const SOLUTION: Answers = Answers { create_read_only_layer: solution::create_read_only_layer };
+
+/// All answers.
+pub static CATALOGUE: Catalogue<Answers> = Catalogue {
+    exam: &EXAM,
+    starter: Answers { create_read_only_layer: starter::create_read_only_layer },
+    solution: SOLUTION,
+    mistakes: mistakes::MISTAKES,
+};

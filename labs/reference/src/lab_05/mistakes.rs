@@ -1,0 +1,75 @@
+//! What people get wrong in lab 05.
+
+mod attributes;
+mod contents;
+mod names;
+mod whole;
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use lab_05_grader::Answers;
+use tar::Entry;
+
+use crate::catalogue::Mistake;
+
+/// See each one's comment.
+pub static MISTAKES: &[Mistake<Answers>] = &[
+    contents::DOES_NOTHING,
+    contents::ONE_READ_PER_FILE,
+    contents::CONTENTS_AS_TEXT,
+    contents::NAME_FROM_THE_HEADER,
+    contents::SYMLINKS_COPIED,
+    contents::SYMLINK_TARGETS_BELOW_THE_LAYER,
+    contents::HARD_LINKS_COPIED,
+    contents::HARD_LINKS_AS_FILES,
+    contents::DEVICES_AS_FILES,
+    attributes::MODE_0622,
+    attributes::MODES_MASKED_BY_THE_UMASK,
+    attributes::MODES_NOT_SET,
+    attributes::THREE_DIGITS_OF_THE_MODE,
+    attributes::CHOWN_AFTER_CHMOD,
+    attributes::CHMOD_THROUGH_SYMLINKS,
+    attributes::CHOWN_THROUGH_SYMLINKS,
+    attributes::TIMES_THROUGH_SYMLINKS,
+    attributes::OWNERS_LOST,
+    attributes::TIMES_LOST,
+    attributes::FOLDER_TIMES_SET_BEFORE_FILLING,
+    names::DOT_DOT_FOLLOWED,
+    names::ABSOLUTE_NAME_JOINED,
+    names::SHELLS_OUT_TO_TAR,
+    names::PLANTED_SYMLINK_FOLLOWED,
+    names::FILE_WRITTEN_THROUGH_A_SYMLINK,
+    names::FOLDER_TAKEN_THROUGH_A_SYMLINK,
+    names::HARD_LINK_TO_OUTSIDE,
+    names::LAYER_MADE_BY_ITS_ENTRY,
+    whole::DEVICES_LEFT_OUT,
+    whole::ERRORS_ONLY_PRINTED,
+    whole::ERRORS_WITHOUT_NAMES,
+    whole::ERRORS_FLATTENED,
+    whole::FOLDER_THERE_SO_DONE,
+    whole::UNPACKED_IN_PLACE,
+    whole::LEFT_OVER_IN_THE_WAY,
+    whole::LEFT_OVER_TAKEN_IN,
+    whole::LEFT_OVERS_PILE_UP,
+    whole::LEFT_OVER_OF_AN_ERROR,
+    whole::UNPACKED_IN_TMP,
+    whole::UNPACKED_ON_EVERY_RUN,
+    whole::ARCHIVE_OPENED_FIRST,
+    whole::LAYER_THERE_IS_AN_ERROR,
+];
+
+/// A mistake in the one function that there is.
+const fn mistake(
+    name: &'static str,
+    code: &'static str,
+    create_read_only_layer: fn(&Path, &Path) -> io::Result<()>,
+) -> Mistake<Answers> {
+    Mistake { name, code, answers: Answers { create_read_only_layer } }
+}
+
+/// What an entry leads to.
+fn target(entry: &Entry<File>) -> io::Result<PathBuf> {
+    Ok(entry.link_name()?.unwrap_or_default().into_owned())
+}

@@ -1,0 +1,147 @@
+//! Names that lead out of the layer.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::symlink;
+use std::path::{Component, Path, PathBuf};
+use std::process::Command;
+
+use lab_05_grader::Answers;
+use tar::{Entry, EntryType};
+
+use super::{mistake, target};
+use crate::catalogue::Mistake;
+use crate::lab_05::solution::{make, place};
+use crate::lab_05::steps::{STEPS, Steps, create};
+
+/// Where an entry belongs if `..` and what is absolute are kept out of its name,
+/// and nobody looks at what lies on the way.
+fn by_name(folder: &Path, name: &Path) -> io::Result<PathBuf> {
+    let mut path = folder.to_owned();
+    for part in name.components() {
+        match part {
+            Component::CurDir => {}
+            Component::Normal(name) => path.push(name),
+            _ => return Err(io::Error::other("the name leads out of the layer")),
+        }
+    }
+    Ok(path)
+}
+
+/// Makes a regular file, a folder or a link at a path that nobody has checked.
+fn make_at(entry: &mut Entry<File>, path: &Path, folder: &Path) -> io::Result<PathBuf> {
+    match entry.header().entry_type() {
+        EntryType::Directory => fs::create_dir(path)?,
+        EntryType::Symlink => symlink(target(entry)?, path)?,
+        EntryType::Link => fs::hard_link(by_name(folder, &target(entry)?)?, path)?,
+        _ => drop(io::copy(entry, &mut File::create_new(path)?)?),
+    }
+    Ok(path.to_owned())
+}
+
+/// Refuses what is absolute, and thinks that this is it.
+pub const DOT_DOT_FOLLOWED: Mistake<Answers> =
+    mistake("dot_dot_followed", "rootfs/dot-dot-followed", |tar, layer| {
+        Steps {
+            make: |entry, name, folder| match name.components().any(|it| it == Component::ParentDir)
+            {
+                true => make_at(entry, &folder.join(name), folder),
+                false => make(entry, name, folder),
+            },
+            ..STEPS
+        }
+        .create(tar, layer)
+    });
+
+/// Path::join with an absolute path is that path.
+pub const ABSOLUTE_NAME_JOINED: Mistake<Answers> =
+    mistake("absolute_name_joined", "rootfs/absolute-name-followed", |tar, layer| {
+        Steps {
+            make: |entry, name, folder| match name.is_absolute() {
+                true => make_at(entry, &folder.join(name), folder),
+                false => make(entry, name, folder),
+            },
+            ..STEPS
+        }
+        .create(tar, layer)
+    });
+
+/// The blog's one line. GNU tar takes off a name what leads out, and goes on:
+/// whoever reads only the exit status does not learn of it.
+pub const SHELLS_OUT_TO_TAR: Mistake<Answers> =
+    mistake("shells_out_to_tar", "rootfs/hostile-name-rewritten", |tar, layer| {
+        create(tar, layer, |tar, folder| {
+            let mut command = Command::new("tar");
+            command.arg("--extract").arg("--same-permissions").arg("--file").arg(tar);
+            let output = command.arg("--directory").arg(folder).output()?;
+            match output.status.success() {
+                true => Ok(()),
+                false => Err(io::Error::other(String::from_utf8_lossy(&output.stderr))),
+            }
+        })
+    });
+
+/// Checks the name and not the way: a symbolic link bends it.
+pub const PLANTED_SYMLINK_FOLLOWED: Mistake<Answers> =
+    mistake("planted_symlink_followed", "rootfs/planted-symlink-followed", |tar, layer| {
+        Steps {
+            make: |entry, name, folder| match entry.header().entry_type() {
+                EntryType::Regular | EntryType::Link => {
+                    make_at(entry, &by_name(folder, name)?, folder)
+                }
+                _ => make(entry, name, folder),
+            },
+            ..STEPS
+        }
+        .create(tar, layer)
+    });
+
+/// File::create opens what is there, by way of a link too, and empties it.
+pub const FILE_WRITTEN_THROUGH_A_SYMLINK: Mistake<Answers> =
+    mistake("file_written_through_a_symlink", "rootfs/written-through-symlink", |tar, layer| {
+        Steps::making(EntryType::Regular, |entry, path, _| {
+            io::copy(entry, &mut File::create(path)?).map(drop)
+        })
+        .create(tar, layer)
+    });
+
+/// create_dir_all is content with a symbolic link to a folder; mode and time
+/// then go to that folder.
+pub const FOLDER_TAKEN_THROUGH_A_SYMLINK: Mistake<Answers> =
+    mistake("folder_taken_through_a_symlink", "rootfs/attributes-through-symlink", |tar, layer| {
+        Steps::making(EntryType::Directory, |_, path, _| fs::create_dir_all(path))
+            .create(tar, layer)
+    });
+
+/// Checks the name of the link and not what it is a link to.
+pub const HARD_LINK_TO_OUTSIDE: Mistake<Answers> =
+    mistake("hard_link_to_outside", "rootfs/hard-link-to-outside", |tar, layer| {
+        Steps::making(EntryType::Link, |entry, path, folder| {
+            fs::hard_link(folder.join(target(entry)?), path)
+        })
+        .create(tar, layer)
+    });
+
+/// The first entry makes the layer, whatever that entry is.
+pub const LAYER_MADE_BY_ITS_ENTRY: Mistake<Answers> =
+    mistake("layer_made_by_its_entry", "rootfs/layer-is-a-symlink", |tar, layer| {
+        Steps {
+            make: |entry, name, folder| {
+                let path = by_name(folder, name)?;
+                if path == *folder {
+                    fs::remove_dir(folder)?;
+                } else if folder.symlink_metadata()?.is_dir() {
+                    // All that is in it is checked.
+                    place(folder, name)?;
+                }
+                match entry.header().entry_type() {
+                    EntryType::Directory | EntryType::Symlink | EntryType::Regular => {
+                        make_at(entry, &path, folder)
+                    }
+                    _ => make(entry, name, folder),
+                }
+            },
+            ..STEPS
+        }
+        .create(tar, layer)
+    });

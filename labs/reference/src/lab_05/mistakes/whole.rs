@@ -1,0 +1,187 @@
+//! Errors, left-overs, second runs and killed ones.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::Path;
+
+use lab_05_grader::Answers;
+use tar::{Archive, EntryType};
+
+use super::mistake;
+use crate::catalogue::Mistake;
+use crate::lab_05::solution::{
+    create_read_only_layer, make, naming, place, remove, set_attributes, unpack,
+};
+use crate::lab_05::steps::{STEPS, Steps, create, unpack_and_rename};
+
+/// Who may not make devices shall do without: nobody is told.
+pub const DEVICES_LEFT_OUT: Mistake<Answers> =
+    mistake("devices_left_out", "rootfs/entry-skipped", |tar, layer| {
+        Steps {
+            failed: |name, error| match error.kind() {
+                io::ErrorKind::PermissionDenied => Ok(()),
+                _ => Err(naming(name, error)),
+            },
+            ..STEPS
+        }
+        .create(tar, layer)
+    });
+
+/// The errors scroll by, and the exit status is 0.
+pub const ERRORS_ONLY_PRINTED: Mistake<Answers> =
+    mistake("errors_only_printed", "rootfs/entry-skipped", |tar, layer| {
+        Steps {
+            failed: |name, error| {
+                eprintln!("{}: {error}", name.display());
+                Ok(())
+            },
+            ..STEPS
+        }
+        .create(tar, layer)
+    });
+
+/// "Operation not permitted": on which of 10 000 files?
+pub const ERRORS_WITHOUT_NAMES: Mistake<Answers> =
+    mistake("errors_without_names", "rootfs/error-without-name", |tar, layer| {
+        Steps { failed: |_, error| Err(error), ..STEPS }.create(tar, layer)
+    });
+
+/// flatten() drops the errors: so does `while let Some(Ok(entry))`.
+pub const ERRORS_FLATTENED: Mistake<Answers> =
+    mistake("errors_flattened", "rootfs/cut-archive-taken-for-whole", |tar, layer| {
+        create(tar, layer, |tar, folder| {
+            let mut folders = Vec::new();
+            for mut entry in Archive::new(File::open(tar)?).entries()?.flatten() {
+                let name = entry.path()?.into_owned();
+                let made = make(&mut entry, &name, folder);
+                let path = made.map_err(|error| naming(&name, error))?;
+                match entry.header().entry_type() {
+                    EntryType::Directory => folders.push((path, entry.header().clone())),
+                    EntryType::Link => {}
+                    _ => set_attributes(&path, entry.header())?,
+                }
+            }
+            folders.iter().try_for_each(|(path, header)| set_attributes(path, header))
+        })
+    });
+
+/// The blog's: the folder is there, so it is unpacked.
+pub const FOLDER_THERE_SO_DONE: Mistake<Answers> =
+    mistake("folder_there_so_done", "rootfs/half-taken-for-whole", |tar, layer| {
+        if layer.exists() {
+            return Ok(());
+        }
+        fs::create_dir(layer)?;
+        unpack(tar, layer)
+    });
+
+/// Notes in a file beside it that the layer is whole, for those who ask.
+pub const UNPACKED_IN_PLACE: Mistake<Answers> =
+    mistake("unpacked_in_place", "rootfs/unpacked-in-place", |tar, layer| {
+        let note = layer.with_added_extension("is-whole");
+        if note.exists() {
+            return Ok(());
+        }
+        remove(layer)?;
+        fs::create_dir(layer)?;
+        match unpack(tar, layer) {
+            Ok(()) => fs::write(note, ""),
+            Err(error) => remove(layer).and(Err(error)),
+        }
+    });
+
+/// What a killed run has left makes each later one fail.
+pub const LEFT_OVER_IN_THE_WAY: Mistake<Answers> =
+    mistake("left_over_in_the_way", "rootfs/left-over-in-the-way", |tar, layer| {
+        if layer.exists() {
+            return Ok(());
+        }
+        let unfinished = layer.with_added_extension("unfinished");
+        fs::create_dir(&unfinished)?;
+        unpack_and_rename(tar, &unfinished, layer, unpack)
+    });
+
+/// What a killed run has left is gone on with, whatever archive it was from.
+pub const LEFT_OVER_TAKEN_IN: Mistake<Answers> =
+    mistake("left_over_taken_in", "rootfs/left-over-taken-in", |tar, layer| {
+        if layer.exists() {
+            return Ok(());
+        }
+        let steps = Steps {
+            make: |entry, name, folder| {
+                let path = place(folder, name)?;
+                match (entry.header().entry_type(), path.symlink_metadata()) {
+                    (EntryType::Directory, Ok(there)) if there.is_dir() => return Ok(path),
+                    (_, Ok(there)) if !there.is_dir() => fs::remove_file(&path)?,
+                    _ => {}
+                }
+                make(entry, name, folder)
+            },
+            ..STEPS
+        };
+        let unfinished = layer.with_added_extension("unfinished");
+        fs::create_dir_all(&unfinished)?;
+        unpack_and_rename(tar, &unfinished, layer, |tar, folder| steps.unpack(tar, folder))
+    });
+
+/// A name of its own for each run: what a killed one has left, nobody finds.
+pub const LEFT_OVERS_PILE_UP: Mistake<Answers> =
+    mistake("left_overs_pile_up", "rootfs/left-over-stays", |tar, layer| {
+        if layer.exists() {
+            return Ok(());
+        }
+        let unfinished = layer.with_added_extension(std::process::id().to_string());
+        fs::create_dir(&unfinished)?;
+        unpack_and_rename(tar, &unfinished, layer, unpack)
+    });
+
+/// `?` leaves the function before it has cleaned up.
+pub const LEFT_OVER_OF_AN_ERROR: Mistake<Answers> =
+    mistake("left_over_of_an_error", "rootfs/left-over-stays", |tar, layer| {
+        if layer.exists() {
+            return Ok(());
+        }
+        let unfinished = layer.with_added_extension("unfinished");
+        remove(&unfinished)?;
+        fs::create_dir(&unfinished)?;
+        unpack(tar, &unfinished)?;
+        fs::rename(&unfinished, layer)
+    });
+
+/// Unpacks in /tmp: a rename does not lead from one file system to another.
+pub const UNPACKED_IN_TMP: Mistake<Answers> =
+    mistake("unpacked_in_tmp", "rootfs/another-file-system", |tar, layer| {
+        if layer.exists() {
+            return Ok(());
+        }
+        let unfinished = Path::new("/tmp/read-only-layer.unfinished");
+        remove(unfinished)?;
+        fs::create_dir(unfinished)?;
+        unpack_and_rename(tar, unfinished, layer, unpack)
+    });
+
+/// Begins anew each time: the layer changes below the containers on it.
+pub const UNPACKED_ON_EVERY_RUN: Mistake<Answers> =
+    mistake("unpacked_on_every_run", "rootfs/unpacked-again", |tar, layer| {
+        let new = layer.with_added_extension("new");
+        remove(&new)?;
+        create_read_only_layer(tar, &new)?;
+        remove(layer)?;
+        fs::rename(new, layer)
+    });
+
+/// Opens the archive before it looks whether it needs it.
+pub const ARCHIVE_OPENED_FIRST: Mistake<Answers> =
+    mistake("archive_opened_first", "rootfs/archive-asked-for-again", |tar, layer| {
+        File::open(tar)?;
+        create_read_only_layer(tar, layer)
+    });
+
+/// Takes what is there for an error.
+pub const LAYER_THERE_IS_AN_ERROR: Mistake<Answers> =
+    mistake("layer_there_is_an_error", "answer/returned-error", |tar, layer| {
+        match layer.exists() {
+            true => Err(io::ErrorKind::AlreadyExists.into()),
+            false => create_read_only_layer(tar, layer),
+        }
+    });

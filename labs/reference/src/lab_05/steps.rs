@@ -1,0 +1,102 @@
+//! The solution taken to its steps, so that a mistake can replace one.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use tar::{Archive, Entry, EntryType, Header};
+
+use super::solution::{make, naming, place, remove, set_attributes};
+
+/// What the solution does for each entry of an archive.
+pub struct Steps {
+    /// Makes what an entry says, below the folder; returns its path.
+    pub make: fn(&mut Entry<File>, &Path, &Path) -> io::Result<PathBuf>,
+    /// Makes entries of this type at a path, below the folder, in place of `make`.
+    pub make_such: Option<(EntryType, MakeAt)>,
+    /// Gives a file what its entry says of it.
+    pub set_attributes: fn(&Path, &Header) -> io::Result<()>,
+    /// What becomes of the error of an entry.
+    pub failed: fn(&Path, io::Error) -> io::Result<()>,
+}
+
+/// Makes what an entry says at the first path, below the second.
+pub type MakeAt = fn(&mut Entry<File>, &Path, &Path) -> io::Result<()>;
+
+/// The steps of the solution.
+pub const STEPS: Steps =
+    Steps { make, make_such: None, set_attributes, failed: |name, error| Err(naming(name, error)) };
+
+impl Steps {
+    /// Those of the solution, but for the entries of one type.
+    pub const fn making(such: EntryType, how: MakeAt) -> Steps {
+        Steps { make_such: Some((such, how)), ..STEPS }
+    }
+
+    /// create_read_only_layer in these steps.
+    pub fn create(&self, tar: &Path, layer: &Path) -> io::Result<()> {
+        create(tar, layer, |tar, folder| self.unpack(tar, folder))
+    }
+
+    /// Unpacks an archive to a folder.
+    pub fn unpack(&self, tar: &Path, folder: &Path) -> io::Result<()> {
+        let mut folders = Vec::new();
+        for entry in Archive::new(File::open(tar)?).entries()? {
+            let mut entry = entry?;
+            let name = entry.path()?.into_owned();
+            let path = match self.make(&mut entry, &name, folder) {
+                Ok(path) => path,
+                Err(error) => {
+                    (self.failed)(&name, error)?;
+                    continue;
+                }
+            };
+            match entry.header().entry_type() {
+                EntryType::Directory => folders.push((path, entry.header().clone())),
+                EntryType::Link => {}
+                _ => (self.set_attributes)(&path, entry.header())
+                    .or_else(|error| (self.failed)(&name, error))?,
+            }
+        }
+        folders.iter().try_for_each(|(path, header)| (self.set_attributes)(path, header))
+    }
+
+    fn make(&self, entry: &mut Entry<File>, name: &Path, folder: &Path) -> io::Result<PathBuf> {
+        match self.make_such {
+            Some((such, how)) if entry.header().entry_type() == such => {
+                let path = place(folder, name)?;
+                how(entry, &path, folder)?;
+                Ok(path)
+            }
+            _ => (self.make)(entry, name, folder),
+        }
+    }
+}
+
+/// create_read_only_layer, by another way to unpack.
+pub fn create(
+    tar: &Path,
+    layer: &Path,
+    unpack: impl FnOnce(&Path, &Path) -> io::Result<()>,
+) -> io::Result<()> {
+    if layer.symlink_metadata().is_ok() {
+        return Ok(());
+    }
+    let unfinished = layer.with_added_extension("unfinished");
+    remove(&unfinished)?;
+    fs::create_dir(&unfinished)?;
+    unpack_and_rename(tar, &unfinished, layer, unpack)
+}
+
+/// Unpacks to a folder that is there, and renames it if that goes well.
+pub fn unpack_and_rename(
+    tar: &Path,
+    unfinished: &Path,
+    layer: &Path,
+    unpack: impl FnOnce(&Path, &Path) -> io::Result<()>,
+) -> io::Result<()> {
+    match unpack(tar, unfinished) {
+        Ok(()) => fs::rename(unfinished, layer),
+        Err(error) => remove(unfinished).and(Err(error)),
+    }
+}
