@@ -119,9 +119,8 @@ pub fn run<'a>(session: &Session, lab: &'a Lab, built: &programs::Built) -> Grad
 pub fn tell(session: &Session, grade: &Grade) {
     let (locale, look, lab) = (session.locale(), session.look, grade.lab);
     println!("{}", look.bold(&format!("{}: {}", lab.folder(), session.words(&lab.title))));
-    let file = session.checkout.shown(&session.checkout.folder(lab).join("src/lib.rs"));
     let Ok(report) = &grade.outcome else {
-        println!("{}", look.indented(2, &t!("grade.failed", locale = locale, file = file)));
+        println!("{}", look.indented(2, &t!("grade.failed", locale = locale)));
         session.advise(lab, &["grade LAB"]);
         println!();
         return;
@@ -135,8 +134,8 @@ pub fn tell(session: &Session, grade: &Grade) {
     match standing.first_open() {
         Some(promise) => {
             explain(session, lab, promise, report);
-            let function = &promise.function;
-            let next = t!("grade.next", locale = locale, function = function, file = file);
+            let place = session.place(lab, promise);
+            let next = t!("grade.next", locale = locale, place = place);
             println!("\n{}", look.indented(0, &next));
             session.advise(lab, &["grade LAB", "show LAB", "hint LAB"]);
         }

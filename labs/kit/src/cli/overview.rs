@@ -75,15 +75,12 @@ pub fn next(session: &Session) {
     let head = t!("next.head", locale = locale, lab = lab.folder(), title = title);
     println!("{}", session.look.bold(&head));
 
-    let file = session.checkout.shown(&folder.join("src/lib.rs"));
-    let function = &promise.function;
-    let place = t!("next.where", locale = locale, file = file, function = function);
     let watch = format!("cargo lab watch {number}");
     let or_watch = t!("next.or-watch", locale = locale, command = watch);
     let lines = [
         ("promise", format!("{}\n{}", promise.name, session.words(&promise.promised))),
         ("read", session.checkout.shown(&folder.join("README.md"))),
-        ("edit", place.into_owned()),
+        ("edit", session.place(lab, promise)),
         ("run", format!("cargo lab grade {number}\n{or_watch}")),
         ("stuck", format!("cargo lab hint {number}")),
     ];

@@ -41,6 +41,18 @@ impl Session {
         }
     }
 
+    /// Where the student keeps a promise: a function, or a file that has the name
+    /// which lab.toml gives for one.
+    pub fn place(&self, lab: &Lab, promise: &PromiseText) -> String {
+        let folder = self.checkout.folder(lab);
+        let (function, file) = (&promise.function, folder.join(&promise.function));
+        if file.exists() {
+            return self.checkout.shown(&file);
+        }
+        let file = self.checkout.shown(&folder.join("src/lib.rs"));
+        t!("next.where", locale = self.locale(), file = file, function = function).into_owned()
+    }
+
     pub fn words<'a>(&self, words: &'a Words) -> &'a str {
         words.in_language(self.language)
     }

@@ -39,8 +39,7 @@ fn what_does_not_compile_is_shown_as_cargo_shows_it() {
     std::fs::remove_file(fixture.path("labs/06-pivot-root/grader.sh")).expect("no grader");
     insta::assert_snapshot!(fixture.fails(2, &["grade", "06"]), @r"
     06-pivot-root: chroot and pivot_root
-      It could not be graded: the reason is above. Mend
-      labs/06-pivot-root/src/lib.rs, then:
+      It could not be graded; the reason stands above. Mend it, then:
       cargo lab grade 06   grade it again
 
     error: expected `;`

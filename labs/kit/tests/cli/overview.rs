@@ -57,5 +57,12 @@ fn it_works_from_any_folder_of_the_checkout() {
     let fixture = Fixture::new();
     let mut command = fixture.lab(&["next"]);
     command.current_dir(fixture.top().join("labs/05-rootfs"));
-    command.assert().success().stdout(predicate::str::contains("  edit     src/lib.rs, function"));
+    command.assert().success().stdout(predicate::str::contains("  edit     unpack in src/lib.rs"));
+}
+
+#[test]
+fn a_promise_can_be_kept_in_another_file() {
+    let fixture = Fixture::new();
+    fixture.write("labs/05-rootfs/unpack", "predictions");
+    assert!(fixture.says(&["next"]).contains("  edit     labs/05-rootfs/unpack\n"));
 }
