@@ -84,6 +84,11 @@ fn without_contents(drawing: &str) -> String {
     names.collect::<Vec<_>>().join("\n")
 }
 
+/// A mode as chmod(1) takes it.
+fn octal(mode: u32) -> String {
+    format!("{mode:04o}")
+}
+
 /// Whether a line of /etc/hosts gives `address` this name. See hosts(5).
 fn has_line(hosts: &str, address: &str, name: &str) -> bool {
     hosts.lines().any(|line| {
@@ -121,7 +126,7 @@ impl Facts {
             has_line(&hosts, "127.0.0.1", "localhost") && has_line(&hosts, "127.0.1.1", HOSTNAME);
         let lines = format!("127.0.0.1 localhost\n127.0.1.1 {HOSTNAME}\n");
         expect(has_both, "etc/hosts", &lines);
-        let same = self.read("etc/resolv.conf").unwrap_or_default() == resolv_conf;
+        let same = self.read("etc/resolv.conf") == Ok(resolv_conf);
         expect(same, "etc/resolv.conf", "as the host's");
         wrong
     }
@@ -140,6 +145,7 @@ impl Facts {
             ("etc", 0o755),
             ("etc/hostname", 0o644),
             ("etc/hosts", 0o644),
+            ("etc/resolv.conf", 0o644),
             ("dev", 0o755),
             ("proc", 0o755),
             ("sys", 0o555),
@@ -153,7 +159,10 @@ impl Facts {
     }
 
     fn diagnose(&self) -> Option<Finding> {
-        let is_link = |name: &str| self.init_layer.join(name).is_symlink();
+        let is_link = |name: &str| {
+            let target = self.init_layer.join(name).read_link();
+            target.is_ok_and(|target| target.starts_with(&self.outside.folder))
+        };
         let names = ["etc", "dev", "proc", "sys", "etc/hosts", "etc/resolv.conf"];
         if !self.seen.host_changes().is_empty() {
             return Some(finding("mounted-for-the-init-layer"));
@@ -178,15 +187,16 @@ impl Facts {
             return Some(finding("init-file-wrong"));
         }
         let (name, expected, seen) = *self.wrong_modes().first()?;
-        let is_umask = seen == expected & !0o077;
-        let code = if is_umask { "closed-by-the-umask" } else { "image-mode-lost" };
-        let modes = |it: u32| format!("{it:04o}");
-        Some(
-            finding(code)
-                .word("name", name)
-                .word("expected", modes(expected))
-                .word("mode", modes(seen)),
-        )
+        let in_the_image = self.image.folder.join(name).symlink_metadata();
+        let code = if seen == expected & !0o077 {
+            "closed-by-the-umask"
+        } else if in_the_image.is_ok_and(|data| data.mode() & 0o7777 == expected) {
+            "image-mode-lost"
+        } else {
+            return None;
+        };
+        let finding = finding(code).word("name", name);
+        Some(finding.word("expected", octal(expected)).word("mode", octal(seen)))
     }
 
     fn require(&self, kept: bool, evidence: Vec<Evidence>) -> Result<(), Finding> {
@@ -219,7 +229,7 @@ pub fn everybody_can_read_the_init_layer(answers: &Answers, host: &Host) -> Resu
         .into_iter()
         .map(|(name, expected, seen)| {
             let what = format!("the mode of init-layer/{name}, made with umask 077");
-            Evidence::differs(what, format!("{expected:04o}"), format!("{seen:04o}"))
+            Evidence::differs(what, octal(expected), octal(seen))
         })
         .collect();
     facts.require(evidence.is_empty(), evidence)

@@ -139,7 +139,7 @@ impl Facts {
     fn diagnose(&self) -> Option<Finding> {
         let is_right_kind =
             self.mounted().is_some_and(|mount| mount.fs_type == self.driver.file_system());
-        if !self.image.is_untouched() {
+        if self.image.folder.join("new").exists() {
             let code = if is_right_kind { "upper-is-a-lower-layer" } else { "not-merged" };
             return Some(finding(code));
         }
@@ -158,7 +158,7 @@ impl Facts {
         if !is_right_kind {
             return Some(finding("not-merged"));
         }
-        if !self.init_layer.is_untouched() {
+        if self.has("init-layer/new") {
             return Some(finding("writes-in-the-init-layer"));
         }
         let [_, hostname, resolv_conf, _] = &self.merged[..] else { unreachable!("four") };
@@ -177,28 +177,24 @@ impl Facts {
         if self.has("work/new") {
             return Some(finding("upper-and-work-swapped"));
         }
-        self.replaced.is_err().then(|| finding("no-userxattr"))
+        let has_option = |mount: &Mount| mount.super_options.split(',').any(|it| it == "userxattr");
+        let lacks_option = user_xattr() && !self.mounted().is_some_and(has_option);
+        (self.replaced.is_err() && lacks_option).then(|| finding("no-userxattr"))
     }
 
     /// What the state says of a mount that failed: nearly all reasons have the
     /// same errno.
     fn diagnose_failure(&self, failure: &Failure) -> Option<Finding> {
-        let errno = failure.errno.map(Errno::from_raw);
         if !self.has("mnt") {
             return Some(finding("no-mount-point"));
         }
-        if self.mounted().is_some() {
-            return Some(finding("upper-on-an-overlay"));
-        }
-        if self.has("write-layer/work") {
-            return Some(finding("work-in-the-write-layer"));
-        }
-        if self.device("work") != self.device("write-layer") {
-            return Some(finding("on-two-file-systems"));
-        }
-        let code = match errno {
-            Some(Errno::ENOENT) => "option-names-no-folder",
-            Some(Errno::EINVAL | Errno::ELOOP) => "mount-refused",
+        let are_there = ["init-layer", "write-layer", "work"].iter().all(|name| self.has(name));
+        let code = match failure.errno.map(Errno::from_raw) {
+            Some(Errno::ENOENT) if are_there => "option-names-no-folder",
+            Some(Errno::EINVAL) if self.mounted().is_some() => "upper-on-an-overlay",
+            Some(Errno::EINVAL) if self.has("write-layer/work") => "work-in-the-write-layer",
+            Some(Errno::EINVAL) if are_there && !self.is_one_file_system() => "on-two-file-systems",
+            Some(Errno::EINVAL | Errno::ELOOP) if are_there => "mount-refused",
             _ => {
                 let finding = Finding::new("answer/returned-error");
                 let function = self.driver.function();
@@ -208,21 +204,30 @@ impl Facts {
         Some(finding(code).word("error", failure))
     }
 
+    /// Whether overlayfs could rename from work to the write layer.
+    fn is_one_file_system(&self) -> bool {
+        self.device("work") == self.device("write-layer")
+    }
+
     /// The preconditions of an overlay, each as it is.
     fn preconditions(&self) -> Evidence {
         let mut drawing = String::new();
         let mut line = |name: &str, state: &str| drawing += &format!("{name:12} {state}\n");
-        for name in ["init-layer", "write-layer", "work", "mnt"] {
+        let names = match self.driver {
+            Driver::Overlay => &["init-layer", "write-layer", "work", "mnt"][..],
+            Driver::Aufs => &["init-layer", "write-layer", "mnt"],
+        };
+        for name in names {
             line(name, if self.has(name) { "is there" } else { "is not there" });
         }
         line("image", if self.image.folder.exists() { "is there" } else { "is not there" });
         if self.has("write-layer/work") {
             line("work", "is there once more, in the write layer");
         }
-        if self.device("work").is_some() && self.device("write-layer").is_some() {
-            let same = self.device("work") == self.device("write-layer");
-            let same = if same { "on one file system" } else { "on two file systems" };
-            line("work", &format!("and write-layer lie {same}"));
+        if self.has("work") && self.has("write-layer") {
+            let systems =
+                if self.is_one_file_system() { "one file system" } else { "two file systems" };
+            line("work", &format!("and write-layer lie on {systems}"));
         }
         Evidence::Tree { what: "what the mount needs".to_owned(), drawing }
     }

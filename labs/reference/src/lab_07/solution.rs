@@ -144,6 +144,7 @@ fn folder_to_overlay(folder: &Path, user_xattr: bool, hides_all: bool) -> io::Re
                 mknod(&folder.join(hidden), SFlag::S_IFCHR, Mode::empty(), 0)?;
             }
         } else if name.as_bytes().starts_with(b".wh..wh.") {
+            // The opaque mark among them: the attribute says it now.
             if is_folder { fs::remove_dir_all(&path)? } else { fs::remove_file(&path)? }
         } else if is_folder {
             folder_to_overlay(&path, user_xattr, hides_all)?;
@@ -168,7 +169,7 @@ fn opaque_attribute(user_xattr: bool) -> &'static str {
 /// As unlink(2), open(2), getxattr(2), removexattr(2).
 pub fn whiteouts_to_aufs(layer: &Path, user_xattr: bool) -> io::Result<()> {
     let opaque = opaque_attribute(user_xattr);
-    if xattr::get(layer, opaque)?.is_some() {
+    if xattr::get(layer, opaque)?.as_deref() == Some(b"y") {
         File::create(layer.join(OPAQUE))?;
         xattr::remove(layer, opaque)?;
     }
@@ -192,7 +193,7 @@ pub fn whiteouts_to_aufs(layer: &Path, user_xattr: bool) -> io::Result<()> {
 ///
 /// - `etc/hostname`: `hostname` and a line feed;
 /// - `etc/hosts`: `localhost` for 127.0.0.1, `hostname` for 127.0.1.1;
-/// - `etc/resolv.conf`: what the host has in /etc/resolv.conf, if anything;
+/// - `etc/resolv.conf`: what the host has in /etc/resolv.conf; empty if it has none;
 /// - `dev`, `proc`, `sys`: empty folders, to mount on.
 ///
 /// Files have the mode 0644 and folders 0755, whatever the umask is. But a

@@ -86,7 +86,7 @@ pub fn whiteouts_to_aufs(layer: &Path, user_xattr: bool) -> io::Result<()> {
 ///
 /// - `etc/hostname`: `hostname` and a line feed;
 /// - `etc/hosts`: `localhost` for 127.0.0.1, `hostname` for 127.0.1.1;
-/// - `etc/resolv.conf`: what the host has in /etc/resolv.conf, if anything;
+/// - `etc/resolv.conf`: what the host has in /etc/resolv.conf; empty if it has none;
 /// - `dev`, `proc`, `sys`: empty folders, to mount on.
 ///
 /// Files have the mode 0644 and folders 0755, whatever the umask is. But a
