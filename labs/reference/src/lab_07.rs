@@ -19,7 +19,7 @@ pub const SOLUTION: Answers = Answers {
     create_write_layer: solution::create_write_layer,
     create_mount_point: solution::create_mount_point,
     create_aufs_mount_point: solution::create_aufs_mount_point,
-    predictions: include_str!("lab_07/solution_predictions.toml"),
+    predictions: include_str!("lab_07/predictions.toml"),
 };
 
 /// All answers.
