@@ -7,7 +7,8 @@ use labkit::verdict::Finding;
 use mydocker::mountinfo::Mount;
 use nix::errno::Errno;
 
-use crate::facts::{Facts, Open, PARTS, Which};
+use crate::call::{Open, Which};
+use crate::facts::{Facts, PARTS};
 
 impl Facts<'_> {
     /// The diagnosis: harm first, then what keeps a mount there, then what
@@ -49,8 +50,9 @@ impl Facts<'_> {
             }
         }
         let elsewhere = self.unmounted_elsewhere();
-        let neighbour = elsewhere.iter().find(|mount| self.begins_alike(mount))?;
-        harm("string-prefix", &neighbour.mount_point.display())
+        let other = elsewhere.iter().find(|mount| !self.begins_alike(mount));
+        let code = if other.is_some() { "neighbour-unmounted" } else { "string-prefix" };
+        harm(code, &other.or(elsewhere.first())?.mount_point.display())
     }
 
     /// Why mounts are still there, or gone that should be.

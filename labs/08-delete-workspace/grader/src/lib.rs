@@ -1,5 +1,6 @@
 //! What must hold of an answer to lab 08, and how to find out.
 
+mod call;
 mod diagnosis;
 mod facts;
 mod mount_point;
@@ -41,7 +42,7 @@ pub static EXAM: Exam<Answers> = Exam {
         promise("a_moved_mount_goes_too", mount_point::moved),
         promise("any_name_will_do", mount_point::any_name),
         promise("a_link_leads_to_the_same_workspace", mount_point::linked),
-        promise("the_neighbours_mounts_stay", mount_point::neighbour),
+        promise("the_neighbours_mounts_stay", mount_point::neighbours),
         promise("a_busy_mount_is_tried_again", mount_point::busy_for_a_moment),
         promise("a_mount_that_stays_busy_is_an_error", mount_point::busy_throughout),
         promise("nothing_mounted_is_no_failure", mount_point::twice),
@@ -49,7 +50,7 @@ pub static EXAM: Exam<Answers> = Exam {
         promise("the_write_layer_is_gone", write_layer::is_gone),
         promise("it_refuses_while_the_container_is_mounted", write_layer::container_mounted),
         promise("it_refuses_a_mount_in_the_write_layer", write_layer::volume_in_it),
-        promise("a_mounted_neighbour_is_no_hindrance", write_layer::neighbour),
+        promise("a_mounted_neighbour_is_no_hindrance", write_layer::neighbours),
         promise("links_are_not_followed", write_layer::links),
         promise("closed_folders_go_too", write_layer::closed_folders),
         promise("a_write_layer_that_is_gone_is_no_failure", write_layer::twice),
@@ -61,7 +62,7 @@ pub static EXAM: Exam<Answers> = Exam {
             check: whole::overlay,
         },
         promise("a_covered_volume_keeps_its_files", whole::covered_volume),
-        promise("the_neighbour_stays_as_it_is", whole::neighbour),
+        promise("the_neighbours_stay_as_they_are", whole::neighbours),
         promise("it_works_without_privileges", whole::without_privileges),
         promise("a_failed_umount_stops_the_deletion", whole::failed_umount),
         promise("a_second_call_finishes_what_was_killed", whole::killed),

@@ -8,8 +8,9 @@ use labkit::host::Host;
 use labkit::verdict::Finding;
 
 use crate::Answers;
-use crate::facts::{Call, Facts, Open, Which};
-use crate::stage::{Stage, mount_tmpfs};
+use crate::call::{Call, Open, Which};
+use crate::facts::Facts;
+use crate::stage::{NEIGHBOURS, Stage, mount_tmpfs};
 
 fn call<'a>(answers: &Answers, stage: &'a Stage, workspace: PathBuf) -> Call<'a> {
     Call::new(stage, Which::MountPoint, answers, workspace)
@@ -92,11 +93,13 @@ pub fn linked(answers: &Answers, host: &Host) -> Result<(), Finding> {
     must_unmount(call(answers, &stage, workspace).given_as(link.join("ws1")))
 }
 
-pub fn neighbour(answers: &Answers, host: &Host) -> Result<(), Finding> {
+pub fn neighbours(answers: &Answers, host: &Host) -> Result<(), Finding> {
     let stage = Stage::new(host);
     plain(answers, &stage)?;
     let workspace = stage.container("ws1");
-    stage.container("ws10");
+    for neighbour in NEIGHBOURS {
+        mount_tmpfs(&stage.workspace(neighbour).join("mnt"));
+    }
     must_unmount(call(answers, &stage, workspace))
 }
 

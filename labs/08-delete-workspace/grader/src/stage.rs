@@ -13,6 +13,9 @@ const NOTHING: Option<&str> = None;
 /// The mode of the folder [`Stage::letters`].
 pub const MODE_OF_LETTERS: u32 = 0o755;
 
+/// Other workspaces than ws1; the name of one begins the same.
+pub const NEIGHBOURS: [&str; 2] = ["ws10", "other"];
+
 /// What an answer finds; the files of [`Host::precious`] are the volume.
 pub struct Stage<'a> {
     pub host: &'a Host,

@@ -7,8 +7,8 @@ use labkit::host::Host;
 use labkit::verdict::Finding;
 
 use crate::Answers;
-use crate::facts::{Call, Open, Which};
-use crate::stage::{Stage, mount_tmpfs};
+use crate::call::{Call, Open, Which};
+use crate::stage::{NEIGHBOURS, Stage, mount_tmpfs};
 
 /// Before which of its kernel calls that change something an answer is killed:
 /// early ones closely, for there the steps are short.
@@ -52,16 +52,16 @@ pub fn covered_volume(answers: &Answers, host: &Host) -> Result<(), Finding> {
     must_delete(call(answers, &stage, workspace))
 }
 
-pub fn neighbour(answers: &Answers, host: &Host) -> Result<(), Finding> {
+pub fn neighbours(answers: &Answers, host: &Host) -> Result<(), Finding> {
     let stage = Stage::new(host);
     plain(answers, &stage)?;
     let workspace = stage.container("ws1");
-    let neighbour = stage.workspace("ws10");
-    mount_tmpfs(&neighbour.join("mnt"));
-    let before = tree(&neighbour).expect("the scratch folder");
+    let neighbours = NEIGHBOURS.map(|name| stage.workspace(name));
+    neighbours.iter().for_each(|neighbour| mount_tmpfs(&neighbour.join("mnt")));
+    let trees = || neighbours.each_ref().map(|neighbour| tree(neighbour).ok());
+    let before = trees();
     let facts = call(answers, &stage, workspace).make()?;
-    let stays = tree(&neighbour).is_ok_and(|now| now == before);
-    facts.require(stays && facts.left_behind().is_empty())
+    facts.require(trees() == before && facts.left_behind().is_empty())
 }
 
 pub fn without_privileges(answers: &Answers, host: &Host) -> Result<(), Finding> {

@@ -6,8 +6,8 @@ use labkit::host::Host;
 use labkit::verdict::Finding;
 
 use crate::Answers;
-use crate::facts::{Call, Which};
-use crate::stage::{Stage, mount_tmpfs};
+use crate::call::{Call, Which};
+use crate::stage::{NEIGHBOURS, Stage, mount_tmpfs};
 
 fn call<'a>(answers: &Answers, stage: &'a Stage, workspace: PathBuf) -> Call<'a> {
     Call::new(stage, Which::WriteLayer, answers, workspace)
@@ -44,11 +44,13 @@ pub fn volume_in_it(answers: &Answers, host: &Host) -> Result<(), Finding> {
     call(answers, &stage, workspace).make()?.require_refusal(true)
 }
 
-pub fn neighbour(answers: &Answers, host: &Host) -> Result<(), Finding> {
+pub fn neighbours(answers: &Answers, host: &Host) -> Result<(), Finding> {
     let stage = Stage::new(host);
     plain(answers, &stage)?;
     let workspace = stage.workspace("ws1");
-    mount_tmpfs(&stage.workspace("ws10").join("mnt"));
+    for neighbour in NEIGHBOURS {
+        mount_tmpfs(&stage.workspace(neighbour).join("mnt"));
+    }
     must_delete(call(answers, &stage, workspace))
 }
 

@@ -27,6 +27,7 @@ pub static MISTAKES: &[Mistake<Answers>] = &[
     mount_point::DEEPEST_PATH_FIRST,
     mount_point::NEWEST_FIRST_ONCE,
     mount_point::PREFIX_OF_THE_PATH,
+    mount_point::ALL_CONTAINERS,
     mount_point::ESCAPES_NOT_UNDONE,
     mount_point::LINK_NOT_RESOLVED,
     mount_point::LAZY_UMOUNT,

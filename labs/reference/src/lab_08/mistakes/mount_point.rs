@@ -156,6 +156,25 @@ pub const PREFIX_OF_THE_PATH: Mistake<Answers> = {
     }
 };
 
+/// Cleans up all containers, because the folder of all is at hand.
+pub const ALL_CONTAINERS: Mistake<Answers> = {
+    fn all_containers(workspace: &Path) -> io::Result<()> {
+        delete_mount_point(workspace.parent().unwrap_or(workspace))
+    }
+    Mistake {
+        name: "all_containers",
+        code: "delete-workspace/neighbour-unmounted",
+        answers: Answers {
+            delete_mount_point: all_containers,
+            delete_workspace: |workspace| {
+                all_containers(workspace)?;
+                delete_files(workspace)
+            },
+            ..SOLUTION
+        },
+    }
+};
+
 /// Reads the table itself, and takes its fifth field for the path.
 pub const ESCAPES_NOT_UNDONE: Mistake<Answers> = Mistake {
     name: "escapes_not_undone",
