@@ -68,13 +68,33 @@ impl<A> Exam<A> {
         promise: &str,
         guarded: Option<&Path>,
     ) -> mydocker::Result<Verdict> {
+        self.examine_needing(&[], answers, promise, guarded)
+    }
+
+    /// Grades one promise of an answer that itself needs something, whatever is
+    /// promised. The rest is as in [`Exam::examine`].
+    ///
+    /// # Errors
+    /// The sandbox cannot be made.
+    ///
+    /// # Panics
+    /// There is no such promise.
+    pub fn examine_needing(
+        &self,
+        needs: &[Need],
+        answers: &A,
+        promise: &str,
+        guarded: Option<&Path>,
+    ) -> mydocker::Result<Verdict> {
         let found = self.promises.iter().find(|it| it.name == promise);
         let promise = found.unwrap_or_else(|| panic!("no promise {promise:?}"));
-        let seal = match need::seal(promise.needs) {
+        let needs = [needs, promise.needs].concat();
+        let seal = match need::seal(&needs) {
             Ok(seal) => seal,
             Err(lacking) => return Ok(Verdict::NotGradable(lacking)),
         };
-        grade_in_sandbox(seal, guarded, |host| {
+        let groups = needs.contains(&Need::ControlGroups);
+        grade_in_sandbox(seal, groups, guarded, |host| {
             let check = AssertUnwindSafe(|| (promise.check)(answers, host));
             let outcome = panic::catch_unwind(check).unwrap_or_else(|panic| Err(confused(&*panic)));
             judge(host.harm(), outcome)

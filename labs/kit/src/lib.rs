@@ -11,6 +11,7 @@
 //! says all that to the student.
 
 pub mod canary;
+pub mod control_groups;
 pub mod describe;
 pub mod exam;
 pub mod graders;

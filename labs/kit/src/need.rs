@@ -3,6 +3,8 @@
 use mydocker::privileges::Privileges;
 use serde::{Deserialize, Serialize};
 
+use crate::control_groups;
+
 /// Something that not every kernel has and not every user may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Need {
@@ -14,6 +16,10 @@ pub enum Need {
     DeviceFiles,
     /// Give files to other users.
     Owners,
+    /// Make control groups that limit memory and processes.
+    ControlGroups,
+    /// Be root of the machine, for whatever it is.
+    Root,
 }
 
 /// What is lacking, so that a promise cannot be graded here.
@@ -31,6 +37,27 @@ pub enum Lacking {
     Root,
     /// This kernel has no AUFS.
     Aufs,
+    /// No control groups of this machine limit memory and processes.
+    ControlGroups,
+    /// The adapter of a program does not say something.
+    Adapter {
+        /// What it does not say.
+        silent_about: Told,
+    },
+}
+
+/// What the adapter of a program may tell about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Told {
+    /// Where the image's files are.
+    Image,
+    /// Where the write layer is.
+    WriteLayer,
+    /// Where the layers are one tree.
+    Mnt,
+    /// How a container is given a volume.
+    Volume,
 }
 
 impl Lacking {
@@ -41,6 +68,11 @@ impl Lacking {
             Lacking::OverlayForUsers => "overlay-for-users",
             Lacking::Root => "root",
             Lacking::Aufs => "aufs",
+            Lacking::ControlGroups => "control-groups",
+            Lacking::Adapter { silent_about: Told::Image } => "adapter-image",
+            Lacking::Adapter { silent_about: Told::WriteLayer } => "adapter-write-layer",
+            Lacking::Adapter { silent_about: Told::Mnt } => "adapter-mnt",
+            Lacking::Adapter { silent_about: Told::Volume } => "adapter-volume",
         }
     }
 }
@@ -64,10 +96,13 @@ pub fn seal(needs: &[Need]) -> Result<Seal, Lacking> {
     let mut seal = Seal::UserNamespace;
     for need in needs {
         match need {
-            Need::Owners if !is_root => return Err(Lacking::Root),
-            Need::Owners => {}
-            Need::DeviceFiles if !is_root => return Err(Lacking::Root),
-            Need::DeviceFiles => seal = Seal::RealRoot,
+            Need::Owners | Need::ControlGroups if !is_root => return Err(Lacking::Root),
+            Need::ControlGroups if !control_groups::are_there() => {
+                return Err(Lacking::ControlGroups);
+            }
+            Need::Owners | Need::ControlGroups => {}
+            Need::DeviceFiles | Need::Root if !is_root => return Err(Lacking::Root),
+            Need::DeviceFiles | Need::Root => seal = Seal::RealRoot,
             // In a user namespace overlayfs keeps its marks in user.* extended
             // attributes, which tmpfs has since Linux 6.6.
             Need::Overlay if kernel() >= (6, 6) => {}

@@ -2,13 +2,13 @@
 //!
 //! In a mount namespace of its own a small host is put together: a tmpfs as its
 //! root, the machine's programs and devices on it, read-only, and a tmpfs on /tmp
-//! that can be written. Then the machine's own root is let go of, and there come
-//! a user, a mount and a PID namespace below that, in which nobody can undo it:
-//! the flags of a mount are locked for a less privileged mount namespace
-//! (mount_namespaces(7)). In there every mount is made shared, as on a host with
-//! systemd: that is "the host" that the answer sees, and where the witness stays.
-//! A witness further out would see nothing: mounts do not propagate to a more
-//! privileged namespace.
+//! and on /root that can be written. Then the machine's own root is let go of,
+//! and there come a user, a mount and a PID namespace below that, in which nobody
+//! can undo it: the flags of a mount are locked for a less privileged mount
+//! namespace (mount_namespaces(7)). In there every mount is made shared, as on a
+//! host with systemd: that is "the host" that the answer sees, and where the
+//! witness stays. A witness further out would see nothing: mounts do not
+//! propagate to a more privileged namespace.
 
 use std::fs;
 use std::io::{self, Read, Write};
@@ -28,6 +28,7 @@ use nix::sys::wait::waitpid;
 use nix::unistd::{Gid, Uid, alarm, getegid, geteuid, pipe, setgroups, setresgid, setresuid};
 
 use crate::canary::contents;
+use crate::control_groups::ControlGroups;
 use crate::host::Host;
 use crate::need::{Lacking, Seal};
 use crate::verdict::Verdict;
@@ -36,6 +37,9 @@ use crate::verdict::Verdict;
 pub const SCRATCH: &str = "/tmp";
 /// The folder in it that a lab is about.
 pub const LAB: &str = "/tmp/lab";
+/// The other folder that can be written to: root's home, where many a runtime
+/// keeps its images and containers.
+pub const HOME: &str = "/root";
 
 /// Where the host is put together, before it becomes the root.
 const SITE: &str = "/tmp";
@@ -56,12 +60,14 @@ const AT_MOST: u32 = 60;
 /// verdict.
 ///
 /// To be called in a process made for it, which has one thread. `guarded` is a
-/// folder of the machine that the answer finds as a copy that can be written.
+/// folder of the machine that the answer finds as a copy that can be written;
+/// with `with_control_groups` it finds some that are its own.
 ///
 /// # Errors
 /// The sandbox cannot be made, for a reason that is no lack of this machine.
 pub fn grade_in_sandbox(
     seal: Seal,
+    with_control_groups: bool,
     guarded: Option<&Path>,
     witness: impl FnOnce(&Host) -> Verdict,
 ) -> mydocker::Result<Verdict> {
@@ -89,7 +95,10 @@ pub fn grade_in_sandbox(
 
     // 3. A host in it, and nothing of the machine around it.
     let owner = if is_user || seal == Seal::RealRoot { 0 } else { FIRST_ID };
-    build_host(Path::new(SITE), guarded.as_ref(), owner)?;
+    let groups = with_control_groups.then(|| ControlGroups::create(owner)).transpose();
+    let groups =
+        groups.map_err(|error| mydocker::Error::new(format!("control groups: {error}")))?;
+    build_host(Path::new(SITE), guarded.as_ref(), groups.as_ref(), owner)?;
     pivot_root(Path::new(SITE))?;
     detach_old_root()?;
 
@@ -124,6 +133,7 @@ pub fn grade_in_sandbox(
         let map = if is_user { "0 0 1".to_owned() } else { format!("0 {FIRST_ID} {IDS}") };
         map_ids(&child.to_string(), &map, &map)?;
     }
+    groups.as_ref().map_or(Ok(()), |groups| groups.add(child))?;
     send_go(&let_go)?;
 
     // 5. Its verdict, and its end: with it all that the answer started ends.
@@ -173,6 +183,7 @@ fn inside(
 fn build_host(
     site: &Path,
     guarded: Option<&(&Path, Vec<(PathBuf, Vec<u8>)>)>,
+    groups: Option<&ControlGroups>,
     owner: u32,
 ) -> mydocker::Result<()> {
     // Taken before the site covers what may lie there.
@@ -193,11 +204,16 @@ fn build_host(
         sys::mount(&path, &here, "", MsFlags::MS_BIND | MsFlags::MS_REC, "")?;
     }
     make_read_only(site)?;
+    groups.map_or(Ok(()), |groups| groups.show(site))?;
 
     let scratch = within(site, Path::new(SCRATCH));
     fs::create_dir(&scratch).on("mkdir", &scratch)?;
     let options = format!("size=64m,nr_inodes=20k,mode=1777,uid={owner},gid={owner}");
     sys::mount("lab", &scratch, "tmpfs", MsFlags::empty(), &options)?;
+    let home = within(site, Path::new(HOME));
+    fs::create_dir(&home).on("mkdir", &home)?;
+    let options = format!("size=64m,nr_inodes=20k,mode=700,uid={owner},gid={owner}");
+    sys::mount("home", &home, "tmpfs", MsFlags::empty(), &options)?;
     if let Some((folder, files)) = guarded {
         let copy = within(site, folder);
         fs::create_dir_all(&copy).on("mkdir", &copy)?;

@@ -9,7 +9,6 @@ use labkit::need::{self, Lacking, Need, Seal};
 use labkit::report;
 use labkit::sandbox::grade_in_sandbox;
 use labkit::verdict::Verdict;
-use mydocker::limits;
 use mydocker::privileges::Privileges;
 use rust_i18n::t;
 use textwrap::core::display_width;
@@ -23,7 +22,7 @@ const TRIAL: &str = "doctor";
 
 /// Seals the machine off as for a grade, and finds everything well in there.
 pub fn try_sandbox() -> ExitCode {
-    exam::tell(grade_in_sandbox(Seal::UserNamespace, None, |_| Verdict::Kept))
+    exam::tell(grade_in_sandbox(Seal::UserNamespace, false, None, |_| Verdict::Kept))
 }
 
 pub fn execute(session: &Session) {
@@ -52,14 +51,13 @@ fn abilities(session: &Session) -> Vec<(&'static str, Result<(), String>)> {
         Err(said) => Err(said),
     };
     let need = |need| need::seal(&[need]).map(drop).map_err(words);
-    let cgroups = limits::try_controller("memory").map(drop).map_err(|error| error.to_string());
     vec![
         ("sandbox", sandbox),
         ("overlay", need(Need::Overlay)),
         ("owners", need(Need::Owners)),
         ("device-files", need(Need::DeviceFiles)),
         ("aufs", need(Need::Aufs)),
-        ("cgroups", cgroups),
+        ("cgroups", need(Need::ControlGroups)),
     ]
 }
 
