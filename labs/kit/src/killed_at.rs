@@ -1,49 +1,90 @@
 //! A process that is killed in the middle of its work. See ptrace(2).
 
+use std::collections::BTreeSet;
+
+use nix::errno::Errno;
 use nix::sys::ptrace;
 use nix::sys::signal::{Signal, kill};
-use nix::sys::wait::{WaitStatus, waitpid};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
-/// Lets a stopped child run until it is about to make the `nth` call that
-/// changes something, and kills it there. Returns how it ended, if before.
+/// Lets a stopped child run until it, or a process that it has started, is
+/// about to make the `nth` call that changes something, and kills them there.
+/// Returns how the child ended, if before.
 pub fn run_until(child: Pid, nth: usize) -> nix::Result<Option<WaitStatus>> {
     waitpid(child, None)?;
     ptrace::setoptions(
         child,
-        ptrace::Options::PTRACE_O_TRACESYSGOOD | ptrace::Options::PTRACE_O_EXITKILL,
+        ptrace::Options::PTRACE_O_TRACESYSGOOD
+            | ptrace::Options::PTRACE_O_EXITKILL
+            | ptrace::Options::PTRACE_O_TRACEFORK
+            | ptrace::Options::PTRACE_O_TRACEVFORK
+            | ptrace::Options::PTRACE_O_TRACECLONE,
     )?;
+    ptrace::syscall(child, None)?;
+    let mut traced = BTreeSet::from([child]);
     let mut made = 0;
-    let mut signal = None;
     loop {
-        ptrace::syscall(child, signal)?;
-        signal = None;
-        match waitpid(child, None)? {
+        let status = waitpid(None, Some(WaitPidFlag::__WALL))?;
+        let Some(stopped) = status.pid() else { continue };
+        let signal = match status {
             WaitStatus::PtraceSyscall(_) => {
-                let call = call_to_be_made(&ptrace::syscall_info(child)?);
-                if !call.is_some_and(|call| CHANGING_CALLS.contains(&call)) {
-                    continue;
-                }
-                made += 1;
+                let call = call_to_be_made(&ptrace::syscall_info(stopped)?);
+                made += usize::from(call.is_some_and(|call| CHANGING_CALLS.contains(&call)));
                 if made == nth {
-                    kill(child, Signal::SIGKILL)?;
-                    waitpid(child, None)?;
-                    return Ok(None);
+                    return end(&traced).map(|()| None);
                 }
+                None
             }
-            WaitStatus::Stopped(_, Signal::SIGSTOP | Signal::SIGTRAP) => {}
-            WaitStatus::Stopped(_, other) => signal = Some(other),
-            ended @ (WaitStatus::Exited(..) | WaitStatus::Signaled(..)) => return Ok(Some(ended)),
-            _ => {}
+            WaitStatus::Exited(..) | WaitStatus::Signaled(..) if stopped == child => {
+                return Ok(Some(status));
+            }
+            WaitStatus::Exited(..) | WaitStatus::Signaled(..) => {
+                traced.remove(&stopped);
+                continue;
+            }
+            // The first stop of a new process, and that of an exec.
+            WaitStatus::Stopped(_, Signal::SIGSTOP | Signal::SIGTRAP) => None,
+            WaitStatus::Stopped(_, other) => Some(other),
+            _ => None,
+        };
+        traced.insert(stopped);
+        match ptrace::syscall(stopped, signal) {
+            // Another one has killed it.
+            Ok(()) | Err(Errno::ESRCH) => {}
+            Err(errno) => return Err(errno),
         }
     }
+}
+
+/// Kills all and waits for the end of each.
+fn end(traced: &BTreeSet<Pid>) -> nix::Result<()> {
+    for process in traced {
+        let _ = kill(*process, Signal::SIGKILL);
+    }
+    // The children of these are nobody's here: each tells its end only once.
+    let mut left = traced.clone();
+    while !left.is_empty() {
+        match waitpid(None, Some(WaitPidFlag::__WALL)) {
+            Ok(WaitStatus::Exited(ended, _) | WaitStatus::Signaled(ended, ..)) => {
+                left.remove(&ended);
+            }
+            Ok(_) => {}
+            Err(Errno::ECHILD) => return Ok(()),
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(())
 }
 
 /// The number of the call before which the process stands; nothing after one.
 #[allow(unsafe_code)]
 fn call_to_be_made(info: &libc::ptrace_syscall_info) -> Option<i64> {
-    // SAFETY: for this `op` the kernel has filled `entry`.
-    (info.op == libc::PTRACE_SYSCALL_INFO_ENTRY).then(|| unsafe { info.u.entry.nr as i64 })
+    match info.op {
+        // SAFETY: for this `op` the kernel has filled `entry`.
+        libc::PTRACE_SYSCALL_INFO_ENTRY => Some(unsafe { info.u.entry.nr as i64 }),
+        _ => None,
+    }
 }
 
 /// The calls that change files or mounts.

@@ -63,7 +63,11 @@ impl Proc {
             .collect()
     }
 
-    fn read(&self, name: &str) -> io::Result<Vec<u8>> {
+    /// What is in one of its files, `42/mountinfo`.
+    ///
+    /// # Errors
+    /// There is no such process or file.
+    pub fn read(&self, name: &str) -> io::Result<Vec<u8>> {
         let file = openat(&self.folder, name, OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())?;
         let mut content = Vec::new();
         File::from(file).read_to_end(&mut content)?;

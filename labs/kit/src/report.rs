@@ -40,7 +40,7 @@ pub fn broken(
         lines.push(look.bold(&label("printed")));
         lines.push(indent(finding.printed.trim_end(), 4));
     }
-    if let Some(diagnosis) = &diagnosis {
+    if let Some(diagnosis) = diagnosis.filter(|_| finding.code != NOT_WRITTEN) {
         lines.push(labelled("why", &fill(&diagnosis.why, finding, language)));
     }
     let hints = lab.hints(promise, &finding.code);

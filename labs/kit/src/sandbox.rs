@@ -87,7 +87,7 @@ pub fn grade_in_sandbox(
     }
 
     // 2. A mount namespace in which everything is private.
-    let guarded = guarded.and_then(|folder| Some((folder, contents(folder).ok()?)));
+    let guarded = guarded.and_then(Guarded::read);
     if let Err(error) = sys::unshare(CloneFlags::CLONE_NEWNS) {
         return not_gradable(error);
     }
@@ -117,7 +117,7 @@ pub fn grade_in_sandbox(
     let (told, tell) = pipe()?;
     let child = {
         let tell = &tell;
-        let guarded = guarded.as_ref().map(|(folder, _)| folder.to_path_buf());
+        let guarded = guarded.as_ref().map(|guarded| guarded.folder.clone());
         sys::clone(namespaces, move || {
             let verdict = inside(seal, go, guarded, processes_outside, witness)
                 .map_err(|error| error.to_string());
@@ -177,12 +177,26 @@ fn inside(
     Ok(witness(&Host::new(guarded, processes_outside)?))
 }
 
+/// A folder of the machine, of which the answer sees a copy.
+struct Guarded {
+    folder: PathBuf,
+    /// Its files and their contents.
+    files: Vec<(PathBuf, Vec<u8>)>,
+}
+
+impl Guarded {
+    /// Reads it before the machine is out of sight; nothing if that fails.
+    fn read(folder: &Path) -> Option<Guarded> {
+        Some(Guarded { folder: folder.to_owned(), files: contents(folder).ok()? })
+    }
+}
+
 /// Puts a host together in the folder `site`: the machine's folders read-only
 /// but /proc, for a fresh one could not be mounted while an old one is
 /// read-only, and the answer is nobody there. `owner` is whose /tmp is.
 fn build_host(
     site: &Path,
-    guarded: Option<&(&Path, Vec<(PathBuf, Vec<u8>)>)>,
+    guarded: Option<&Guarded>,
     groups: Option<&ControlGroups>,
     owner: u32,
 ) -> mydocker::Result<()> {
@@ -214,7 +228,7 @@ fn build_host(
     fs::create_dir(&home).on("mkdir", &home)?;
     let options = format!("size=64m,nr_inodes=20k,mode=700,uid={owner},gid={owner}");
     sys::mount("home", &home, "tmpfs", MsFlags::empty(), &options)?;
-    if let Some((folder, files)) = guarded {
+    if let Some(Guarded { folder, files }) = guarded {
         let copy = within(site, folder);
         fs::create_dir_all(&copy).on("mkdir", &copy)?;
         let options = format!("size=8m,uid={owner},gid={owner}");

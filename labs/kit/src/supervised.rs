@@ -121,45 +121,31 @@ pub fn call<T: Serialize + DeserializeOwned>(
     let watched = watch(told, &let_go, parent, &ground.proc);
     let left = end_all(&ground.proc);
     let printed = read_all(printed);
-    let found = |code: &str| {
-        let mut finding = Finding::new(code).word("function", function);
-        finding.printed = printed.clone();
-        Err(finding)
-    };
     let full = statvfs(&ground.scratch)
         .is_ok_and(|state| state.blocks_available() == 0 || state.files_available() == 0);
-    match watched {
-        Watched::TooManyProcesses => return found("answer/too-many-processes"),
-        Watched::ParentKilled => return found("answer/parent-killed"),
-        Watched::Signaled(Signal::SIGXFSZ) => return found("answer/disk-full"),
-        _ if full => return found("answer/disk-full"),
+    let finding = match watched {
+        Watched::TooManyProcesses => Finding::new("answer/too-many-processes"),
+        Watched::ParentKilled => Finding::new("answer/parent-killed"),
+        Watched::Signaled(Signal::SIGXFSZ) => Finding::new("answer/disk-full"),
+        _ if full => Finding::new("answer/disk-full"),
+        Watched::Returned(returned, looked) if left.is_empty() => {
+            return Ok(Some((returned, Looked { printed, ..looked })));
+        }
+        Watched::Returned(..) => {
+            Finding::new("answer/processes-left").word("processes", left.join(", "))
+        }
+        Watched::Panicked { words, .. } if words.starts_with("not yet implemented") => {
+            Finding::new(NOT_WRITTEN)
+        }
         Watched::Panicked { words, place } => {
-            if words.starts_with("not yet implemented") {
-                return found(NOT_WRITTEN);
-            }
-            return found("answer/panicked")
-                .map_err(|finding: Finding| finding.word("words", words).word("place", place));
+            Finding::new("answer/panicked").word("words", words).word("place", place)
         }
-        Watched::Hung => {
-            return found("answer/hung").map_err(|it: Finding| it.word("seconds", TIME.as_secs()));
-        }
-        Watched::Signaled(signal) => {
-            return found("answer/killed-by-signal")
-                .map_err(|it: Finding| it.word("signal", signal));
-        }
-        Watched::Exited(code) => {
-            return found("answer/exited").map_err(|it: Finding| it.word("code", code));
-        }
+        Watched::Hung => Finding::new("answer/hung").word("seconds", TIME.as_secs()),
+        Watched::Signaled(signal) => Finding::new("answer/killed-by-signal").word("signal", signal),
+        Watched::Exited(code) => Finding::new("answer/exited").word("code", code),
         Watched::Killed => return Ok(None),
-        Watched::Returned(..) if !left.is_empty() => {
-            return found("answer/processes-left")
-                .map_err(|it: Finding| it.word("processes", left.join(", ")));
-        }
-        Watched::Returned(returned, mut looked) => {
-            looked.printed = printed;
-            Ok(Some((returned, looked)))
-        }
-    }
+    };
+    Err(Finding { printed, ..finding.word("function", function) })
 }
 
 /// How it went.

@@ -29,9 +29,8 @@ fn hierarchy() -> &'static Path {
 }
 
 fn a_group_limits_processes(_: &(), host: &Host) -> Result<(), Finding> {
-    let seen = host.call("none", CloneFlags::empty(), || {
-        limit_processes().map_err(Failure::from)
-    })?;
+    let seen =
+        host.call("none", CloneFlags::empty(), || limit_processes().map_err(Failure::from))?;
     let group_is_seen = hierarchy().join("mine").exists();
     let outside = fs::write("/sys/fs/cgroup/../../kernel/profiling", "1").is_ok();
     require(
