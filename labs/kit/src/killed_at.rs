@@ -62,7 +62,7 @@ fn end(traced: &BTreeSet<Pid>) -> nix::Result<()> {
     for process in traced {
         let _ = kill(*process, Signal::SIGKILL);
     }
-    // The children of these are nobody's here: each tells its end only once.
+    // A tracer is told of each end, also of processes that are not its children.
     let mut left = traced.clone();
     while !left.is_empty() {
         match waitpid(None, Some(WaitPidFlag::__WALL)) {

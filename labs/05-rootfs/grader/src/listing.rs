@@ -68,6 +68,13 @@ pub enum Aspect {
     Time,
 }
 
+impl Aspect {
+    /// Whether the file itself is right, and this is what lstat(2) says besides.
+    pub fn is_attribute(self) -> bool {
+        matches!(self, Aspect::Owner | Aspect::Mode | Aspect::Time)
+    }
+}
+
 /// One thing that is not as it must be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {

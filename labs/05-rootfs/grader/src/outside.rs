@@ -19,6 +19,7 @@ pub const STOLEN: &str = "stolen";
 type ChangeTime = (i64, i64);
 
 /// All names outside of a layer, and the host's files.
+#[derive(Default)]
 pub struct Outside {
     names: BTreeSet<PathBuf>,
     precious: BTreeMap<PathBuf, ChangeTime>,
@@ -56,11 +57,8 @@ impl Outside {
             })?;
             Ok(Outside { names, precious, contents: contents(folder)? })
         };
-        read().unwrap_or_else(|_| Outside {
-            names: BTreeSet::new(),
-            precious: BTreeMap::new(),
-            contents: Vec::new(),
-        })
+        // An answer may have deleted what is looked for: then all of it differs.
+        read().unwrap_or_default()
     }
 
     /// What is different `now`.

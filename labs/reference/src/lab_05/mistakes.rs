@@ -49,6 +49,7 @@ pub static MISTAKES: &[Mistake<Answers>] = &[
     whole::ERRORS_WITHOUT_NAMES,
     whole::ERRORS_FLATTENED,
     whole::FOLDER_THERE_SO_DONE,
+    whole::COPIED_INTO_PLACE,
     whole::UNPACKED_IN_PLACE,
     whole::LEFT_OVER_IN_THE_WAY,
     whole::LEFT_OVER_TAKEN_IN,

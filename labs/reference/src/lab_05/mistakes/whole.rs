@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
+use std::process::Command;
 
 use lab_05_grader::Answers;
 use tar::{Archive, EntryType};
@@ -73,6 +74,20 @@ pub const FOLDER_THERE_SO_DONE: Mistake<Answers> =
         }
         fs::create_dir(layer)?;
         unpack(tar, layer)
+    });
+
+/// Unpacks beside it, and copies in place of a rename: half of a copy is a folder
+/// that is there, too.
+pub const COPIED_INTO_PLACE: Mistake<Answers> =
+    mistake("copied_into_place", "rootfs/half-taken-for-whole", |tar, layer| {
+        if layer.exists() {
+            return Ok(());
+        }
+        let unfinished = layer.with_added_extension("unfinished");
+        remove(&unfinished)?;
+        create_read_only_layer(tar, &unfinished)?;
+        Command::new("cp").arg("--archive").arg(&unfinished).arg(layer).status()?;
+        remove(&unfinished)
     });
 
 /// Notes in a file beside it that the layer is whole, for those who ask.
