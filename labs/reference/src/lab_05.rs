@@ -18,4 +18,6 @@ pub static CATALOGUE: Catalogue<Answers> = Catalogue {
     starter: Answers { create_read_only_layer: starter::create_read_only_layer },
     solution: SOLUTION,
     mistakes: mistakes::MISTAKES,
+    also_right: &[],
+    unforeseen: &[],
 };

@@ -3,6 +3,7 @@
 pub mod mistakes;
 pub mod solution;
 pub mod starter;
+mod variants;
 
 use lab_06_grader::{Answers, EXAM};
 
@@ -27,4 +28,6 @@ pub static CATALOGUE: Catalogue<Answers> = Catalogue {
     },
     solution: SOLUTION,
     mistakes: mistakes::MISTAKES,
+    also_right: variants::RIGHT,
+    unforeseen: variants::UNFORESEEN,
 };

@@ -25,4 +25,6 @@ pub static CATALOGUE: Catalogue<Answers> = Catalogue {
     },
     solution: SOLUTION,
     mistakes: mistakes::MISTAKES,
+    also_right: &[],
+    unforeseen: &[],
 };

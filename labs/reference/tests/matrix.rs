@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use lab_reference::catalogue::{Catalogue, Mistake};
+use lab_reference::catalogue::{Catalogue, Mistake, Variant};
 use lab_reference::{lab_05, lab_06, lab_07, lab_08};
 use labkit::exam;
 use labkit::language::Language;
@@ -54,11 +54,43 @@ fn trials_of<A: Sync>(lab: &'static str, catalogue: &'static Catalogue<A>) -> Ve
             }));
         }
     }
+    for variant in catalogue.also_right {
+        let name = format!("{lab}::also_right::{}", variant.name);
+        let expected = None;
+        trials.push(Trial::test(name, move || try_variant(lab, catalogue, variant, expected)));
+    }
+    for variant in catalogue.unforeseen {
+        let name = format!("{lab}::unforeseen::{}", variant.name);
+        let expected = Some(catalogue.exam.lab().unforeseen());
+        trials.push(Trial::test(name, move || try_variant(lab, catalogue, variant, expected)));
+    }
     for mistake in catalogue.mistakes {
         let name = format!("{lab}::mistake::{}", mistake.name);
         trials.push(Trial::ignorable_test(name, move || try_mistake(lab, catalogue, mistake)));
     }
     trials
+}
+
+/// A variant must keep every promise that can be graded here; or else, where a
+/// code is expected, break some, and get that code on each.
+fn try_variant<A>(
+    lab: &str,
+    catalogue: &Catalogue<A>,
+    variant: &Variant<A>,
+    expected: Option<String>,
+) -> Result<(), Failed> {
+    let mut broken = Vec::new();
+    for promise in catalogue.exam.promises {
+        if let Verdict::Broken(finding) = ask(&format!("{lab}/{}/{}", variant.name, promise.name))?
+        {
+            broken.push(finding);
+        }
+    }
+    let is_as_expected = broken.iter().all(|finding| Some(&finding.code) == expected.as_ref());
+    if is_as_expected && broken.is_empty() == expected.is_none() {
+        return Ok(());
+    }
+    Err(format!("not {expected:?}: {broken:#?}").into())
 }
 
 /// A mistake must break a promise, and get its own code on each that it breaks;

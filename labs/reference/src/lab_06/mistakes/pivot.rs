@@ -1,0 +1,203 @@
+//! Mistakes on enter_with_pivot_root.
+
+use std::fs;
+
+use lab_06_grader::Answers;
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::unistd::{chdir, pivot_root};
+
+use super::{NOTHING, bind, private};
+use crate::catalogue::Mistake;
+use crate::lab_06::{SOLUTION, solution};
+
+/// chroot is simpler, and looks the same from inside.
+pub const CHROOT_INSTEAD_OF_PIVOT_ROOT: Mistake<Answers> = Mistake {
+    name: "chroot_instead_of_pivot_root",
+    code: "pivot-root/chroot-instead",
+    answers: Answers {
+        enter_with_pivot_root: |new_root| {
+            private()?;
+            bind(new_root)?;
+            solution::enter_with_chroot(new_root)
+        },
+        ..SOLUTION
+    },
+};
+
+/// The man page's first condition, overlooked: EINVAL.
+pub const NEW_ROOT_IS_NO_MOUNT_POINT: Mistake<Answers> = Mistake {
+    name: "new_root_is_no_mount_point",
+    code: "pivot-root/new-root-not-a-mount-point",
+    answers: Answers {
+        enter_with_pivot_root: |new_root| {
+            private()?;
+            chdir(new_root)?;
+            pivot_root(".", ".")?;
+            umount2(".", MntFlags::MNT_DETACH)?;
+            Ok(chdir("/")?)
+        },
+        ..SOLUTION
+    },
+};
+
+/// Works in a VM without systemd; elsewhere everything is shared: EINVAL, and
+/// the bind mount shows on the host.
+pub const NOTHING_MADE_PRIVATE: Mistake<Answers> = Mistake {
+    name: "nothing_made_private",
+    code: "pivot-root/still-shared",
+    answers: Answers {
+        enter_with_pivot_root: |new_root| {
+            bind(new_root)?;
+            chdir(new_root)?;
+            pivot_root(".", ".")?;
+            umount2(".", MntFlags::MNT_DETACH)?;
+            Ok(chdir("/")?)
+        },
+        ..SOLUTION
+    },
+};
+
+/// The blog's own first version: MS_REC forgotten.
+pub const PRIVATE_WITHOUT_REC: Mistake<Answers> = Mistake {
+    name: "private_without_rec",
+    code: "pivot-root/private-not-recursive",
+    answers: Answers {
+        enter_with_pivot_root: |new_root| {
+            mount(NOTHING, "/", NOTHING, MsFlags::MS_PRIVATE, NOTHING)?;
+            bind(new_root)?;
+            chdir(new_root)?;
+            pivot_root(".", ".")?;
+            umount2(".", MntFlags::MNT_DETACH)?;
+            Ok(chdir("/")?)
+        },
+        ..SOLUTION
+    },
+};
+
+/// A put_old somewhere else on the host: EINVAL.
+pub const PUT_OLD_OUTSIDE: Mistake<Answers> = Mistake {
+    name: "put_old_outside",
+    code: "pivot-root/put-old-not-below",
+    answers: Answers {
+        enter_with_pivot_root: |new_root| {
+            private()?;
+            bind(new_root)?;
+            fs::create_dir_all("/tmp/old")?;
+            pivot_root(new_root, "/tmp/old")?;
+            chdir("/")?;
+            Ok(umount2("/tmp/old", MntFlags::MNT_DETACH)?)
+        },
+        ..SOLUTION
+    },
+};
+
+/// The error is only printed: the command would run on the host's root.
+pub const ERRORS_ONLY_PRINTED: Mistake<Answers> = Mistake {
+    name: "errors_only_printed",
+    code: "pivot-root/error-ignored",
+    answers: Answers {
+        enter_with_pivot_root: |new_root| {
+            private()?;
+            if let Err(error) = solution::enter_with_pivot_root(new_root) {
+                eprintln!("pivot_root: {error}");
+            }
+            Ok(())
+        },
+        ..SOLUTION
+    },
+};
+
+/// The old root has mounts of its own: EBUSY.
+pub const UMOUNT_WITHOUT_DETACH: Mistake<Answers> = Mistake {
+    name: "umount_without_detach",
+    code: "pivot-root/umount-without-detach",
+    answers: Answers {
+        enter_with_pivot_root: |new_root| {
+            private()?;
+            bind(new_root)?;
+            chdir(new_root)?;
+            pivot_root(".", ".")?;
+            umount2(".", MntFlags::empty())?;
+            Ok(chdir("/")?)
+        },
+        ..SOLUTION
+    },
+};
+
+/// pivot_root worked, so it is left at that: the host is in /.pivot_root.
+pub const OLD_ROOT_LEFT_MOUNTED: Mistake<Answers> = Mistake {
+    name: "old_root_left_mounted",
+    code: "pivot-root/old-root-still-mounted",
+    answers: Answers {
+        enter_with_pivot_root: |new_root| {
+            private()?;
+            bind(new_root)?;
+            let put_old = new_root.join(".pivot_root");
+            fs::create_dir_all(&put_old)?;
+            pivot_root(new_root, &put_old)?;
+            Ok(chdir("/")?)
+        },
+        ..SOLUTION
+    },
+};
+
+/// Made private is only what pivot_root asks for; then the old root goes,
+/// and with it the host's own mounts.
+pub const OLD_ROOT_DETACHED_WHILE_SHARED: Mistake<Answers> = Mistake {
+    name: "old_root_detached_while_shared",
+    code: "pivot-root/host-unmounted",
+    answers: Answers {
+        enter_with_pivot_root: |new_root| {
+            mount(NOTHING, "/tmp", NOTHING, MsFlags::MS_PRIVATE, NOTHING)?;
+            bind(new_root)?;
+            chdir(new_root)?;
+            pivot_root(".", ".")?;
+            umount2(".", MntFlags::MNT_DETACH)?;
+            Ok(chdir("/")?)
+        },
+        ..SOLUTION
+    },
+};
+
+/// The blog's .pivot_root, made and not removed: EEXIST the next time.
+pub const PUT_OLD_NOT_REMOVED: Mistake<Answers> = Mistake {
+    name: "put_old_not_removed",
+    code: "pivot-root/put-old-left-behind",
+    answers: Answers {
+        enter_with_pivot_root: |new_root| {
+            private()?;
+            bind(new_root)?;
+            let put_old = new_root.join(".pivot_root");
+            fs::create_dir(&put_old)?;
+            pivot_root(new_root, &put_old)?;
+            chdir("/")?;
+            Ok(umount2("/.pivot_root", MntFlags::MNT_DETACH)?)
+        },
+        ..SOLUTION
+    },
+};
+
+/// The root is the new one, the working directory is not in it.
+pub const PIVOT_WITHOUT_CHDIR: Mistake<Answers> = Mistake {
+    name: "pivot_without_chdir",
+    code: "pivot-root/working-directory-outside",
+    answers: Answers {
+        enter_with_pivot_root: |new_root| {
+            private()?;
+            bind(new_root)?;
+            let put_old = new_root.join(".pivot_root");
+            fs::create_dir(&put_old)?;
+            pivot_root(new_root, &put_old)?;
+            umount2("/.pivot_root", MntFlags::MNT_DETACH)?;
+            fs::remove_dir("/.pivot_root")
+        },
+        ..SOLUTION
+    },
+};
+
+/// Ok(()) to see what the tests say.
+pub const PIVOT_DOES_NOTHING: Mistake<Answers> = Mistake {
+    name: "pivot_does_nothing",
+    code: "answer/did-nothing",
+    answers: Answers { enter_with_pivot_root: |_| Ok(()), ..SOLUTION },
+};
