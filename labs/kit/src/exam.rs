@@ -158,7 +158,8 @@ pub fn tell(verdict: mydocker::Result<Verdict>) -> ExitCode {
 /// The grader itself has failed; in its words.
 pub fn ask(what: &str) -> Result<Verdict, String> {
     let mut command = Command::new("/proc/self/exe");
-    command.env(IN_SANDBOX, what).stdin(Stdio::null());
+    // The sandbox's folder for temporary files is /tmp, whatever the machine's is.
+    command.env(IN_SANDBOX, what).env_remove("TMPDIR").stdin(Stdio::null());
     let output = command.output().map_err(|error| format!("a process for the grader: {error}"))?;
     serde_json::from_slice(&output.stdout).map_err(|_| {
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
