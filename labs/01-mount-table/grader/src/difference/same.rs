@@ -1,0 +1,40 @@
+//! Which mount of one reading is which of the other.
+
+use super::Readings;
+use crate::table::Mount;
+
+impl Readings {
+    /// The mounts that are in both, as they were and as they are.
+    pub fn kept(&self) -> impl Iterator<Item = (&Mount, &Mount)> {
+        self.same_ids().filter(|(old, new)| other_thing(old, new).is_none())
+    }
+
+    /// The mounts whose number has been given to another one: that one too, and
+    /// the first field that tells them apart.
+    pub fn reused(&self) -> impl Iterator<Item = (&Mount, &Mount, &'static str)> {
+        self.same_ids().filter_map(|(old, new)| Some((old, new, other_thing(old, new)?)))
+    }
+
+    fn same_ids(&self) -> impl Iterator<Item = (&Mount, &Mount)> {
+        let new = |old: &Mount| self.after.iter().find(|new| new.id == old.id);
+        self.before.iter().filter_map(move |old| Some((old, new(old)?)))
+    }
+}
+
+/// The first field that shows that two mounts with one number are two.
+fn other_thing(old: &Mount, new: &Mount) -> Option<&'static str> {
+    let fields = [
+        ("device", old.device == new.device),
+        ("fs_type", old.fs_type == new.fs_type),
+        ("root", old.root == new.root),
+        ("source", old.source == new.source),
+    ];
+    fields.into_iter().find(|(_, is_same)| !is_same).map(|(name, _)| name)
+}
+
+/// Whether two readings of one mount differ in what a remount changes.
+pub fn is_remounted(old: &Mount, new: &Mount) -> bool {
+    old.options != new.options
+        || old.optional_fields != new.optional_fields
+        || old.super_options != new.super_options
+}

@@ -1,0 +1,99 @@
+//! Tables with one difficulty each, and their trees.
+
+use super::Case;
+use crate::table::Mount;
+
+/// A table of mounts with these ids, parents and mount points.
+fn table(rows: &[(u32, u32, &str)]) -> Vec<Mount> {
+    let mount = |&(id, parent, mount_point): &(u32, u32, &str)| Mount {
+        id,
+        parent,
+        device: format!("0:{id}"),
+        root: "/".into(),
+        mount_point: mount_point.into(),
+        options: vec!["rw".into()],
+        optional_fields: Vec::new(),
+        fs_type: "tmpfs".into(),
+        source: "tmpfs".into(),
+        super_options: vec!["rw".into()],
+    };
+    rows.iter().map(mount).collect()
+}
+
+/// A tree on which all agree. The ids and the names are not in order: the kernel
+/// gives free numbers away again.
+pub fn plain() -> Case {
+    Case {
+        input: table(&[
+            (26, 1, "/"),
+            (31, 26, "/sys"),
+            (20, 26, "/proc"),
+            (28, 31, "/sys/fs/cgroup"),
+            (22, 26, "/dev"),
+            (23, 22, "/dev/shm"),
+            (21, 22, "/dev/pts"),
+        ]),
+        expected: vec![(0, 26), (1, 31), (2, 28), (1, 20), (1, 22), (2, 23), (2, 21)],
+    }
+}
+
+/// Names that begin with the name of another mount.
+pub fn neighbours() -> Case {
+    Case {
+        input: table(&[
+            (20, 1, "/"),
+            (21, 20, "/mnt"),
+            (22, 20, "/mnt1"),
+            (23, 22, "/mnt1/a"),
+            (24, 21, "/mnt/a"),
+            (25, 20, "/mnt-old/a"),
+        ]),
+        expected: vec![(0, 20), (1, 21), (2, 24), (1, 22), (2, 23), (1, 25)],
+    }
+}
+
+/// A mount over another one, which has one below it: that is covered, and an own
+/// one is at the same place again.
+pub fn stacked() -> Case {
+    Case {
+        input: table(&[
+            (20, 1, "/"),
+            (21, 20, "/mnt"),
+            (22, 21, "/mnt/a"),
+            (23, 21, "/mnt"),
+            (24, 23, "/mnt/a"),
+            (25, 23, "/mnt/b"),
+        ]),
+        expected: vec![(0, 20), (1, 21), (2, 22), (2, 23), (3, 24), (3, 25)],
+    }
+}
+
+/// An old mount that was moved onto a newer one.
+pub fn child_first() -> Case {
+    Case {
+        input: table(&[(20, 1, "/"), (21, 30, "/srv/data"), (30, 20, "/srv"), (31, 20, "/var")]),
+        expected: vec![(0, 20), (1, 30), (2, 21), (1, 31)],
+    }
+}
+
+/// What a process sees after chroot to a folder that is no mount point: nothing
+/// is mounted at its `/`.
+pub fn several_roots() -> Case {
+    Case {
+        input: table(&[
+            (53, 41, "/proc"),
+            (54, 41, "/dev"),
+            (55, 54, "/dev/pts"),
+            (57, 40, "/srv/data"),
+        ]),
+        expected: vec![(0, 53), (0, 54), (1, 55), (0, 57)],
+    }
+}
+
+/// What a shell in an initramfs sees.
+pub fn own_parent() -> Case {
+    Case {
+        input: table(&[(1, 1, "/"), (15, 1, "/proc"), (17, 1, "/dev"), (18, 17, "/dev/pts")]),
+        expected: vec![(0, 1), (1, 15), (1, 17), (2, 18)],
+    }
+}

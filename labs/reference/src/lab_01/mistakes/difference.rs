@@ -1,0 +1,152 @@
+//! Mistakes in difference.
+
+use std::slice;
+
+use lab_01_grader::Answers;
+use lab_01_grader::table::{Change, Mount};
+
+use crate::catalogue::Mistake;
+use crate::lab_01::{SOLUTION, solution};
+
+type Difference = fn(&[Mount], &[Mount]) -> Vec<Change>;
+
+const fn mistake(
+    name: &'static str,
+    code: &'static str,
+    difference: Difference,
+) -> Mistake<Answers> {
+    Mistake { name, code, answers: Answers { difference, ..SOLUTION } }
+}
+
+/// The solution's difference, where something else makes a mount the same one.
+fn compare(before: &[Mount], after: &[Mount], is_same: fn(&Mount, &Mount) -> bool) -> Vec<Change> {
+    let is_in = |mount: &Mount, others: &[Mount]| others.iter().any(|it| is_same(mount, it));
+    let gone = before.iter().filter(|old| !is_in(old, after));
+    let mut changes: Vec<Change> = gone.map(|old| Change::Umounted(old.id)).collect();
+    for new in after {
+        match before.iter().find(|old| is_same(old, new)) {
+            None => changes.push(Change::Mounted(new.id)),
+            Some(old) => {
+                let others = Mount {
+                    id: old.id,
+                    device: old.device.clone(),
+                    root: old.root.clone(),
+                    fs_type: old.fs_type.clone(),
+                    source: old.source.clone(),
+                    ..new.clone()
+                };
+                changes.extend(solution::difference(slice::from_ref(old), &[others]));
+            }
+        }
+    }
+    changes
+}
+
+/// The solution's difference between tables that were changed before.
+fn without(before: &[Mount], after: &[Mount], forget: fn(&mut Mount)) -> Vec<Change> {
+    let [mut before, mut after] = [before.to_vec(), after.to_vec()];
+    before.iter_mut().chain(&mut after).for_each(forget);
+    solution::difference(&before, &after)
+}
+
+/// A map from mount points to mounts: a move is an umount and a mount, and of a
+/// stack one is seen.
+pub const BY_MOUNT_POINT: Mistake<Answers> =
+    mistake("by_mount_point", "mount-table/compared-by-mount-point", |before, after| {
+        compare(before, after, |old, new| old.mount_point == new.mount_point)
+    });
+
+/// The number is enough, until the kernel gives it away again.
+pub const BY_ID: Mistake<Answers> =
+    mistake("by_id", "mount-table/compared-by-id", |before, after| {
+        compare(before, after, |old, new| old.id == new.id)
+    });
+
+/// Another folder of the same disk under the same number.
+pub const ROOT_FORGOTTEN: Mistake<Answers> =
+    mistake("root_forgotten", "mount-table/same-number-same-mount", |before, after| {
+        without(before, after, |mount| mount.root = "/".into())
+    });
+
+/// A new tmpfs has the old one's numbers, both.
+pub const SOURCE_FORGOTTEN: Mistake<Answers> =
+    mistake("source_forgotten", "mount-table/same-number-same-mount", |before, after| {
+        without(before, after, |mount| mount.source = "none".into())
+    });
+
+/// The difference of two sets: what has changed in one field is gone and new.
+pub const AS_A_WHOLE: Mistake<Answers> =
+    mistake("as_a_whole", "mount-table/compared-as-a-whole", |before, after| {
+        compare(before, after, |old, new| old == new)
+    });
+
+/// Goes through the new table only.
+pub const UMOUNTS_OVERLOOKED: Mistake<Answers> =
+    mistake("umounts_overlooked", "mount-table/umounts-overlooked", |before, after| {
+        let mut changes = solution::difference(before, after);
+        changes.retain(|change| !matches!(change, Change::Umounted(_)));
+        changes
+    });
+
+/// From after to before.
+pub const EXCHANGED: Mistake<Answers> =
+    mistake("exchanged", "mount-table/before-and-after-exchanged", |before, after| {
+        solution::difference(after, before)
+    });
+
+/// What came before what went.
+pub const ANOTHER_ORDER: Mistake<Answers> =
+    mistake("another_order", "mount-table/changes-in-another-order", |before, after| {
+        let mut changes = solution::difference(before, after);
+        changes.sort_by_key(|change| matches!(change, Change::Umounted(_)));
+        changes
+    });
+
+/// Sees that mounts come, go and move.
+pub const REMOUNT_OVERLOOKED: Mistake<Answers> =
+    mistake("remount_overlooked", "mount-table/remount-overlooked", |before, after| {
+        let mut changes = solution::difference(before, after);
+        changes.retain(|change| !matches!(change, Change::Remounted(_)));
+        changes
+    });
+
+/// `mount --make-private` shows nowhere else, and decides what the host sees.
+pub const PROPAGATION_OVERLOOKED: Mistake<Answers> =
+    mistake("propagation_overlooked", "mount-table/propagation-overlooked", |before, after| {
+        without(before, after, |mount| mount.optional_fields.clear())
+    });
+
+/// The options are there twice, so one list seems to be enough.
+pub const SUPER_OPTIONS_OVERLOOKED: Mistake<Answers> =
+    mistake("super_options_overlooked", "mount-table/super-options-overlooked", |before, after| {
+        without(before, after, |mount| mount.super_options.clear())
+    });
+
+/// `if moved … else if remounted`: one change a mount.
+pub const MOVED_HIDES_REMOUNTED: Mistake<Answers> =
+    mistake("moved_hides_remounted", "mount-table/moved-hides-remounted", |before, after| {
+        let mut changes = solution::difference(before, after);
+        let all = changes.clone();
+        changes.retain(|change| match change {
+            Change::Remounted(id) => !all.contains(&Change::Moved(*id)),
+            _ => true,
+        });
+        changes
+    });
+
+/// `old != new`: a new place or a new parent is a difference too.
+pub const ANY_DIFFERENCE_IS_A_REMOUNT: Mistake<Answers> = mistake(
+    "any_difference_is_a_remount",
+    "mount-table/any-difference-is-a-remount",
+    |before, after| {
+        // All of it in the place of the options, for the solution to compare.
+        without(before, after, |mount| mount.options = vec![format!("{mount:?}")])
+    },
+);
+
+/// Moved is what has another parent: not what was moved along with it.
+pub const MOVED_BY_PARENT: Mistake<Answers> =
+    mistake("moved_by_parent", "mount-table/moved-by-parent", |before, after| {
+        // The parent in the place of the mount point, for the solution to compare.
+        without(before, after, |mount| mount.mount_point = mount.parent.to_string().into())
+    });

@@ -1,0 +1,161 @@
+//! Mistakes in tree.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use lab_01_grader::Answers;
+use lab_01_grader::table::Mount;
+
+use crate::catalogue::Mistake;
+use crate::lab_01::{SOLUTION, solution};
+
+type Tree = fn(&[Mount]) -> Vec<(usize, u32)>;
+
+const fn mistake(name: &'static str, code: &'static str, tree: Tree) -> Mistake<Answers> {
+    Mistake { name, code, answers: Answers { tree, ..SOLUTION } }
+}
+
+/// The tree of the table in which each mount's parent is the one with the longest
+/// path that it is below.
+fn by_path(mounts: &[Mount], is_below: fn(&Path, &Path) -> bool) -> Vec<(usize, u32)> {
+    let parent = |child: &Mount| {
+        let (path, others) = (&child.mount_point, mounts.iter());
+        let above = others.filter(|it| it.mount_point != *path && is_below(path, &it.mount_point));
+        above.max_by_key(|it| it.mount_point.as_os_str().len()).map_or(0, |it| it.id)
+    };
+    let mounts = mounts.iter().map(|mount| Mount { parent: parent(mount), ..mount.clone() });
+    solution::tree(&mounts.collect::<Vec<_>>())
+}
+
+/// What is mounted on what shows in the paths; but not where mounts are stacked.
+pub const BY_PATH: Mistake<Answers> = mistake("by_path", "mount-table/tree-by-path", |mounts| {
+    by_path(mounts, |path, above| path.starts_with(above))
+});
+
+/// And `/mnt1` begins with `/mnt`.
+pub const BY_BEGINNING_OF_PATH: Mistake<Answers> =
+    mistake("by_beginning_of_path", "mount-table/tree-by-beginning-of-path", |mounts| {
+        by_path(mounts, |path, above| {
+            path.as_os_str().as_bytes().starts_with(above.as_os_str().as_bytes())
+        })
+    });
+
+/// A map from mount points to mounts: of a stack the last one is left.
+pub const ONE_MOUNT_A_PATH: Mistake<Answers> =
+    mistake("one_mount_a_path", "mount-table/one-mount-a-path", |mounts| {
+        let places: BTreeMap<_, _> = mounts.iter().map(|it| (&it.mount_point, it.id)).collect();
+        let is_last = |mount: &&Mount| places[&mount.mount_point] == mount.id;
+        solution::tree(&mounts.iter().filter(is_last).cloned().collect::<Vec<_>>())
+    });
+
+/// One pass: the parent is there already, or there is none.
+pub const PARENT_FIRST: Mistake<Answers> =
+    mistake("parent_first", "mount-table/parent-must-come-first", |mounts| {
+        let mut tree: Vec<(usize, u32)> = Vec::new();
+        for mount in mounts {
+            let parent = tree.iter().position(|(_, id)| *id == mount.parent);
+            let Some(parent) = parent else {
+                tree.push((0, mount.id));
+                continue;
+            };
+            let depth = tree[parent].0;
+            let below = tree[parent + 1..].iter().take_while(|(it, _)| *it > depth).count();
+            tree.insert(parent + 1 + below, (depth + 1, mount.id));
+        }
+        tree
+    });
+
+/// All depths are right, and the picture is none.
+pub const TABLE_ORDER_KEPT: Mistake<Answers> =
+    mistake("table_order_kept", "mount-table/table-order-kept", |mounts| {
+        let tree = solution::tree(mounts);
+        let place =
+            |(depth, id): &(usize, u32)| (mounts.iter().position(|mount| mount.id == *id), *depth);
+        let mut sorted = tree;
+        sorted.sort_by_key(place);
+        sorted
+    });
+
+/// A queue where a stack was asked for.
+pub const BREADTH_FIRST: Mistake<Answers> =
+    mistake("breadth_first", "mount-table/breadth-first", |mounts| {
+        let roots = solution::tree(mounts).into_iter().filter(|(depth, _)| *depth == 0);
+        let mut to_visit: VecDeque<(usize, u32)> = roots.collect();
+        let mut tree = Vec::new();
+        while let Some((depth, id)) = to_visit.pop_front() {
+            tree.push((depth, id));
+            let children = mounts.iter().filter(|child| child.parent == id && child.id != id);
+            to_visit.extend(children.map(|child| (depth + 1, child.id)));
+        }
+        tree
+    });
+
+/// Sorted by name, as ls does.
+pub const SIBLINGS_SORTED: Mistake<Answers> =
+    mistake("siblings_sorted", "mount-table/siblings-reordered", |mounts| {
+        let mut mounts = mounts.to_vec();
+        mounts.sort_by(|a, b| a.mount_point.cmp(&b.mount_point));
+        solution::tree(&mounts)
+    });
+
+/// Counts the names in the path: `/sys/fs/cgroup` is three deep, and on `/sys`.
+pub const DEPTH_BY_PATH: Mistake<Answers> =
+    mistake("depth_by_path", "mount-table/depth-by-path", |mounts| {
+        let names = |id: u32| {
+            let mount = mounts.iter().find(|mount| mount.id == id).expect("of this table");
+            mount.mount_point.components().count() - 1
+        };
+        solution::tree(mounts).into_iter().map(|(_, id)| (names(id), id)).collect()
+    });
+
+/// Begins at `/`, which a process after chroot does not have.
+pub const ROOT_BY_ITS_PATH: Mistake<Answers> =
+    mistake("root_by_its_path", "mount-table/root-by-its-path", |mounts| {
+        let mut is_shown = false;
+        let is_root =
+            |id: u32| mounts.iter().any(|it| it.id == id && it.mount_point == Path::new("/"));
+        let mut tree = solution::tree(mounts);
+        tree.retain(|(depth, id)| {
+            is_shown = if *depth == 0 { is_root(*id) } else { is_shown };
+            is_shown
+        });
+        tree
+    });
+
+/// Looks for a mount whose parent is not there; each has one.
+pub const OWN_PARENT_NO_ROOT: Mistake<Answers> =
+    mistake("own_parent_no_root", "mount-table/own-parent", |mounts| {
+        let has_parent = |mount: &Mount| mounts.iter().any(|it| it.id == mount.parent);
+        if mounts.iter().all(has_parent) { Vec::new() } else { solution::tree(mounts) }
+    });
+
+/// A root that is its own child, and that one's child, until the stack is full.
+pub const OWN_PARENT_RECURSION: Mistake<Answers> =
+    mistake("own_parent_recursion", "mount-table/own-parent", |mounts| {
+        fn visit(mounts: &[Mount], depth: usize, id: u32, tree: &mut Vec<(usize, u32)>) {
+            tree.push((depth, id));
+            for child in mounts.iter().filter(|child| child.parent == id) {
+                visit(mounts, depth + 1, child.id, tree);
+            }
+        }
+        let mut tree = Vec::new();
+        for (depth, root) in solution::tree(mounts) {
+            if depth == 0 {
+                visit(mounts, 0, root, &mut tree);
+            }
+        }
+        tree
+    });
+
+/// Climbs from parent to parent until there is none.
+pub const OWN_PARENT_LOOP: Mistake<Answers> =
+    mistake("own_parent_loop", "mount-table/own-parent", |mounts| {
+        for mount in mounts {
+            let mut above = mount;
+            while let Some(parent) = mounts.iter().find(|it| it.id == above.parent) {
+                above = parent;
+            }
+        }
+        solution::tree(mounts)
+    });
