@@ -17,64 +17,40 @@ use crate::table::Mount;
 /// Explains a wrong reading, if one of the rules does.
 pub fn diagnose(subject: &Subject, wrong: &Wrong) -> Option<Finding> {
     let code = |code: &str| Some(Finding::new(format!("mount-table/{code}")));
-    let (line, Some(expected)) = (&wrong.case.input, &wrong.case.expected) else {
-        return match wrong.outcome {
-            // Who miscounts the fields does not see which one is missing.
-            Outcome::Returned(_) => {
-                code(optional_fields(subject, 1).unwrap_or("broken-line-accepted"))
-            }
-            Outcome::Died(_) => None,
-        };
-    };
+    let line = &wrong.case.input;
     let seen = match &wrong.outcome {
         Outcome::Returned(Ok(mount)) => Some(mount),
         Outcome::Returned(Err(_)) | Outcome::Died(_) => None,
     };
+    let Some(expected) = &wrong.case.expected else {
+        // Who miscounts the fields does not see which one is missing.
+        seen?;
+        return code(optional_fields(subject, 1).unwrap_or("broken-line-accepted"));
+    };
+
+    // 1. What shows in the mount itself.
     if let Some((field, other)) = seen.and_then(|seen| exchanged(expected, seen)) {
         return code("fields-exchanged").map(|it| it.word("field", field).word("other", other));
     }
     if let Some(list) = seen.and_then(|seen| unsplit(expected, seen)) {
         return code("options-not-split").map(|it| it.word("field", list));
     }
-    let is_wrong = |case: Case| !subject.is_right(&case);
-
-    // 1. What all lines have: the optional fields and their end.
+    // 2. What is between the fields.
     if let Some(found) = optional_fields(subject, expected.optional_fields.len()) {
         return code(found);
     }
-    if is_wrong(cases::plain()) {
+    if !subject.is_right(&cases::plain()) {
+        // It is not what is hard about this line then.
         return None;
     }
-    // 2. What this line has and others have not.
-    let is_unknown = |field: &String| field.starts_with("isolated:");
-    if expected.optional_fields.iter().any(is_unknown) && is_wrong(cases::unknown_optional_field())
-    {
-        return code("unknown-optional-field-lost");
+    if let Some(found) = separators(subject, line, expected) {
+        return code(found);
     }
-    let dashes = |bytes: &[u8]| bytes.iter().filter(|&&byte| byte == b'-').count();
-    if dashes(line) > 1 && is_wrong(cases::dash_in_a_name()) {
-        return code("any-dash-separates");
+    // 3. What is in them.
+    match seen {
+        Some(seen) => names(subject, line, seen),
+        None => demands_utf8(wrong).then(|| code("utf8-demanded"))?,
     }
-    if expected.source == "-" && is_wrong(cases::dash_as_source()) {
-        return code("separator-sought-from-the-end");
-    }
-    if expected.source.is_empty() && is_wrong(cases::empty_source()) {
-        return code("empty-field-lost");
-    }
-
-    // 3. Names.
-    if line.contains(&b'\\') && unescapes_before_it_splits(subject) {
-        return code("unescaped-before-split");
-    }
-    let Some(seen) = seen else {
-        let is_utf8 = std::str::from_utf8(line).is_ok();
-        let is_for_utf8 = match &wrong.outcome {
-            Outcome::Died(death) => escapes::demands_utf8(death),
-            Outcome::Returned(_) => !is_utf8,
-        };
-        return is_for_utf8.then(|| code("utf8-demanded"))?;
-    };
-    names(subject, line, seen)
 }
 
 /// Two fields each of which has what belongs into the other.
@@ -124,11 +100,44 @@ fn optional_fields(subject: &Subject, count: usize) -> Option<&'static str> {
     }
 }
 
+/// What the answer takes for a separator, or does not.
+fn separators(subject: &Subject, line: &[u8], expected: &Mount) -> Option<&'static str> {
+    let is_wrong = |case: Case| !subject.is_right(&case);
+    let is_unknown = |field: &String| field.starts_with("isolated:");
+    let dashes = line.iter().filter(|&&byte| byte == b'-').count();
+
+    if expected.optional_fields.iter().any(is_unknown) && is_wrong(cases::unknown_optional_field())
+    {
+        return Some("unknown-optional-field-lost");
+    }
+    if dashes > 1 && is_wrong(cases::dash_in_a_name()) {
+        return Some("any-dash-separates");
+    }
+    if expected.source == "-" && is_wrong(cases::dash_as_source()) {
+        return Some("separator-sought-from-the-end");
+    }
+    if expected.source.is_empty() && is_wrong(cases::empty_source()) {
+        return Some("empty-field-lost");
+    }
+    if line.contains(&b'\\') && unescapes_before_it_splits(subject) {
+        return Some("unescaped-before-split");
+    }
+    None
+}
+
 /// Whether a blank in a name separates two fields for the answer.
 fn unescapes_before_it_splits(subject: &Subject) -> bool {
     match subject.output(&cases::blank_in_a_name().input) {
         Some(Ok(mount)) => mount.mount_point == Path::new("/mnt/my"),
         Some(Err(_)) | None => true,
+    }
+}
+
+/// Whether the answer has failed because of bytes that are not UTF-8.
+fn demands_utf8(wrong: &Wrong) -> bool {
+    match &wrong.outcome {
+        Outcome::Died(death) => escapes::demands_utf8(death),
+        Outcome::Returned(_) => std::str::from_utf8(&wrong.case.input).is_err(),
     }
 }
 
