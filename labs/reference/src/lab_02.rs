@@ -1,0 +1,25 @@
+//! Lab 02.
+
+pub mod mistakes;
+pub mod solution;
+pub mod starter;
+mod steps;
+mod variants;
+
+use lab_02_grader::{Answers, EXAM};
+
+use crate::catalogue::Catalogue;
+
+/// What keeps every promise.
+pub const SOLUTION: Answers =
+    Answers { start: solution::start, wait: solution::wait, exit_code: solution::exit_code };
+
+/// All answers.
+pub static CATALOGUE: Catalogue<Answers> = Catalogue {
+    exam: &EXAM,
+    starter: Answers { start: starter::start, wait: starter::wait, exit_code: starter::exit_code },
+    solution: SOLUTION,
+    mistakes: mistakes::MISTAKES,
+    also_right: variants::RIGHT,
+    unforeseen: variants::UNFORESEEN,
+};

@@ -1,0 +1,125 @@
+//! Steps that fail.
+
+use lab_02_grader::Answers;
+use lab_02_process::clone;
+use nix::mount::mount;
+use nix::sched::CloneFlags;
+
+use crate::catalogue::Mistake;
+use crate::lab_02::steps::{
+    ALL, NOTHING, PRIVATE, SAFE, execute, failure, mount_proc, prepare, propagate, start,
+};
+use crate::lab_02::{SOLUTION, solution};
+
+/// A path that is not absolute depends on where the caller stands.
+pub const RELATIVE_PATH_OF_PROC: Mistake<Answers> = Mistake {
+    name: "relative_path_of_proc",
+    code: "run/command-never-ran",
+    answers: Answers {
+        start: |command| {
+            let prepare = || {
+                propagate(PRIVATE)?;
+                mount(Some("proc"), "proc", Some("proc"), SAFE, NOTHING)
+            };
+            start(ALL, prepare, || execute(command))
+        },
+        ..SOLUTION
+    },
+};
+
+/// Log and go on, as the blog does: the command runs on the host's mounts.
+pub const ERRORS_ONLY_PRINTED: Mistake<Answers> = Mistake {
+    name: "errors_only_printed",
+    code: "run/failed-step-ignored",
+    answers: Answers {
+        start: |command| {
+            let prepare = || {
+                for result in [propagate(PRIVATE), mount_proc(SAFE)] {
+                    if let Err(errno) = result {
+                        eprintln!("mount: {errno}");
+                    }
+                }
+                Ok(())
+            };
+            start(ALL, prepare, || execute(command))
+        },
+        ..SOLUTION
+    },
+};
+
+/// "Works without root too": without its namespaces it is no container.
+pub const RUNS_WITHOUT_NAMESPACES: Mistake<Answers> = Mistake {
+    name: "runs_without_namespaces",
+    code: "run/failed-step-ignored",
+    answers: Answers {
+        start: |command| {
+            let plain = |_| clone(CloneFlags::empty(), || failure(execute(command)));
+            solution::start(command).or_else(plain)
+        },
+        ..SOLUTION
+    },
+};
+
+/// The child says what has failed, and exits with 0.
+pub const CHILD_EXITS_WITH_0: Mistake<Answers> = Mistake {
+    name: "child_exits_with_0",
+    code: "run/failure-is-success",
+    answers: Answers {
+        start: |command| {
+            clone(ALL, || {
+                let failed = prepare().err().unwrap_or_else(|| execute(command));
+                eprintln!("{failed}");
+                0
+            })
+        },
+        ..SOLUTION
+    },
+};
+
+/// 1 for everything: a script cannot tell it from the command's own code.
+pub const CHILD_EXITS_WITH_1: Mistake<Answers> = Mistake {
+    name: "child_exits_with_1",
+    code: "run/wrong-failure-code",
+    answers: Answers {
+        start: |command| {
+            clone(ALL, || {
+                let _ = prepare().map(|()| execute(command));
+                1
+            })
+        },
+        ..SOLUTION
+    },
+};
+
+/// 127 for all that execve can say.
+pub const ALWAYS_127: Mistake<Answers> = Mistake {
+    name: "always_127",
+    code: "run/wrong-failure-code",
+    answers: Answers {
+        start: |command| {
+            clone(ALL, || match prepare() {
+                Ok(()) => {
+                    execute(command);
+                    127
+                }
+                Err(_) => 125,
+            })
+        },
+        ..SOLUTION
+    },
+};
+
+/// 125 is what docker says, but not for a command that is misspelt.
+pub const ALWAYS_125: Mistake<Answers> = Mistake {
+    name: "always_125",
+    code: "run/wrong-failure-code",
+    answers: Answers {
+        start: |command| {
+            clone(ALL, || {
+                let _ = prepare().map(|()| execute(command));
+                125
+            })
+        },
+        ..SOLUTION
+    },
+};

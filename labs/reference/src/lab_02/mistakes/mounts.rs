@@ -1,0 +1,96 @@
+//! What is mounted, and where it shows.
+
+use lab_02_grader::Answers;
+use nix::mount::MsFlags;
+use nix::sched::{CloneFlags, unshare};
+
+use crate::catalogue::Mistake;
+use crate::lab_02::SOLUTION;
+use crate::lab_02::steps::{ALL, PRIVATE, SAFE, execute, mount_proc, prepare, propagate, start};
+
+/// Works on a host without systemd; elsewhere the host's /proc is covered.
+pub const NOTHING_MADE_PRIVATE: Mistake<Answers> = Mistake {
+    name: "nothing_made_private",
+    code: "run/propagation-left-shared",
+    answers: Answers {
+        start: |command| start(ALL, || mount_proc(SAFE), || execute(command)),
+        ..SOLUTION
+    },
+};
+
+/// The blog's own first version: `/` is private, /proc and /tmp are not.
+pub const PRIVATE_WITHOUT_REC: Mistake<Answers> = Mistake {
+    name: "private_without_rec",
+    code: "run/private-not-recursive",
+    answers: Answers {
+        start: |command| {
+            let prepare = || propagate(MsFlags::MS_PRIVATE).and_then(|()| mount_proc(SAFE));
+            start(ALL, prepare, || execute(command))
+        },
+        ..SOLUTION
+    },
+};
+
+/// Both calls are there: the first one has reached the host before the second.
+pub const PRIVATE_AFTER_PROC: Mistake<Answers> = Mistake {
+    name: "private_after_proc",
+    code: "run/private-too-late",
+    answers: Answers {
+        start: |command| {
+            let prepare = || mount_proc(SAFE).and_then(|()| propagate(PRIVATE));
+            start(ALL, prepare, || execute(command))
+        },
+        ..SOLUTION
+    },
+};
+
+/// What runc does, for images that want the host's later mounts: a USB stick
+/// that is plugged in shows in the container, and keeps busy.
+pub const SLAVE_MOUNTS: Mistake<Answers> = Mistake {
+    name: "slave_mounts",
+    code: "run/slave-not-private",
+    answers: Answers {
+        start: |command| {
+            let slave = MsFlags::MS_SLAVE.union(MsFlags::MS_REC);
+            start(ALL, || propagate(slave).and_then(|()| mount_proc(SAFE)), || execute(command))
+        },
+        ..SOLUTION
+    },
+};
+
+/// /proc is mounted by a process that is not in the new PID namespace.
+pub const PROC_MOUNTED_BY_THE_CALLER: Mistake<Answers> = Mistake {
+    name: "proc_mounted_by_the_caller",
+    code: "run/proc-before-pid-namespace",
+    answers: Answers {
+        start: |command| {
+            unshare(CloneFlags::CLONE_NEWNS)?;
+            prepare()?;
+            start(ALL, || propagate(PRIVATE), || execute(command))
+        },
+        ..SOLUTION
+    },
+};
+
+/// A new PID namespace is thought to bring its /proc along.
+pub const PROC_NOT_MOUNTED: Mistake<Answers> = Mistake {
+    name: "proc_not_mounted",
+    code: "run/proc-not-mounted",
+    answers: Answers {
+        start: |command| start(ALL, || propagate(PRIVATE), || execute(command)),
+        ..SOLUTION
+    },
+};
+
+/// mount -t proc proc /proc, as every tutorial has it.
+pub const PROC_WITHOUT_FLAGS: Mistake<Answers> = Mistake {
+    name: "proc_without_flags",
+    code: "run/proc-without-flags",
+    answers: Answers {
+        start: |command| {
+            let prepare = || propagate(PRIVATE).and_then(|()| mount_proc(MsFlags::empty()));
+            start(ALL, prepare, || execute(command))
+        },
+        ..SOLUTION
+    },
+};

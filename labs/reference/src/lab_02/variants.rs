@@ -1,0 +1,112 @@
+//! Right answers of another kind, and wrong ones that no rule foresees.
+
+use std::ffi::CString;
+use std::os::unix::ffi::OsStrExt;
+
+use lab_02_grader::Answers;
+use nix::mount::MsFlags;
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::signal::Signal;
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
+use nix::unistd::{execvpe, sethostname};
+
+use super::steps::{ALL, PRIVATE, SAFE, execute, mount_proc, prepare, propagate, start};
+use super::{SOLUTION, solution};
+use crate::catalogue::Variant;
+
+/// What keeps every promise in other ways than the solution.
+pub static RIGHT: &[Variant<Answers>] = &[
+    // Only the PID namespace must be there from the beginning.
+    Variant {
+        name: "child_unshares_the_rest",
+        answers: Answers {
+            start: |command| {
+                let rest = ALL.difference(CloneFlags::CLONE_NEWPID);
+                let prepare = || unshare(rest).and_then(|()| prepare());
+                start(CloneFlags::CLONE_NEWPID, prepare, || execute(command))
+            },
+            ..SOLUTION
+        },
+    },
+    // As runc: slave first, so that an umount of the host's is no surprise.
+    Variant {
+        name: "slave_then_private",
+        answers: Answers {
+            start: |command| {
+                let prepare = || {
+                    propagate(MsFlags::MS_SLAVE | MsFlags::MS_REC)?;
+                    propagate(PRIVATE)?;
+                    mount_proc(SAFE)
+                };
+                start(ALL, prepare, || execute(command))
+            },
+            ..SOLUTION
+        },
+    },
+    // Private, and no bind mount can be made of it either.
+    Variant {
+        name: "unbindable_mounts",
+        answers: Answers {
+            start: |command| {
+                let unbindable = MsFlags::MS_UNBINDABLE | MsFlags::MS_REC;
+                let prepare = || propagate(unbindable).and_then(|()| mount_proc(SAFE));
+                start(ALL, prepare, || execute(command))
+            },
+            ..SOLUTION
+        },
+    },
+    // One namespace more, a host name, and the environment by hand.
+    Variant {
+        name: "more_than_was_asked_for",
+        answers: Answers {
+            start: |command| {
+                let prepare = || prepare().and_then(|()| sethostname("mydocker"));
+                start(ALL | CloneFlags::CLONE_NEWCGROUP, prepare, || {
+                    let variables = std::env::vars_os().map(|(name, value)| {
+                        CString::new([name.as_bytes(), b"=", value.as_bytes()].concat())
+                    });
+                    let environment: Vec<CString> = variables.flatten().collect();
+                    let Err(errno) = execvpe(&command[0], command, &environment);
+                    errno
+                })
+            },
+            ..SOLUTION
+        },
+    },
+    Variant {
+        name: "waitid",
+        answers: Answers {
+            wait: |pid| Ok(solution::exit_code(waitid(Id::Pid(pid), WaitPidFlag::WEXITED)?)),
+            ..SOLUTION
+        },
+    },
+];
+
+/// What breaks promises in ways that no rule foresees.
+pub static UNFORESEEN: &[Variant<Answers>] = &[
+    Variant {
+        name: "arguments_reversed",
+        answers: Answers {
+            start: |command| {
+                let mut words = command.to_vec();
+                words[1..].reverse();
+                solution::start(&words)
+            },
+            ..SOLUTION
+        },
+    },
+    Variant {
+        name: "wait_adds_one",
+        answers: Answers { wait: |pid| Ok(solution::wait(pid)? + 1), ..SOLUTION },
+    },
+    Variant {
+        name: "signals_counted_from_the_end",
+        answers: Answers {
+            exit_code: |status| match status {
+                WaitStatus::Signaled(_, signal, _) => 128 + Signal::SIGSYS as i32 - signal as i32,
+                other => solution::exit_code(other),
+            },
+            ..SOLUTION
+        },
+    },
+];
