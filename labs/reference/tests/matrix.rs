@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use lab_reference::catalogue::{Catalogue, Mistake, Variant};
-use lab_reference::{lab_01, lab_02, lab_05, lab_06, lab_07, lab_08};
+use lab_reference::{lab_01, lab_02, lab_04, lab_05, lab_06, lab_07, lab_08};
 use labkit::exam;
 use labkit::language::Language;
 use labkit::look::Look;
@@ -21,6 +21,7 @@ fn main() -> ExitCode {
         return exam::tell(match lab {
             "lab_01" => lab_01::CATALOGUE.examine(answer, promise),
             "lab_02" => lab_02::CATALOGUE.examine(answer, promise),
+            "lab_04" => lab_04::CATALOGUE.examine(answer, promise),
             "lab_05" => lab_05::CATALOGUE.examine(answer, promise),
             "lab_06" => lab_06::CATALOGUE.examine(answer, promise),
             "lab_07" => lab_07::CATALOGUE.examine(answer, promise),
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
     let mut trials = Vec::new();
     trials.extend(trials_of("lab_01", &lab_01::CATALOGUE));
     trials.extend(trials_of("lab_02", &lab_02::CATALOGUE));
+    trials.extend(trials_of("lab_04", &lab_04::CATALOGUE));
     trials.extend(trials_of("lab_05", &lab_05::CATALOGUE));
     trials.extend(trials_of("lab_06", &lab_06::CATALOGUE));
     trials.extend(trials_of("lab_07", &lab_07::CATALOGUE));

@@ -1,0 +1,33 @@
+//! Lab 04.
+
+pub mod mistakes;
+pub mod solution;
+pub mod starter;
+pub mod variants;
+
+use lab_04_grader::{Answers, EXAM};
+
+use crate::catalogue::Catalogue;
+
+/// What keeps every promise.
+pub const SOLUTION: Answers = Answers {
+    send_command: solution::send_command,
+    receive_command: solution::receive_command,
+    merge_environment: solution::merge_environment,
+    close_descriptors: solution::close_descriptors,
+};
+
+/// All answers.
+pub static CATALOGUE: Catalogue<Answers> = Catalogue {
+    exam: &EXAM,
+    starter: Answers {
+        send_command: starter::send_command,
+        receive_command: starter::receive_command,
+        merge_environment: starter::merge_environment,
+        close_descriptors: starter::close_descriptors,
+    },
+    solution: SOLUTION,
+    mistakes: mistakes::MISTAKES,
+    also_right: variants::RIGHT,
+    unforeseen: variants::UNFORESEEN,
+};

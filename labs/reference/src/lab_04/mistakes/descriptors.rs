@@ -1,0 +1,160 @@
+//! What people get wrong in close_descriptors.
+
+use std::fs;
+use std::io;
+use std::os::fd::RawFd;
+
+use lab_04_grader::Answers;
+use nix::errno::Errno;
+use nix::unistd::{SysconfVar, close, sysconf};
+
+use crate::catalogue::Mistake;
+use crate::lab_04::SOLUTION;
+
+/// What is open, and where it leads; of these the folder that was read for it is
+/// closed already.
+fn open() -> io::Result<Vec<(RawFd, String)>> {
+    let mut all = Vec::new();
+    for entry in fs::read_dir("/proc/self/fd")? {
+        let entry = entry?;
+        let number = entry.file_name().to_string_lossy().parse().expect("a number");
+        all.push((number, fs::read_link(entry.path())?.to_string_lossy().into_owned()));
+    }
+    Ok(all)
+}
+
+/// "Nobody has more than ten files open": fchdir(57) still leads to the host.
+pub const THREE_TO_TEN: Mistake<Answers> = Mistake {
+    name: "three_to_ten",
+    code: "pipe-env/only-low-numbers",
+    answers: Answers {
+        close_descriptors: || {
+            for number in 3..=10 {
+                let _ = close(number);
+            }
+            Ok(())
+        },
+        ..SOLUTION
+    },
+};
+
+/// Counts what is open and takes the count for the highest number.
+pub const AS_MANY_AS_THERE_ARE: Mistake<Answers> = Mistake {
+    name: "as_many_as_there_are",
+    code: "pipe-env/only-low-numbers",
+    answers: Answers {
+        close_descriptors: || {
+            let count = open()?.len() as RawFd;
+            for number in 3..count {
+                let _ = close(number);
+            }
+            Ok(())
+        },
+        ..SOLUTION
+    },
+};
+
+/// sysconf(_SC_OPEN_MAX) is what may be opened now; what was opened before stays.
+pub const UP_TO_THE_LIMIT: Mistake<Answers> = Mistake {
+    name: "up_to_the_limit",
+    code: "pipe-env/only-below-the-limit",
+    answers: Answers {
+        close_descriptors: || {
+            let limit = sysconf(SysconfVar::OPEN_MAX)?.unwrap_or(1024);
+            for number in 3..limit as RawFd {
+                let _ = close(number);
+            }
+            Ok(())
+        },
+        ..SOLUTION
+    },
+};
+
+/// Goes on while there is something to close: the first number that is free ends
+/// it.
+pub const UNTIL_NONE_IS_OPEN: Mistake<Answers> = Mistake {
+    name: "until_none_is_open",
+    code: "pipe-env/stops-at-the-first-gap",
+    answers: Answers {
+        close_descriptors: || {
+            let mut number = 3;
+            while close(number).is_ok() {
+                number += 1;
+            }
+            Ok(())
+        },
+        ..SOLUTION
+    },
+};
+
+/// A `?` behind each close: a number that is free is no failure here.
+pub const EACH_MUST_BE_OPEN: Mistake<Answers> = Mistake {
+    name: "each_must_be_open",
+    code: "pipe-env/ebadf-taken-for-a-failure",
+    answers: Answers {
+        close_descriptors: || {
+            for number in 3..1024 {
+                close(number)?;
+            }
+            Ok(())
+        },
+        ..SOLUTION
+    },
+};
+
+/// The folder /proc/self/fd is open while it is read, and lists itself; by the time
+/// of the close it is closed.
+pub const ITS_OWN_FOLDER: Mistake<Answers> = Mistake {
+    name: "its_own_folder",
+    code: "pipe-env/ebadf-taken-for-a-failure",
+    answers: Answers {
+        close_descriptors: || {
+            for (number, _) in open()?.into_iter().filter(|(number, _)| *number > 2) {
+                close(number)?;
+            }
+            Ok(())
+        },
+        ..SOLUTION
+    },
+};
+
+/// From 0: the command has no terminal, and the first file that it opens becomes
+/// its standard input.
+pub const ALL_OF_THEM: Mistake<Answers> = Mistake {
+    name: "all_of_them",
+    code: "pipe-env/standard-descriptors-closed",
+    answers: Answers {
+        close_descriptors: || {
+            for (number, _) in open()? {
+                match close(number) {
+                    Ok(()) | Err(Errno::EBADF) => {}
+                    Err(errno) => return Err(errno.into()),
+                }
+            }
+            Ok(())
+        },
+        ..SOLUTION
+    },
+};
+
+/// Closes what it has made itself, and forgets what the caller had open.
+pub const ONLY_PIPES: Mistake<Answers> = Mistake {
+    name: "only_pipes",
+    code: "pipe-env/only-what-it-knows",
+    answers: Answers {
+        close_descriptors: || {
+            for (number, _) in open()?.into_iter().filter(|(_, link)| link.starts_with("pipe:")) {
+                let _ = close(number);
+            }
+            Ok(())
+        },
+        ..SOLUTION
+    },
+};
+
+/// Relies on close-on-exec, which only what it has opened itself has.
+pub const NONE_CLOSED: Mistake<Answers> = Mistake {
+    name: "none_closed",
+    code: "answer/did-nothing",
+    answers: Answers { close_descriptors: || Ok(()), ..SOLUTION },
+};

@@ -1,0 +1,168 @@
+//! What people get wrong in receive_command, with the solution's send_command.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+
+use lab_04_grader::Answers;
+use nix::unistd::read;
+
+use crate::catalogue::Mistake;
+use crate::lab_04::{SOLUTION, solution};
+
+/// The arguments of a whole message.
+fn parse(message: &[u8]) -> io::Result<Vec<OsString>> {
+    let fields: Vec<&[u8]> = message.split(|byte| *byte == 0).collect();
+    match fields.as_slice() {
+        [count, arguments @ .., b""] if arguments.len().to_string().as_bytes() == *count => {
+            Ok(arguments.iter().map(|it| OsString::from_vec(it.to_vec())).collect())
+        }
+        _ => Err(io::ErrorKind::UnexpectedEof.into()),
+    }
+}
+
+/// The reader holds a write end itself, and waits for itself to write.
+pub const WRITE_END_LEFT_OPEN: Mistake<Answers> = Mistake {
+    name: "write_end_left_open",
+    code: "pipe-env/write-end-open-in-container",
+    answers: Answers {
+        receive_command: |read_end, _write_end| {
+            let mut message = Vec::new();
+            File::from(read_end).read_to_end(&mut message)?;
+            parse(&message)
+        },
+        ..SOLUTION
+    },
+};
+
+/// One read(2) returns what is there by then, and at most what the buffer holds.
+pub const READ_ONCE: Mistake<Answers> = Mistake {
+    name: "read_once",
+    code: "pipe-env/read-once",
+    answers: Answers {
+        receive_command: |read_end, write_end| {
+            drop(write_end);
+            let mut buffer = vec![0; 64 * 1024];
+            let length = File::from(read_end).read(&mut buffer)?;
+            parse(&buffer[..length])
+        },
+        ..SOLUTION
+    },
+};
+
+/// Nobody types commands that are longer than a page.
+pub const ONE_PAGE: Mistake<Answers> = Mistake {
+    name: "one_page",
+    code: "pipe-env/fixed-size-buffer",
+    answers: Answers {
+        receive_command: |read_end, write_end| {
+            drop(write_end);
+            let mut message = Vec::new();
+            File::from(read_end).take(4096).read_to_end(&mut message)?;
+            parse(&message)
+        },
+        ..SOLUTION
+    },
+};
+
+/// A loop over read(2) that takes EINTR for a failure.
+pub const READ_UNTIL_A_SIGNAL: Mistake<Answers> = Mistake {
+    name: "read_until_a_signal",
+    code: "pipe-env/interrupted-call",
+    answers: Answers {
+        receive_command: |read_end, write_end| {
+            drop(write_end);
+            let mut message = Vec::new();
+            let mut buffer = [0; 4096];
+            loop {
+                match read(&read_end, &mut buffer)? {
+                    0 => return parse(&message),
+                    length => message.extend(&buffer[..length]),
+                }
+            }
+        },
+        ..SOLUTION
+    },
+};
+
+/// An argument becomes a String, whatever it takes: names of old files change.
+pub const LOSSY: Mistake<Answers> = Mistake {
+    name: "lossy",
+    code: "pipe-env/lossy-utf8",
+    answers: Answers {
+        receive_command: |read_end, write_end| {
+            let command = solution::receive_command(read_end, write_end)?;
+            Ok(command.iter().map(|it| it.to_string_lossy().into_owned().into()).collect())
+        },
+        ..SOLUTION
+    },
+};
+
+/// read_to_string, as for a text.
+pub const STRICT_UTF8: Mistake<Answers> = Mistake {
+    name: "strict_utf8",
+    code: "pipe-env/only-utf8",
+    answers: Answers {
+        receive_command: |read_end, write_end| {
+            drop(write_end);
+            let message = io::read_to_string(File::from(read_end))?;
+            parse(message.as_bytes())
+        },
+        ..SOLUTION
+    },
+};
+
+/// "" is nothing, so it goes: `test -n ""` is another question then.
+pub const EMPTY_ARGUMENTS_FILTERED: Mistake<Answers> = Mistake {
+    name: "empty_arguments_filtered",
+    code: "pipe-env/empty-argument-dropped",
+    answers: Answers {
+        receive_command: |read_end, write_end| {
+            let mut command = solution::receive_command(read_end, write_end)?;
+            command.retain(|argument| !argument.as_bytes().is_empty());
+            Ok(command)
+        },
+        ..SOLUTION
+    },
+};
+
+/// Takes the NUL for what stands between two arguments: after the last one there
+/// seems to be another.
+pub const SPLIT_AFTER_THE_LAST_NUL: Mistake<Answers> = Mistake {
+    name: "split_after_the_last_nul",
+    code: "pipe-env/empty-argument-added",
+    answers: Answers {
+        receive_command: |read_end, write_end| {
+            let mut command = solution::receive_command(read_end, write_end)?;
+            command.push(OsString::new());
+            Ok(command)
+        },
+        ..SOLUTION
+    },
+};
+
+/// Sees a message that was cut off, but not that there is none at all.
+pub const NO_MESSAGE_IS_NO_COMMAND: Mistake<Answers> = Mistake {
+    name: "no_message_is_no_command",
+    code: "pipe-env/empty-pipe-accepted",
+    answers: Answers {
+        receive_command: |read_end, write_end| {
+            drop(write_end);
+            let mut message = Vec::new();
+            File::from(read_end).read_to_end(&mut message)?;
+            if message.is_empty() {
+                return Ok(Vec::new());
+            }
+            parse(&message)
+        },
+        ..SOLUTION
+    },
+};
+
+/// An empty list to see what the tests say.
+pub const NOTHING_RECEIVED: Mistake<Answers> = Mistake {
+    name: "nothing_received",
+    code: "answer/did-nothing",
+    answers: Answers { receive_command: |_, _| Ok(Vec::new()), ..SOLUTION },
+};
