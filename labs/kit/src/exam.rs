@@ -97,6 +97,7 @@ impl<A> Exam<A> {
         grade_in_sandbox(seal, groups, guarded, |host| {
             let check = AssertUnwindSafe(|| (promise.check)(answers, host));
             let outcome = panic::catch_unwind(check).unwrap_or_else(|panic| Err(confused(&*panic)));
+            let outcome = outcome.map_err(|finding| finding.or_printed(host.printed()));
             judge(host.harm(), outcome)
         })
     }

@@ -1,5 +1,6 @@
 //! The host that an answer sees, and the witness who stands on it.
 
+use std::cell::RefCell;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -21,6 +22,8 @@ use crate::verdict::{Evidence, Finding, Whose};
 #[derive(Debug)]
 pub struct Host {
     ground: Ground,
+    /// What the answer has printed in the last call.
+    printed: RefCell<String>,
     /// Files of somebody who uses this host: they must stay.
     precious: Canary,
     /// The lab's own files, as a copy.
@@ -87,6 +90,7 @@ impl Host {
         Ok(Host {
             precious: Canary::new(folder.join("home"))?,
             guarded: guarded.map(Canary::watch).transpose()?,
+            printed: RefCell::default(),
             ground: Ground { scratch: folder, processes_outside, proc: Proc::open()? },
         })
     }
@@ -136,6 +140,7 @@ impl Host {
         let before = self.mount_table();
         let ended = supervised::call(&self.ground, function, namespaces, Kill::Never, body)?;
         let (returned, looked) = ended.expect("it was not killed");
+        self.printed.replace(looked.printed.clone());
         Ok(Seen {
             returned,
             mounts_before: looked.mounts_before,
@@ -163,6 +168,11 @@ impl Host {
     ) -> Result<bool, Finding> {
         let ended = supervised::call(&self.ground, function, namespaces, Kill::AtCall(nth), body)?;
         Ok(ended.is_none())
+    }
+
+    /// What the answer has printed in the last call that came to its end.
+    pub fn printed(&self) -> String {
+        self.printed.borrow().clone()
     }
 
     /// What an answer did to the host that outranks all else.

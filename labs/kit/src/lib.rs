@@ -23,6 +23,7 @@ pub mod look;
 pub mod need;
 pub mod proc;
 pub mod record;
+pub mod refuse;
 pub mod report;
 pub mod sandbox;
 pub mod supervised;

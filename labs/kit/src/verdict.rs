@@ -109,9 +109,17 @@ impl Finding {
         self
     }
 
-    /// Adds evidence after that which is there.
+    /// Adds evidence after that which is there; what was as it should be is none.
     pub fn with(mut self, evidence: impl IntoIterator<Item = Evidence>) -> Finding {
-        self.evidence.extend(evidence);
+        self.evidence.extend(evidence.into_iter().filter(Evidence::says_something));
+        self
+    }
+
+    /// Says what the answer printed, if that is not yet known.
+    pub fn or_printed(mut self, printed: String) -> Finding {
+        if self.printed.is_empty() {
+            self.printed = printed;
+        }
         self
     }
 }
@@ -123,6 +131,15 @@ impl Evidence {
             what: what.to_string(),
             expected: expected.to_string(),
             seen: seen.to_string(),
+        }
+    }
+
+    /// Whether anything was other than promised.
+    fn says_something(&self) -> bool {
+        match self {
+            Evidence::Differs { expected, seen, .. } => expected != seen,
+            Evidence::MountTable { whose: Whose::Host, changes } => !changes.is_empty(),
+            Evidence::MountTable { .. } | Evidence::Tree { .. } => true,
         }
     }
 

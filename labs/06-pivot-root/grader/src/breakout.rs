@@ -1,8 +1,10 @@
-//! The classic way out of a chroot.
+//! Ways out of a root that is none.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 
+use nix::mount::{MntFlags, umount2};
+use nix::sched::{CloneFlags, setns};
 use nix::unistd::{chdir, chroot};
 
 /// How many folders deep a root directory may lie.
@@ -21,4 +23,12 @@ pub fn break_out() -> io::Result<()> {
         chdir("..")?;
     }
     Ok(chroot(".")?)
+}
+
+/// Takes the root away if it only covers the old one, and enters the own mount
+/// namespace anew: that leads to whatever is its root then. The root of a mount
+/// namespace cannot be unmounted. See setns(2).
+pub fn uncover(mount_namespace: &File) -> io::Result<()> {
+    umount2("/", MntFlags::MNT_DETACH)?;
+    Ok(setns(mount_namespace, CloneFlags::CLONE_NEWNS)?)
 }

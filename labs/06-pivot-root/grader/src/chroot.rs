@@ -5,7 +5,10 @@ use std::path::PathBuf;
 
 use labkit::describe::{Failure, result};
 use labkit::host::{Host, Seen};
+use labkit::refuse::refuse;
 use labkit::verdict::{Evidence, Finding, require};
+use nix::errno::Errno;
+use nix::libc::SYS_chroot;
 use nix::sched::CloneFlags;
 use nix::unistd::{chdir, chroot};
 use serde::{Deserialize, Serialize};
@@ -64,6 +67,26 @@ pub fn working_directory(answers: &Answers, host: &Host) -> Result<(), Finding> 
     require(kept, || vec![cwd], || diagnose(&seen), UNFORESEEN)
 }
 
+pub fn failure(answers: &Answers, host: &Host) -> Result<(), Finding> {
+    let new_root = host.busybox("refused");
+    let function = "enter_with_chroot";
+    let seen = host.call(function, CloneFlags::empty(), || {
+        refuse(SYS_chroot, Errno::EPERM).expect("the kernel has seccomp");
+        (answers.enter_with_chroot)(&new_root).map_err(Failure::from)
+    })?;
+    let evidence = || {
+        let call = format!("{function}(new_root) while chroot(2) fails with EPERM");
+        vec![Evidence::differs(call, "Err", result(&seen.returned))]
+    };
+    // An answer that calls no chroot at all has no error of it to ignore.
+    let diagnosis = || match enter(answers, host) {
+        Ok((seen, _)) => diagnose(&seen)
+            .or_else(|| Some(Finding::new("pivot-root/error-ignored").word("function", function))),
+        Err(finding) => Some(finding),
+    };
+    require(seen.returned.is_err(), evidence, diagnosis, UNFORESEEN)
+}
+
 /// What the process finds after break_out_of_chroot.
 #[derive(Serialize, Deserialize)]
 struct BrokenOut {
@@ -107,10 +130,6 @@ pub fn breakout(answers: &Answers, host: &Host) -> Result<(), Finding> {
             );
         } else if found.relative {
             "pivot-root/breakout-not-finished"
-        } else if seen.root == new_root && seen.cwd == new_root {
-            return Some(
-                Finding::new("answer/did-nothing").word("function", "break_out_of_chroot"),
-            );
         } else if !seen.root.starts_with(&new_root) {
             "pivot-root/breakout-stops-half-way"
         } else {

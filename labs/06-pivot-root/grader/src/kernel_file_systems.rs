@@ -8,8 +8,11 @@ use std::path::{Path, PathBuf};
 
 use labkit::describe::{Failure, result, tree};
 use labkit::host::{Host, Seen};
+use labkit::refuse::refuse;
 use labkit::verdict::{Evidence, Finding, require};
-use mydocker::mountinfo::Mount;
+use mydocker::mountinfo::{Change, Mount};
+use nix::errno::Errno;
+use nix::libc::SYS_mount;
 use nix::mount::{MsFlags, mount};
 use nix::sched::CloneFlags;
 use nix::sys::stat::{major, minor};
@@ -103,52 +106,53 @@ impl Facts {
         self.seen.mounts.at(&self.new_root.join(name))
     }
 
+    /// What is wrong with all of it.
     fn diagnose(&self) -> Option<Finding> {
-        let mounted = self.mounted();
-        let code = |code: &str| Some(Finding::new(format!("pivot-root/{code}")));
         if self.image_before != self.image_after {
             return code("dev-on-the-image");
         }
-        if let Err(failure) = &mounted.returned {
+        if let Err(failure) = &self.mounted().returned {
             let finding = Finding::new("answer/returned-error");
             return Some(finding.word("function", FUNCTION).word("error", failure));
         }
-        if self.seen.container_changes().iter().all(|change| {
-            // What the grader itself made private.
-            matches!(change, mydocker::mountinfo::Change::Remounted { .. })
-        }) {
+        // What was remounted, the grader itself has made private.
+        let changes = self.seen.container_changes();
+        if changes.iter().all(|change| matches!(change, Change::Remounted { .. })) {
             return Some(Finding::new("answer/did-nothing").word("function", FUNCTION));
         }
-        let has = |mount: Option<&Mount>, option: &str| {
-            mount.is_some_and(|mount| mount.options.split(',').any(|it| it == option))
-        };
-        let proc = self.mount_at("proc");
-        if proc.is_none_or(|mount| mount.fs_type != "proc") {
+        None
+    }
+
+    /// What is wrong with /proc.
+    fn diagnose_proc(&self) -> Option<Finding> {
+        let mounted = self.mounted();
+        let has = |mount: &Mount, option: &str| mount.options.split(',').any(|it| it == option);
+        let Some(proc) = self.mount_at("proc").filter(|mount| mount.fs_type == "proc") else {
             return code("proc-not-mounted");
-        }
+        };
         if mounted.proc_self != Ok(PathBuf::from("1")) {
             return code("proc-of-the-host");
         }
         if !["nosuid", "nodev", "noexec"].iter().all(|option| has(proc, option)) {
             return code("proc-without-flags");
         }
-        let sys = self.mount_at("proc/sys");
-        if sys.is_some() && !mounted.proc_sys_is_read_only {
-            return code("read-only-bind-in-one-call");
+        if mounted.proc_sys_is_read_only {
+            return None;
         }
-        if !mounted.proc_sys_is_read_only {
-            return code("proc-sys-writable");
+        match self.mount_at("proc/sys") {
+            Some(_) => code("read-only-bind-in-one-call"),
+            None => code("proc-sys-writable"),
         }
-        let dev = self.mount_at("dev");
-        if dev.is_some_and(|mount| mount.fs_type == "devtmpfs")
-            || dev.is_some_and(|mount| mount.root != Path::new("/"))
-            || dev.is_some_and(|mount| {
-                self.seen.host_before.mounts.iter().any(|it| it.device == mount.device)
-            })
-        {
+    }
+
+    /// What is wrong with /dev.
+    fn diagnose_dev(&self) -> Option<Finding> {
+        let mounted = self.mounted();
+        let Some(dev) = self.mount_at("dev") else { return code("dev-not-mounted") };
+        if self.is_hosts(dev) {
             return code("dev-of-the-host");
         }
-        if dev.is_none_or(|mount| mount.fs_type != "tmpfs") {
+        if dev.fs_type != "tmpfs" {
             return code("dev-not-mounted");
         }
         let kinds: Vec<&str> = mounted.devices.values().map(String::as_str).collect();
@@ -164,7 +168,17 @@ impl Facts {
         None
     }
 
-    fn require(&self, kept: bool, evidence: Vec<Evidence>) -> Result<(), Finding> {
+    /// Whether a mount shows a file system that the host has mounted too.
+    fn is_hosts(&self, mount: &Mount) -> bool {
+        self.seen.host_before.mounts.iter().any(|it| it.device == mount.device)
+    }
+
+    fn require(
+        &self,
+        kept: bool,
+        evidence: Vec<Evidence>,
+        diagnosis: fn(&Facts) -> Option<Finding>,
+    ) -> Result<(), Finding> {
         let kept = kept && self.mounted().returned.is_ok();
         let all = || {
             let mut all = evidence;
@@ -175,7 +189,7 @@ impl Facts {
             all.push(self.seen.mounts_drawn(&self.new_root));
             all
         };
-        require(kept, all, || self.diagnose(), UNFORESEEN)
+        require(kept, all, || self.diagnose().or_else(|| diagnosis(self)), UNFORESEEN)
     }
 }
 
@@ -186,7 +200,7 @@ pub fn proc_is_fresh(answers: &Answers, host: &Host) -> Result<(), Finding> {
         Err(failure) => failure.to_string(),
     };
     let evidence = Evidence::differs("readlink(\"new_root/proc/self\") by PID 1", "1", &seen);
-    facts.require(seen == "1", vec![evidence])
+    facts.require(seen == "1", vec![evidence], Facts::diagnose_proc)
 }
 
 pub fn proc_flags(answers: &Answers, host: &Host) -> Result<(), Finding> {
@@ -195,25 +209,25 @@ pub fn proc_flags(answers: &Answers, host: &Host) -> Result<(), Finding> {
     let has = |name: &str| options.split(',').any(|option| option == name);
     let kept = has("nosuid") && has("nodev") && has("noexec");
     let what = "the options of new_root/proc";
-    facts.require(kept, vec![Evidence::differs(what, "nosuid,nodev,noexec", options)])
+    let evidence = Evidence::differs(what, "nosuid,nodev,noexec", options);
+    facts.require(kept, vec![evidence], Facts::diagnose_proc)
 }
 
 pub fn proc_sys_is_read_only(answers: &Answers, host: &Host) -> Result<(), Finding> {
     let facts = observe(answers, host)?;
     let kept = facts.mounted().proc_sys_is_read_only;
     let what = "statvfs(\"new_root/proc/sys\")";
-    facts.require(kept, vec![Evidence::differs(what, "ST_RDONLY", "-")])
+    let seen = if kept { "ST_RDONLY" } else { "it can be written to" };
+    facts.require(kept, vec![Evidence::differs(what, "ST_RDONLY", seen)], Facts::diagnose_proc)
 }
 
 pub fn dev_is_a_tmpfs(answers: &Answers, host: &Host) -> Result<(), Finding> {
     let facts = observe(answers, host)?;
     let dev = facts.mount_at("dev");
-    let is_own = dev.is_some_and(|mount| {
-        let hosts = &facts.seen.host_before.mounts;
-        mount.fs_type == "tmpfs" && hosts.iter().all(|it| it.device != mount.device)
-    });
-    let seen = dev.map_or("-", |mount| mount.fs_type.as_str());
-    facts.require(is_own, vec![Evidence::differs("new_root/dev", "a tmpfs of its own", seen)])
+    let is_own = dev.is_some_and(|mount| mount.fs_type == "tmpfs" && !facts.is_hosts(mount));
+    let seen = dev.map_or("nothing is mounted there", |mount| mount.fs_type.as_str());
+    let evidence = Evidence::differs("new_root/dev", "a tmpfs of its own", seen);
+    facts.require(is_own, vec![evidence], Facts::diagnose_dev)
 }
 
 pub fn devices(answers: &Answers, host: &Host) -> Result<(), Finding> {
@@ -230,7 +244,7 @@ pub fn devices(answers: &Answers, host: &Host) -> Result<(), Finding> {
         let what = "read from new_root/dev/zero, write to new_root/dev/null";
         evidence.push(Evidence::differs(what, "Ok", result(&mounted.used)));
     }
-    facts.require(evidence.is_empty(), evidence)
+    facts.require(evidence.is_empty(), evidence, Facts::diagnose_dev)
 }
 
 pub fn image_stays(answers: &Answers, host: &Host) -> Result<(), Finding> {
@@ -239,5 +253,31 @@ pub fn image_stays(answers: &Answers, host: &Host) -> Result<(), Finding> {
     let new: Vec<&str> = facts.image_after.lines().filter(|line| !before.contains(line)).collect();
     let kept = facts.image_before == facts.image_after;
     let what = "new_root without its mounts, entries that are new";
-    facts.require(kept, vec![Evidence::differs(what, "-", new.join(", "))])
+    facts.require(kept, vec![Evidence::differs(what, "none", new.join(", "))], |_| None)
+}
+
+pub fn failure(answers: &Answers, host: &Host) -> Result<(), Finding> {
+    let new_root = host.busybox("refused");
+    let seen = host.call(FUNCTION, CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWPID, || {
+        refuse(SYS_mount, Errno::EPERM).expect("the kernel has seccomp");
+        (answers.mount_kernel_file_systems)(&new_root).map_err(Failure::from)
+    })?;
+    let evidence = || {
+        let call = format!("{FUNCTION}(new_root) while mount(2) fails with EPERM");
+        vec![Evidence::differs(call, "Err", result(&seen.returned))]
+    };
+    // An answer that does nothing at all has no error to ignore.
+    let diagnosis = || match observe(answers, host) {
+        Ok(facts) => facts.diagnose().or_else(|| code("error-ignored").map(with_function)),
+        Err(finding) => Some(finding),
+    };
+    require(seen.returned.is_err(), evidence, diagnosis, UNFORESEEN)
+}
+
+fn code(code: &str) -> Option<Finding> {
+    Some(Finding::new(format!("pivot-root/{code}")))
+}
+
+fn with_function(finding: Finding) -> Finding {
+    finding.word("function", FUNCTION)
 }

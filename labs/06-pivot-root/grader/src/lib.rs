@@ -33,6 +33,7 @@ pub static EXAM: Exam<Answers> = Exam {
             needs: &[],
             check: chroot::working_directory,
         },
+        Promise { name: "a_failed_chroot_is_told", needs: &[], check: chroot::failure },
         Promise { name: "the_breakout_reaches_the_host", needs: &[], check: chroot::breakout },
         Promise { name: "new_root_is_the_root", needs: &[], check: pivot::root },
         Promise {
@@ -60,6 +61,7 @@ pub static EXAM: Exam<Answers> = Exam {
             needs: &[],
             check: kernel_file_systems::image_stays,
         },
+        Promise { name: "a_failed_mount_is_told", needs: &[], check: kernel_file_systems::failure },
     ],
 };
 

@@ -1,21 +1,27 @@
 //! enter_with_pivot_root.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::env;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use labkit::describe::{Failure, result};
 use labkit::host::{Host, Seen};
+use labkit::refuse::refuse;
 use labkit::verdict::{Evidence, Finding, Whose, require};
 use mydocker::mountinfo::{Change, Mount};
 use nix::errno::Errno;
+use nix::libc::{SYS_chdir, SYS_mount, SYS_pivot_root, SYS_umount2};
 use nix::sched::CloneFlags;
 use serde::{Deserialize, Serialize};
 
-use crate::breakout::break_out;
+use crate::breakout::{break_out, uncover};
 use crate::{Answers, UNFORESEEN};
 
 const FUNCTION: &str = "enter_with_pivot_root";
+
+/// What a call says of a file that no path leads to.
+const NOT_THERE: &str = "ENOENT (No such file or directory)";
 
 /// What the process finds after enter_with_pivot_root.
 #[derive(Serialize, Deserialize)]
@@ -27,8 +33,12 @@ struct Inside {
     host_by_absolute_path: Result<String, Failure>,
     /// Whether the host's file is found from the working directory.
     host_from_here: bool,
+    /// Its working directory. See getcwd(3).
+    working_directory: Result<PathBuf, Failure>,
     /// What it reads from that file after the breakout.
     host_after_breakout: Result<String, Failure>,
+    /// What it reads from that file after its root was taken away.
+    host_after_uncovering: Result<String, Failure>,
 }
 
 /// All that is known of one call.
@@ -56,19 +66,25 @@ fn enter(answers: &Answers, host: &Host, new_root: PathBuf) -> Result<Facts, Fin
     let host_file = host.precious().file();
     let before = names(&new_root);
     let seen = host.call(FUNCTION, CloneFlags::CLONE_NEWNS, || {
+        let mount_namespace = File::open("/proc/self/ns/mnt").expect("the sandbox has /proc");
         let returned = (answers.enter_with_pivot_root)(&new_root).map_err(Failure::from);
         let root_is_new = fs::exists("/etc/marker").unwrap_or(false);
         let host_by_absolute_path = fs::read_to_string(&host_file).map_err(Failure::from);
         let host_from_here = fs::exists("home/thesis.txt").unwrap_or(false);
+        let working_directory = env::current_dir().map_err(Failure::from);
         // Below the new root only: the host is not to be touched.
         let broke_out = if root_is_new { break_out() } else { Ok(()) };
-        let after = broke_out.and_then(|()| fs::read_to_string(&host_file));
+        let after_breakout = broke_out.and_then(|()| fs::read_to_string(&host_file));
+        let uncovered = if root_is_new { uncover(&mount_namespace) } else { Ok(()) };
+        let after_uncovering = uncovered.and_then(|()| fs::read_to_string(&host_file));
         Inside {
             returned,
             root_is_new,
             host_by_absolute_path,
             host_from_here,
-            host_after_breakout: after.map_err(Failure::from),
+            working_directory,
+            host_after_breakout: after_breakout.map_err(Failure::from),
+            host_after_uncovering: after_uncovering.map_err(Failure::from),
         }
     })?;
     let _ = fs::remove_dir(new_root.join("breakout"));
@@ -131,13 +147,16 @@ impl Facts {
             return Some(Finding::new("answer/did-nothing").word("function", FUNCTION));
         }
         if inside.host_by_absolute_path.is_ok() {
-            return code("error-ignored");
+            return code("error-ignored").map(|it| it.word("function", FUNCTION));
         }
         if inside.host_from_here {
             return code("working-directory-outside");
         }
         if inside.host_after_breakout.is_ok() {
             return code("chroot-instead");
+        }
+        if inside.host_after_uncovering.is_ok() {
+            return code("old-root-covered");
         }
         if !self.others().is_empty() {
             return code("old-root-still-mounted");
@@ -174,7 +193,7 @@ pub fn root(answers: &Answers, host: &Host) -> Result<(), Finding> {
     let root_is_new = facts.inside().root_is_new;
     facts.require(root_is_new, || {
         let marker = "lstat(\"/etc/marker\"), a file of new_root";
-        let mut evidence = vec![Evidence::differs(marker, "Ok", "ENOENT")];
+        let mut evidence = vec![Evidence::differs(marker, "Ok", NOT_THERE)];
         evidence.retain(|_| !root_is_new);
         evidence.push(Evidence::changes(Whose::Container, &facts.seen.container_changes()));
         evidence
@@ -183,9 +202,22 @@ pub fn root(answers: &Answers, host: &Host) -> Result<(), Finding> {
 
 pub fn working_directory(answers: &Answers, host: &Host) -> Result<(), Finding> {
     let facts = observe(answers, host)?;
-    facts.require(!facts.inside().host_from_here, || {
-        let what = "lstat(\"home/thesis.txt\"), a file of the host, from the working directory";
-        vec![Evidence::differs(what, "ENOENT (No such file or directory)", "Ok")]
+    let inside = facts.inside();
+    let is_root = inside.working_directory == Ok(PathBuf::from("/"));
+    facts.require(is_root && !inside.host_from_here, || {
+        let from_here = if inside.host_from_here { "Ok" } else { NOT_THERE };
+        let getcwd = match &inside.working_directory {
+            Ok(path) => path.display().to_string(),
+            Err(failure) => failure.to_string(),
+        };
+        vec![
+            Evidence::differs("getcwd()", "/", getcwd),
+            Evidence::differs(
+                "lstat(\"home/thesis.txt\"), a file of the host",
+                NOT_THERE,
+                from_here,
+            ),
+        ]
     })
 }
 
@@ -198,20 +230,25 @@ pub fn old_root(answers: &Answers, host: &Host) -> Result<(), Finding> {
     facts.require(kept, || {
         let read = format!("open({:?})", facts.host_file);
         let seen = result(&inside.host_by_absolute_path);
-        vec![
-            Evidence::differs(read, "ENOENT (No such file or directory)", seen),
-            facts.seen.mounts_drawn(Path::new("/")),
-        ]
+        vec![Evidence::differs(read, NOT_THERE, seen), facts.seen.mounts_drawn(Path::new("/"))]
     })
 }
 
 pub fn breakout(answers: &Answers, host: &Host) -> Result<(), Finding> {
     let facts = observe(answers, host)?;
-    let after = &facts.inside().host_after_breakout;
-    let kept = facts.inside().root_is_new && after.is_err();
+    let inside = facts.inside();
+    let ways = [
+        ("after the breakout", &inside.host_after_breakout),
+        ("after umount2(\"/\", MNT_DETACH)", &inside.host_after_uncovering),
+    ];
+    let kept = inside.root_is_new && ways.iter().all(|(_, read)| read.is_err());
     facts.require(kept, || {
-        let read = format!("open({:?}) after the breakout", facts.host_file);
-        vec![Evidence::differs(read, "ENOENT (No such file or directory)", result(after))]
+        let open = |way: &str| format!("open({:?}) {way}", facts.host_file);
+        let evidence = ways.map(|(way, read)| {
+            let seen = if read.is_ok() { "Ok" } else { NOT_THERE };
+            Evidence::differs(open(way), NOT_THERE, seen)
+        });
+        evidence.into()
     })
 }
 
@@ -237,13 +274,12 @@ pub fn second_time(answers: &Answers, host: &Host) -> Result<(), Finding> {
 }
 
 pub fn failure(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    let new_root = host.path("nothing");
+    let nothing = host.path("nothing");
     let seen = host.call(FUNCTION, CloneFlags::CLONE_NEWNS, || {
-        (answers.enter_with_pivot_root)(&new_root).map_err(Failure::from)
+        (answers.enter_with_pivot_root)(&nothing).map_err(Failure::from)
     })?;
-    let kept = seen.returned.is_err();
     let evidence = || {
-        let call = format!("{FUNCTION}({new_root:?}), where nothing is");
+        let call = format!("{FUNCTION}({nothing:?}), where nothing is");
         vec![Evidence::differs(call, "Err", result(&seen.returned))]
     };
     let did_nothing = seen.container_changes().is_empty();
@@ -251,5 +287,38 @@ pub fn failure(answers: &Answers, host: &Host) -> Result<(), Finding> {
         let code = if did_nothing { "answer/did-nothing" } else { "pivot-root/error-ignored" };
         Some(Finding::new(code).word("function", FUNCTION))
     };
-    require(kept, evidence, diagnosis, UNFORESEEN)
+    require(seen.returned.is_err(), evidence, diagnosis, UNFORESEEN)?;
+    // An answer that leaves a step out is not blamed for that here.
+    if observe(answers, host)?.diagnose().is_some() {
+        return Ok(());
+    }
+    let calls = [
+        ("mount", SYS_mount),
+        ("pivot_root", SYS_pivot_root),
+        ("umount2", SYS_umount2),
+        ("chdir", SYS_chdir),
+    ];
+    calls.into_iter().try_for_each(|(name, number)| refused(answers, host, name, number))
+}
+
+/// When one of its calls fails, the function says so; unless it is not needed.
+fn refused(answers: &Answers, host: &Host, name: &str, number: i64) -> Result<(), Finding> {
+    let new_root = host.busybox(name);
+    let host_file = host.precious().file();
+    let seen = host.call(FUNCTION, CloneFlags::CLONE_NEWNS, || {
+        refuse(number, Errno::EPERM).expect("the kernel has seccomp");
+        let returned = (answers.enter_with_pivot_root)(&new_root).map_err(Failure::from);
+        let host_is_near = [&host_file, Path::new("home/thesis.txt")]
+            .iter()
+            .any(|path| fs::exists(path).unwrap_or(false));
+        (returned, host_is_near)
+    })?;
+    let (returned, host_is_near) = &seen.returned;
+    let is_done = !host_is_near && seen.mounts.mounts.len() == 1;
+    let evidence = || {
+        let call = format!("{FUNCTION}(new_root) while {name}(2) fails with EPERM");
+        vec![Evidence::differs(call, "Err", result(returned))]
+    };
+    let diagnosis = || Some(Finding::new("pivot-root/error-ignored").word("function", FUNCTION));
+    require(returned.is_err() || is_done, evidence, diagnosis, UNFORESEEN)
 }

@@ -1,4 +1,6 @@
 //! Lab 06: chroot and pivot_root. The task is in README.md.
+//!
+//! The standard library and the crate nix have all that it takes.
 
 use std::io;
 use std::path::Path;
@@ -43,7 +45,7 @@ pub fn enter_with_pivot_root(new_root: &Path) -> io::Result<()> {
 /// - on `proc` a fresh proc, without set-user-ID programs, devices and programs
 ///   (MS_NOSUID, MS_NODEV, MS_NOEXEC);
 /// - on `proc/sys` itself once more, read-only, for there are the kernel's knobs;
-/// - on `dev` a fresh tmpfs (MS_NOSUID, `mode=755`), and in it the host's
+/// - on `dev` a fresh tmpfs (MS_NOSUID, `mode=755`), and in it, of the host's, the
 ///   devices null, zero, full, random, urandom and tty, each bound onto an empty
 ///   file: only the root of the machine may make device nodes.
 ///

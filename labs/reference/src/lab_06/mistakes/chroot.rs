@@ -78,3 +78,31 @@ pub const BREAKOUT_ONE_STEP: Mistake<Answers> = Mistake {
         ..SOLUTION
     },
 };
+
+/// It has always worked so far.
+pub const CHROOT_ERROR_DROPPED: Mistake<Answers> = Mistake {
+    name: "chroot_error_dropped",
+    code: "pivot-root/error-ignored",
+    answers: Answers {
+        enter_with_chroot: |new_root| {
+            let _ = chroot(new_root);
+            Ok(chdir("/")?)
+        },
+        ..SOLUTION
+    },
+};
+
+/// Goes up without the second chroot: `..` stops at the root.
+pub const BREAKOUT_WITHOUT_CHROOT: Mistake<Answers> = Mistake {
+    name: "breakout_without_chroot",
+    code: "pivot-root/breakout-from-inside",
+    answers: Answers {
+        break_out_of_chroot: || {
+            for _ in 0..100 {
+                chdir("..")?;
+            }
+            Ok(chroot(".")?)
+        },
+        ..SOLUTION
+    },
+};

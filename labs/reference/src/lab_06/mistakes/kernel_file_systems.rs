@@ -159,3 +159,16 @@ pub const DEVICES_BOUND_ONTO_THE_IMAGE: Mistake<Answers> = Mistake {
         ..SOLUTION
     },
 };
+
+/// Better a container without /proc than none.
+pub const MOUNT_ERRORS_DROPPED: Mistake<Answers> = Mistake {
+    name: "mount_errors_dropped",
+    code: "pivot-root/error-ignored",
+    answers: Answers {
+        mount_kernel_file_systems: |new_root| {
+            let _ = solution::mount_kernel_file_systems(new_root);
+            Ok(())
+        },
+        ..SOLUTION
+    },
+};

@@ -4,7 +4,7 @@ use std::fs;
 
 use lab_06_grader::Answers;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
-use nix::unistd::{chdir, pivot_root};
+use nix::unistd::{chdir, chroot, pivot_root};
 
 use super::{NOTHING, bind, private};
 use crate::catalogue::Mistake;
@@ -200,4 +200,39 @@ pub const PIVOT_DOES_NOTHING: Mistake<Answers> = Mistake {
     name: "pivot_does_nothing",
     code: "answer/did-nothing",
     answers: Answers { enter_with_pivot_root: |_| Ok(()), ..SOLUTION },
+};
+
+/// What switch_root(8) does: the new root covers the old one, and one umount
+/// takes it away.
+pub const MOVED_OVER_THE_OLD_ROOT: Mistake<Answers> = Mistake {
+    name: "moved_over_the_old_root",
+    code: "pivot-root/old-root-covered",
+    answers: Answers {
+        enter_with_pivot_root: |new_root| {
+            private()?;
+            bind(new_root)?;
+            chdir(new_root)?;
+            mount(Some("."), "/", NOTHING, MsFlags::MS_MOVE, NOTHING)?;
+            chroot(".")?;
+            Ok(chdir("/")?)
+        },
+        ..SOLUTION
+    },
+};
+
+/// The umount of the old root is a nicety: whether it works is not looked at.
+pub const UMOUNT_ERROR_DROPPED: Mistake<Answers> = Mistake {
+    name: "umount_error_dropped",
+    code: "pivot-root/error-ignored",
+    answers: Answers {
+        enter_with_pivot_root: |new_root| {
+            private()?;
+            bind(new_root)?;
+            chdir(new_root)?;
+            pivot_root(".", ".")?;
+            let _ = umount2(".", MntFlags::MNT_DETACH);
+            Ok(chdir("/")?)
+        },
+        ..SOLUTION
+    },
 };
