@@ -1,6 +1,7 @@
 //! The witness's own view of /proc, which no answer can unmount: an open
 //! descriptor stays good.
 
+use std::ffi::CStr;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
@@ -46,14 +47,9 @@ impl Proc {
     /// All processes but the witness, with their states and names. See
     /// proc_pid_stat(5).
     pub fn processes(&self) -> Vec<(i32, char, String)> {
-        let Ok(mut entries) = Dir::openat(&self.folder, ".", OFlag::O_DIRECTORY, Mode::empty())
-        else {
-            return Vec::new();
-        };
-        let names = entries.iter().flatten().filter_map(|entry| {
-            entry.file_name().to_str().ok()?.parse::<i32>().ok().filter(|pid| *pid != 1)
-        });
-        names
+        self.numbers_in(".")
+            .into_iter()
+            .filter(|pid| *pid != 1)
             .filter_map(|pid| {
                 let stat = self.read(&format!("{pid}/stat")).ok()?;
                 let stat = String::from_utf8_lossy(&stat).into_owned();
@@ -68,9 +64,31 @@ impl Proc {
     /// # Errors
     /// There is no such process or file.
     pub fn read(&self, name: &str) -> io::Result<Vec<u8>> {
-        let file = openat(&self.folder, name, OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())?;
         let mut content = Vec::new();
-        File::from(file).read_to_end(&mut content)?;
+        File::from(self.open_file(name, OFlag::O_RDONLY)?).read_to_end(&mut content)?;
         Ok(content)
+    }
+
+    /// Opens one of its files, or what a link leads to: `42/ns/mnt`, `42/root`.
+    ///
+    /// # Errors
+    /// There is no such process or file.
+    pub fn open_file(&self, name: &str, flags: OFlag) -> io::Result<OwnedFd> {
+        Ok(openat(&self.folder, name, flags | OFlag::O_CLOEXEC, Mode::empty())?)
+    }
+
+    /// The open descriptors of a process.
+    pub fn descriptors(&self, process: i32) -> Vec<i32> {
+        self.numbers_in(&format!("{process}/fd"))
+    }
+
+    /// The entries of a folder whose names are numbers.
+    fn numbers_in(&self, name: &str) -> Vec<i32> {
+        let Ok(mut entries) = Dir::openat(&self.folder, name, OFlag::O_DIRECTORY, Mode::empty())
+        else {
+            return Vec::new();
+        };
+        let number = |name: &CStr| name.to_str().ok()?.parse().ok();
+        entries.iter().flatten().filter_map(|entry| number(entry.file_name())).collect()
     }
 }

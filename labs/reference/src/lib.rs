@@ -11,3 +11,4 @@ pub mod lab_05;
 pub mod lab_06;
 pub mod lab_07;
 pub mod lab_08;
+pub mod lab_09;

@@ -1,0 +1,187 @@
+//! How to talk to a program: its adapter, a small TOML file.
+//!
+//! adapters/README.md describes the file for whoever writes one.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use labkit::need::{Need, Told};
+use serde::Deserialize;
+
+/// An adapter as its file describes it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Adapter {
+    /// Commands that make the image from `{tar}`, run once.
+    #[serde(default)]
+    pub prepare: Vec<Vec<String>>,
+    /// The command that runs a container, with `{command}` in it.
+    pub run: Vec<String>,
+    /// Whether that command is given a terminal, else it is given pipes.
+    #[serde(default)]
+    pub terminal: bool,
+    /// What `{volume}` in `run` stands for if there is one, with `{host}` and
+    /// `{container}` in it.
+    pub volume: Option<Vec<String>>,
+    /// The command that clears up after a kill; without one the next run does.
+    pub recover: Option<Vec<String>>,
+    /// Variables for all these commands.
+    #[serde(default)]
+    pub environment: BTreeMap<String, String>,
+    /// Where the program keeps its layers.
+    #[serde(default)]
+    pub folders: Folders,
+    /// What it takes to run the program.
+    #[serde(default)]
+    pub needs: Vec<AdapterNeed>,
+}
+
+/// Where a program keeps its layers; `{name}` is the container's name.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Folders {
+    /// The image's files, one read-only layer.
+    pub image: Option<String>,
+    /// What the container has written.
+    pub write_layer: Option<String>,
+    /// All layers as one tree, while the container runs.
+    pub mnt: Option<String>,
+}
+
+/// What a program needs that a user namespace does not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AdapterNeed {
+    /// It must be root of the machine.
+    Root,
+    /// It mounts AUFS.
+    Aufs,
+}
+
+/// The adapters that are part of this program, by name.
+pub const SHIPPED: [(&str, &str); 2] = [
+    ("mydocker", include_str!("../../adapters/mydocker.toml")),
+    ("blog", include_str!("../../adapters/blog.toml")),
+];
+
+impl Adapter {
+    /// Reads the text of an adapter.
+    ///
+    /// # Errors
+    /// What is wrong with it, and where.
+    pub fn parse(text: &str) -> Result<Adapter, String> {
+        let adapter: Adapter = toml::from_str(text).map_err(|error| error.to_string())?;
+        let count = |word: &str| adapter.run.iter().filter(|it| *it == word).count();
+        if count("{command}") != 1 {
+            return Err("`run` must have the word \"{command}\" once, on its own".to_owned());
+        }
+        if count("{volume}") != usize::from(adapter.volume.is_some()) {
+            return Err("`run` must have the word \"{volume}\" once, on its own, if there is a \
+                        line `volume`, and else not"
+                .to_owned());
+        }
+        Ok(adapter)
+    }
+
+    /// What the program needs, as the kit calls it.
+    pub fn needs(&self) -> Vec<Need> {
+        let need = |need: &AdapterNeed| match need {
+            AdapterNeed::Root => Need::Root,
+            AdapterNeed::Aufs => Need::Aufs,
+        };
+        self.needs.iter().map(need).collect()
+    }
+
+    /// Whether it tells what somebody must know.
+    pub fn tells(&self, what: Told) -> bool {
+        match what {
+            Told::Image => self.folders.image.is_some(),
+            Told::WriteLayer => self.folders.write_layer.is_some(),
+            Told::Mnt => self.folders.mnt.is_some(),
+            Told::Volume => self.volume.is_some(),
+        }
+    }
+
+    /// The write layer of the container `name`.
+    pub fn write_layer(&self, name: &str) -> Option<PathBuf> {
+        folder(self.folders.write_layer.as_deref(), name)
+    }
+
+    /// The mount point of the container `name`.
+    pub fn mnt(&self, name: &str) -> Option<PathBuf> {
+        folder(self.folders.mnt.as_deref(), name)
+    }
+
+    /// The image's folder.
+    pub fn image(&self) -> Option<PathBuf> {
+        self.folders.image.as_ref().map(PathBuf::from)
+    }
+}
+
+fn folder(template: Option<&str>, name: &str) -> Option<PathBuf> {
+    Some(PathBuf::from(template?.replace("{name}", name)))
+}
+
+/// The words of a command, with what its placeholders stand for: each
+/// `{placeholder}` within a word is replaced, and a word that is nothing but the
+/// name of a list becomes all the words of that list.
+pub fn expand(
+    template: &[String],
+    values: &[(&str, &str)],
+    lists: &[(&str, &[String])],
+) -> Vec<String> {
+    let mut words = Vec::new();
+    for word in template {
+        if let Some((_, list)) = lists.iter().find(|(name, _)| name == word) {
+            words.extend_from_slice(list);
+            continue;
+        }
+        let replace = |word: String, (name, value): &(&str, &str)| word.replace(name, value);
+        words.push(values.iter().fold(word.clone(), replace));
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(line: &str) -> Vec<String> {
+        line.split(' ').map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn what_is_shipped_can_be_read() {
+        for (name, text) in SHIPPED {
+            let adapter = Adapter::parse(text).unwrap_or_else(|error| panic!("{name}: {error}"));
+            assert!(adapter.tells(Told::Image) && adapter.tells(Told::WriteLayer), "{name}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_line_is_refused() {
+        let error = Adapter::parse("run = [\"{command}\"]\nvolumes = []").expect_err("a wrong key");
+        assert!(error.contains("volumes"), "{error}");
+    }
+
+    #[test]
+    fn a_run_without_the_command_is_refused() {
+        assert!(Adapter::parse("run = [\"{program}\", \"run\"]").is_err());
+        assert!(Adapter::parse("run = [\"{program}\", \"{command} x\"]").is_err());
+    }
+
+    #[test]
+    fn a_volume_needs_its_place() {
+        assert!(Adapter::parse("run = [\"{command}\"]\nvolume = [\"-v\"]").is_err());
+        assert!(Adapter::parse("run = [\"{volume}\", \"{command}\"]").is_err());
+    }
+
+    #[test]
+    fn lists_are_spliced_and_values_replaced() {
+        let command = words("sh -c exit\u{a0}7");
+        let template = words("{program} run --name={name} {volume} {command}");
+        let lists = [("{volume}", &[][..]), ("{command}", command.as_slice())];
+        let all = expand(&template, &[("{program}", "/p"), ("{name}", "one")], &lists);
+        assert_eq!(all, words("/p run --name=one sh -c exit\u{a0}7"));
+    }
+}

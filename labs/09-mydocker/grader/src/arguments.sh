@@ -1,0 +1,7 @@
+# Says which arguments it was given, a line each.
+echo "exam:count=$#"
+number=0
+for argument; do
+    number=$((number + 1))
+    echo "exam:argument $number=<$argument>"
+done

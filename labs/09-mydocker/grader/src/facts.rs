@@ -1,0 +1,188 @@
+//! All that was seen in one trial, and how it is judged.
+
+use std::io;
+
+use labkit::host::Host;
+use labkit::verdict::{Evidence, Finding, Whose, require};
+use mydocker::mountinfo::{Change, MountTable, difference};
+use nix::sched::CloneFlags;
+use serde::{Deserialize, Serialize};
+
+use crate::UNFORESEEN;
+use crate::diagnose::diagnose;
+use crate::first_process::FirstProcess;
+use crate::image::{ARGUMENTS, PROBE};
+use crate::program::Program;
+use crate::trial::{Fate, Run, Trial};
+
+/// What the reports call the program.
+const FUNCTION: &str = "mydocker";
+
+/// What was seen in one trial.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Facts {
+    /// The random words in the image.
+    pub words: String,
+    /// The random words in the same place on the host.
+    pub hosts_words: String,
+    /// Those in the file of the host's user.
+    pub precious_words: String,
+    /// The host's mount table before all.
+    pub host_before: String,
+    /// A command that makes the image, and failed.
+    pub unprepared: Option<Run>,
+    /// The containers, one after another.
+    pub runs: Vec<Run>,
+    /// Whether the image's folder was there after the first container.
+    pub has_image: bool,
+    /// The paths in the image that the last container has changed.
+    pub image_changes: Vec<String>,
+    /// Whether the containers were given a volume.
+    pub has_volume: bool,
+}
+
+/// Has the program run containers on a fresh host, one after another.
+///
+/// # Errors
+/// The program did not come to its end: what happened instead.
+pub fn observe(program: &Program, host: &Host, fates: &[Fate]) -> Result<Facts, Finding> {
+    let setting = program.set_up(host).expect("room in the scratch folder");
+    let precious_words = host.precious().words().expect("the host's file");
+    let seen = host.call(FUNCTION, CloneFlags::empty(), || {
+        let trial = Trial::begin(&setting).expect("/proc is there");
+        let mut facts = Facts {
+            words: setting.words.clone(),
+            hosts_words: setting.hosts_words.clone(),
+            precious_words,
+            host_before: trial.host_table().expect("the host has a mount table"),
+            unprepared: None,
+            runs: Vec::new(),
+            has_image: false,
+            image_changes: Vec::new(),
+            has_volume: setting.adapter.volume.is_some(),
+        };
+        run_all(&trial, fates, &mut facts).expect("a process for the program");
+        facts
+    })?;
+    Ok(seen.returned)
+}
+
+fn run_all(trial: &Trial, mut fates: &[Fate], facts: &mut Facts) -> io::Result<()> {
+    if let Some((Fate::NoImage, rest)) = fates.split_first() {
+        facts.runs.push(run(trial, "exam0", Fate::NoImage)?);
+        fates = rest;
+    }
+    facts.unprepared = trial.prepare()?;
+    if facts.unprepared.is_some() {
+        return Ok(());
+    }
+    let mut first_stamp = None;
+    for (number, fate) in fates.iter().enumerate() {
+        let name = format!("exam{}", number + 1);
+        facts.runs.push(run(trial, &name, *fate)?);
+        let stamp = trial.stamp_of_image();
+        let before = first_stamp.get_or_insert_with(|| stamp.clone());
+        if let (Some(before), Some(after)) = (before, &stamp) {
+            facts.has_image = !before.is_empty() && !after.is_empty();
+            facts.image_changes = before.difference(after);
+        }
+    }
+    Ok(())
+}
+
+fn run(trial: &Trial, name: &str, fate: Fate) -> io::Result<Run> {
+    match fate {
+        Fate::Exit(code) => Ok(trial.start(name)?.exit(code)),
+        Fate::NoCommand => trial.run(name, &["/root/exam/nothing"], fate),
+        Fate::NoPivot => trial.start_without_pivot(name),
+        Fate::NoImage => trial.run(name, &["sh", PROBE], fate),
+        Fate::Arguments => trial.run(name, &["sh", ARGUMENTS, "a  b", "", "$HOME"], fate),
+        Fate::Environment => trial.run(name, &["env"], fate),
+        Fate::Killed => Ok(trial.start(name)?.kill()),
+        Fate::ProgramKilled => {
+            let run = trial.start(name)?.kill_program();
+            trial.recover()?;
+            Ok(run)
+        }
+        Fate::Busy => {
+            let run = trial.start(name)?.exit_while_busy();
+            trial.recover()?;
+            Ok(run)
+        }
+    }
+}
+
+impl Facts {
+    /// Says that a promise is kept, or else why not. A promise about a container
+    /// that did not run is not.
+    ///
+    /// # Errors
+    /// The promise is not kept.
+    pub fn require(&self, kept: bool, evidence: Vec<Evidence>) -> Result<(), Finding> {
+        let stopped = self.stopped();
+        let is_kept = kept && stopped.is_empty() && self.unprepared.is_none();
+        let evidence = match stopped.is_empty() {
+            true => evidence,
+            false => stopped.into_iter().chain(self.leaks()).collect(),
+        };
+        require(is_kept, || evidence, || diagnose(self), UNFORESEEN)
+    }
+
+    /// The first container in which the probe did not come to its end. What is
+    /// only printed, by no process that executes it, does not count.
+    fn stopped(&self) -> Vec<Evidence> {
+        let has_run = |run: &Run| run.says("changed").is_some() && run.first_process.is_some();
+        let has_stopped = |run: &&Run| run.fate.has_probe() && !has_run(run);
+        let mut evidence = Vec::new();
+        if let Some(run) = self.runs.iter().find(has_stopped) {
+            let how_far = match (run.says("pid"), &run.first_process) {
+                (None, _) => "it has not run",
+                (Some(_), None) => "no process executes it",
+                (Some(_), Some(_)) => "it has stopped",
+            };
+            let seen = format!("{how_far}; exit code {}", run.ended);
+            let what = format!("mydocker run sh {PROBE}");
+            evidence.push(Evidence::differs(what, "the script comes to its end", seen));
+        }
+        evidence
+    }
+
+    /// The mounts of a container that were seen on the host.
+    pub fn leaks(&self) -> Option<Evidence> {
+        let run = self.runs.iter().find(|run| !run.in_passing.leaked.is_empty())?;
+        let leaked: Vec<&str> = run.in_passing.leaked.iter().map(String::as_str).collect();
+        let what = "the host's mount table, while a container was started";
+        Some(Evidence::differs(what, "no mount of the container's own", leaked.join(", ")))
+    }
+
+    /// The last container.
+    pub fn last(&self) -> Option<&Run> {
+        self.runs.last()
+    }
+
+    /// What the probe of the last container has said.
+    pub fn says(&self, fact: &str) -> Option<&str> {
+        self.last().and_then(|run| run.says(fact))
+    }
+
+    /// The first process of the last container.
+    pub fn first_process(&self) -> Option<&FirstProcess> {
+        self.last()?.first_process.as_ref()
+    }
+
+    /// How the host's mount table has changed since the beginning.
+    pub fn host_changes(&self, table: &str) -> Vec<Change> {
+        let parse = |table: &str| MountTable::parse(table.as_bytes()).expect("the kernel's own");
+        difference(&parse(&self.host_before), &parse(table))
+    }
+
+    /// The same as evidence.
+    pub fn host_evidence(&self, table: &str) -> Evidence {
+        Evidence::changes(Whose::Host, &self.host_changes(table))
+    }
+}
+
+/// Evidence of whether something is there that should be; none if it is.
+pub fn should_be_there(what: &str, is_there: bool) -> Option<Evidence> {
+    (!is_there).then(|| Evidence::differs(what, "there", "not there"))
+}

@@ -1,0 +1,94 @@
+//! The image that a program is given: busybox, and what the graders look for.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use labkit::BUSYBOX_TAR;
+use tar::{Archive, Builder, EntryType, Header};
+
+/// The graders' folder, in the image and on the host: so that a command which
+/// has never left the host can be told apart by what it reads there.
+pub const EXAM: &str = "/root/exam";
+
+/// The script that says what it finds in a container.
+pub const PROBE: &str = "/root/exam/probe";
+
+/// The script that says which arguments it was given.
+pub const ARGUMENTS: &str = "/root/exam/arguments";
+
+/// Where a container finds the folder of the host that it is given.
+pub const VOLUME: &str = "/volume";
+
+const PROBE_SCRIPT: &str = include_str!("probe.sh");
+const ARGUMENTS_SCRIPT: &str = include_str!("arguments.sh");
+
+/// The time of everything in [`EXAM`], in seconds since 1970.
+const TIME: u64 = 1_000_000_000;
+
+/// The files whose kind, mode and time the archive tells, as `stat -c '%F %a
+/// %Y'` must see them in the container.
+pub const FILES: [(&str, &str); 4] = [
+    ("/root/exam/setuid", "regular file 4755 1000000000"),
+    ("/root/exam/secret", "regular file 600 1000000000"),
+    ("/root/exam/closed", "directory 700 1000000000"),
+    ("/root/exam/open", "directory 1777 1000000000"),
+];
+
+/// Puts what a command needs that has never left the host into [`EXAM`] there.
+///
+/// # Errors
+/// The folder cannot be made.
+pub fn furnish_host(words: &str) -> io::Result<()> {
+    fs::create_dir(EXAM)?;
+    fs::write(PROBE, PROBE_SCRIPT)?;
+    fs::write(ARGUMENTS, ARGUMENTS_SCRIPT)?;
+    fs::write(Path::new(EXAM).join("words"), words)
+}
+
+/// The archive, with `words` in `/root/exam/words` and in `/.words`.
+///
+/// # Panics
+/// Never: it is written to memory.
+pub fn archive(words: &str) -> Vec<u8> {
+    let mut builder = Builder::new(Vec::new());
+    for entry in Archive::new(BUSYBOX_TAR).entries().expect("busybox") {
+        let entry = entry.expect("busybox");
+        builder.append(&entry.header().clone(), entry).expect("written to memory");
+    }
+    let mut add = |name: &str, kind: EntryType, mode: u32, content: &str| {
+        let mut header = Header::new_gnu();
+        header.set_entry_type(kind);
+        header.set_mode(mode);
+        header.set_mtime(TIME);
+        header.set_uid(0);
+        header.set_gid(0);
+        let path = Path::new(".").join(name);
+        if kind.is_symlink() || kind.is_hard_link() {
+            header.set_size(0);
+            builder.append_link(&mut header, path, content).expect("written to memory");
+        } else {
+            header.set_size(content.len() as u64);
+            builder.append_data(&mut header, path, content.as_bytes()).expect("written to memory");
+        }
+    };
+    add(".words", EntryType::Regular, 0o644, words);
+    add("root/exam", EntryType::Directory, 0o755, "");
+    for (name, mode, content) in [
+        ("probe", 0o755, PROBE_SCRIPT),
+        ("arguments", 0o755, ARGUMENTS_SCRIPT),
+        ("words", 0o644, words),
+        ("doomed", 0o644, words),
+        ("changed", 0o644, words),
+        ("setuid", 0o4755, words),
+        ("secret", 0o600, words),
+        ("one", 0o644, words),
+    ] {
+        add(&format!("root/exam/{name}"), EntryType::Regular, mode, content);
+    }
+    add("root/exam/two", EntryType::Link, 0o644, "./root/exam/one");
+    add("root/exam/link", EntryType::Symlink, 0o777, "words");
+    add("root/exam/closed", EntryType::Directory, 0o700, "");
+    add("root/exam/open", EntryType::Directory, 0o1777, "");
+    builder.into_inner().expect("written to memory")
+}

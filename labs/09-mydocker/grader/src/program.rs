@@ -1,0 +1,119 @@
+//! The program that is graded, and where it stands.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use labkit::canary::random_words;
+use labkit::host::Host;
+use labkit::sandbox::HOME;
+
+use crate::adapter::{Adapter, expand};
+use crate::image::{VOLUME, archive, furnish_host};
+
+/// A program and the way to talk to it.
+#[derive(Debug, Clone)]
+pub struct Program {
+    /// The content of its file: the sandbox has no way to the file itself.
+    pub content: Vec<u8>,
+    /// How it is called.
+    pub adapter: Adapter,
+}
+
+/// A program on a host, with all that it is given.
+#[derive(Debug)]
+pub struct Setting<'a> {
+    /// How it is called.
+    pub adapter: &'a Adapter,
+    /// The program's file.
+    program: PathBuf,
+    /// The archive of the image.
+    archive: PathBuf,
+    /// The random words in the image.
+    pub words: String,
+    /// The random words in the same place on the host.
+    pub hosts_words: String,
+    /// A file of the host's user, which no container may see.
+    pub precious: PathBuf,
+    /// A folder of the host that a container may be given.
+    pub volume: PathBuf,
+    /// The random words in its file `keep`.
+    pub volumes_words: String,
+}
+
+impl Program {
+    /// Reads the program's file.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn read(file: &Path, adapter: Adapter) -> io::Result<Program> {
+        Ok(Program { content: fs::read(file)?, adapter })
+    }
+
+    /// Puts the program on a host, and an archive, a volume and the graders'
+    /// folder beside it.
+    ///
+    /// # Errors
+    /// The scratch folder is too small.
+    pub fn set_up(&self, host: &Host) -> io::Result<Setting<'_>> {
+        let setting = Setting {
+            adapter: &self.adapter,
+            program: host.path("mydocker"),
+            archive: host.path("busybox.tar"),
+            words: random_words()?,
+            hosts_words: random_words()?,
+            precious: host.precious().file(),
+            volume: host.path("volume"),
+            volumes_words: random_words()?,
+        };
+        fs::write(&setting.program, &self.content)?;
+        fs::set_permissions(&setting.program, fs::Permissions::from_mode(0o755))?;
+        fs::write(&setting.archive, archive(&setting.words))?;
+        fs::create_dir(&setting.volume)?;
+        fs::write(setting.volume.join("keep"), &setting.volumes_words)?;
+        furnish_host(&setting.hosts_words)?;
+        Ok(setting)
+    }
+}
+
+impl Setting<'_> {
+    /// The commands that make the image.
+    pub fn prepare(&self) -> Vec<Command> {
+        self.adapter.prepare.iter().map(|words| self.command(words, "", &[], &[])).collect()
+    }
+
+    /// The command that runs `command` in the container `name`.
+    pub fn run(&self, name: &str, command: &[String], with_volume: bool) -> Command {
+        let volume = self.adapter.volume.iter().flatten().cloned().collect::<Vec<_>>();
+        let host = self.volume.display().to_string();
+        let volume = expand(&volume, &[("{host}", &host), ("{container}", VOLUME)], &[]);
+        let volume = if with_volume { volume.as_slice() } else { &[] };
+        self.command(&self.adapter.run, name, volume, command)
+    }
+
+    /// The command that clears up after a kill.
+    pub fn recover(&self) -> Option<Command> {
+        Some(self.command(self.adapter.recover.as_ref()?, "", &[], &[]))
+    }
+
+    fn command(
+        &self,
+        template: &[String],
+        name: &str,
+        volume: &[String],
+        command: &[String],
+    ) -> Command {
+        let (program, archive) =
+            (self.program.display().to_string(), self.archive.display().to_string());
+        let values = [("{program}", program.as_str()), ("{tar}", &archive), ("{name}", name)];
+        let words = expand(template, &values, &[("{volume}", volume), ("{command}", command)]);
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]).env_clear().current_dir(HOME);
+        command.env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+        command.env("HOME", HOME).env("LANG", "C").env("TERM", "dumb");
+        command.envs(&self.adapter.environment);
+        command
+    }
+}

@@ -1,0 +1,81 @@
+//! One promise of one program, graded by a process made for it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use labkit::exam;
+use labkit::need::Lacking;
+use labkit::verdict::Verdict;
+use serde::{Deserialize, Serialize};
+
+use crate::adapter::{Adapter, SHIPPED};
+use crate::program::Program;
+use crate::{EXAM, must_be_told};
+
+/// What is to be graded.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Request {
+    /// The program's file.
+    pub program: PathBuf,
+    /// The name of an adapter that is shipped, or an adapter's file.
+    pub adapter: String,
+    /// The promise.
+    pub promise: String,
+}
+
+/// The adapter of this name, or in this file.
+///
+/// # Errors
+/// There is none, or it is wrong.
+pub fn read_adapter(name: &str) -> Result<Adapter, String> {
+    if let Some((_, text)) = SHIPPED.iter().find(|(shipped, _)| *shipped == name) {
+        return Adapter::parse(text);
+    }
+    let shipped = SHIPPED.map(|(name, _)| name).join(", ");
+    let text = fs::read_to_string(name).map_err(|error| {
+        format!("--adapter {name}: {error}; name a file, or one that is shipped: {shipped}")
+    })?;
+    Adapter::parse(&text).map_err(|error| format!("--adapter {name}: {error}"))
+}
+
+impl Request {
+    /// Has a new process of this program grade it.
+    ///
+    /// # Errors
+    /// The grader itself has failed; in its words.
+    pub fn ask(&self) -> Result<Verdict, String> {
+        exam::ask(&serde_json::to_string(self).expect("plain data"))
+    }
+
+    /// Grades what a process of this program was made for, as its
+    /// [`graded_here`](exam::graded_here) says.
+    ///
+    /// # Errors
+    /// The program or the adapter cannot be read, or the sandbox cannot be made.
+    pub fn answer(asked: &str) -> mydocker::Result<Verdict> {
+        let request: Request =
+            serde_json::from_str(asked).map_err(|error| mydocker::Error::new(error.to_string()))?;
+        let adapter = read_adapter(&request.adapter).map_err(mydocker::Error::new)?;
+        examine(&read_program(&request.program, adapter)?, &request.promise)
+    }
+}
+
+/// Grades one promise of a program, in the process made for it.
+///
+/// # Errors
+/// The sandbox cannot be made.
+///
+/// # Panics
+/// There is no such promise.
+pub fn examine(program: &Program, promise: &str) -> mydocker::Result<Verdict> {
+    let adapter = &program.adapter;
+    if let Some(&silent_about) = must_be_told(promise).iter().find(|it| !adapter.tells(**it)) {
+        return Ok(Verdict::NotGradable(Lacking::Adapter { silent_about }));
+    }
+    EXAM.examine_needing(&adapter.needs(), program, promise, None)
+}
+
+fn read_program(file: &Path, adapter: Adapter) -> mydocker::Result<Program> {
+    Program::read(file, adapter)
+        .map_err(|error| mydocker::Error::new(format!("{}: {error}", file.display())))
+}

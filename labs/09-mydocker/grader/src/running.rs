@@ -1,0 +1,305 @@
+//! A program that runs: what is said to it, what it says, and what passes on the
+//! host meanwhile.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+use labkit::describe;
+use labkit::proc::Proc;
+use mydocker::mountinfo::{Change, MountTable, difference};
+use mydocker::sys;
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, open};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::pty::openpty;
+use nix::sched::CloneFlags;
+use nix::sys::stat::Mode;
+use nix::sys::termios::{SetArg, cfmakeraw, tcgetattr, tcsetattr};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::{Pid, dup2_stderr, dup2_stdin, dup2_stdout, pipe2, setsid};
+use serde::{Deserialize, Serialize};
+
+use crate::mount_calls::{self, Listener};
+
+/// How often it is looked whether the program has ended, in milliseconds.
+const LOOK_EVERY: u16 = 2;
+
+/// The namespaces that a container has of its own, by their names in /proc.
+pub const NAMESPACES: [&str; 4] = ["mnt", "pid", "uts", "ipc"];
+
+/// How a program has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Ended {
+    /// With this exit code.
+    Exited(i32),
+    /// By this signal.
+    Signaled(i32),
+}
+
+impl std::fmt::Display for Ended {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Ended::Exited(code) => write!(f, "{code}"),
+            Ended::Signaled(signal) => write!(f, "killed by signal {signal}"),
+        }
+    }
+}
+
+/// What was seen in passing, before each call that changes mounts.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct InPassing {
+    /// Mounts that are the container's own business, and were on the host.
+    pub leaked: BTreeSet<String>,
+    /// The namespaces that one of its processes had of its own.
+    pub own_namespaces: BTreeSet<String>,
+    /// Whether a pivot_root was made to fail.
+    pub was_refused: bool,
+}
+
+/// A program that runs.
+pub struct Running<'a> {
+    pub pid: Pid,
+    proc: &'a Proc,
+    input: File,
+    outputs: Vec<Output>,
+    calls: Listener,
+    /// Whether every pivot_root(2) of the program fails.
+    pub refuses_pivot_root: bool,
+    host: &'a MountTable,
+    ended: Option<Ended>,
+    /// The facts that the probe has said.
+    pub said: BTreeMap<String, String>,
+    pub in_passing: InPassing,
+}
+
+/// What a program prints to.
+struct Output {
+    file: File,
+    /// The beginning of a line.
+    line: Vec<u8>,
+    is_open: bool,
+}
+
+impl<'a> Running<'a> {
+    /// Starts a command, on a terminal of its own or with pipes. `host` is the
+    /// host's mount table before all.
+    ///
+    /// # Errors
+    /// There is no process, pipe or terminal to be had.
+    pub fn start(
+        mut command: Command,
+        on_terminal: bool,
+        proc: &'a Proc,
+        host: &'a MountTable,
+    ) -> io::Result<Running<'a>> {
+        let (near, announcer) = mount_calls::pair()?;
+        let (input, outputs, [stdin, stdout, stderr]) =
+            if on_terminal { terminal()? } else { pipes()? };
+        let pid = sys::clone(CloneFlags::empty(), || {
+            let mut prepared = || -> io::Result<()> {
+                if on_terminal {
+                    setsid()?;
+                    rustix::process::ioctl_tiocsctty(&stdin)?;
+                }
+                dup2_stdin(&stdin)?;
+                dup2_stdout(&stdout)?;
+                dup2_stderr(&stderr)?;
+                sys::reset_signals();
+                announcer.announce()?;
+                leave_the_host_open()?;
+                Err(command.exec())
+            };
+            let error = prepared().expect_err("exec does not return else");
+            eprintln!("{}: {error}", command.get_program().display());
+            127
+        });
+        let pid = pid.map_err(|error| io::Error::other(error.to_string()))?;
+        drop((announcer, stdin, stdout, stderr));
+        Ok(Running {
+            pid,
+            proc,
+            input,
+            outputs,
+            calls: Listener::accept(&near)?,
+            refuses_pivot_root: false,
+            host,
+            ended: None,
+            said: BTreeMap::new(),
+            in_passing: InPassing::default(),
+        })
+    }
+
+    /// Waits until the probe has said `fact`. Returns whether it did: else the
+    /// program has ended.
+    pub fn listen_for(&mut self, fact: &str) -> bool {
+        while !self.said.contains_key(fact) && self.ended.is_none() {
+            self.attend();
+        }
+        self.said.contains_key(fact)
+    }
+
+    /// Gives the probe the line that it waits for.
+    pub fn tell(&mut self, line: &str) {
+        let _ = writeln!(self.input, "{line}");
+    }
+
+    /// Waits for the end of the program.
+    pub fn end(&mut self) -> Ended {
+        loop {
+            if let Some(ended) = self.ended {
+                return ended;
+            }
+            self.attend();
+        }
+    }
+
+    /// Waits a moment for something to happen, and notes it.
+    fn attend(&mut self) {
+        let mut watched = vec![PollFd::new(self.calls.as_fd(), PollFlags::POLLIN)];
+        let open = self.outputs.iter().filter(|output| output.is_open);
+        watched.extend(open.map(|it| PollFd::new(it.file.as_fd(), PollFlags::POLLIN)));
+        let _ = poll(&mut watched, PollTimeout::from(LOOK_EVERY));
+        if watched[0].revents().is_some_and(|events| events.contains(PollFlags::POLLIN)) {
+            self.look_at_call();
+        }
+        // The end first: what was printed before it can all be read after it.
+        let status = waitpid(self.pid, Some(WaitPidFlag::WNOHANG));
+        while self.read_what_is_there() {}
+        self.ended = match status {
+            Ok(WaitStatus::Exited(_, code)) => Some(Ended::Exited(code)),
+            Ok(WaitStatus::Signaled(_, signal, _)) => Some(Ended::Signaled(signal as i32)),
+            Ok(_) => None,
+            Err(_) => Some(Ended::Exited(-1)),
+        };
+        if self.ended.is_some() {
+            self.look_in_passing();
+        }
+    }
+
+    /// Looks around before a call that changes mounts is made.
+    fn look_at_call(&mut self) {
+        let Some(call) = self.calls.receive() else { return };
+        self.look_in_passing();
+        if call.is_pivot_root() && self.refuses_pivot_root {
+            self.in_passing.was_refused = true;
+            self.calls.refuse(&call, Errno::EINVAL);
+        } else {
+            self.calls.let_go(&call);
+        }
+    }
+
+    /// Notes the mounts on the host that a container should have had in its own
+    /// mount namespace, and the namespaces there are.
+    fn look_in_passing(&mut self) {
+        if let Ok(now) = self.proc.mount_table("self") {
+            let changes = difference(self.host, &now);
+            let leaked = changes.iter().filter(|change| is_leak(change, self.host));
+            self.in_passing.leaked.extend(leaked.map(describe::change));
+        }
+        for (pid, ..) in self.proc.processes() {
+            for name in NAMESPACES {
+                if is_own(self.proc, pid, name) {
+                    self.in_passing.own_namespaces.insert(name.to_owned());
+                }
+            }
+        }
+    }
+
+    /// Reads without waiting. Returns whether there was something.
+    fn read_what_is_there(&mut self) -> bool {
+        let mut was_something = false;
+        for output in self.outputs.iter_mut().filter(|output| output.is_open) {
+            let mut watched = [PollFd::new(output.file.as_fd(), PollFlags::POLLIN)];
+            if !poll(&mut watched, PollTimeout::ZERO).is_ok_and(|ready| ready > 0) {
+                continue;
+            }
+            let mut bytes = [0; 4096];
+            // At the end of a terminal there is EIO.
+            let count = output.file.read(&mut bytes).unwrap_or(0);
+            output.is_open = count > 0;
+            was_something |= output.is_open;
+            for byte in &bytes[..count] {
+                match byte {
+                    b'\r' => {}
+                    b'\n' => {
+                        let line = std::mem::take(&mut output.line);
+                        note(&mut self.said, &String::from_utf8_lossy(&line));
+                    }
+                    byte => output.line.push(*byte),
+                }
+            }
+        }
+        was_something
+    }
+}
+
+/// Notes a fact; what else was printed is shown in the report.
+fn note(said: &mut BTreeMap<String, String>, line: &str) {
+    match line.strip_prefix("exam:").and_then(|fact| fact.split_once('=')) {
+        Some((name, value)) => drop(said.insert(name.to_owned(), value.to_owned())),
+        None => {
+            said.entry(PRINTED.to_owned()).or_default().push_str(&format!("{line}\n"));
+            eprintln!("{line}");
+        }
+    }
+}
+
+/// Under this name among the facts is all that is no fact.
+pub const PRINTED: &str = "printed";
+
+/// Whether a change of the host's mount table should have happened in the
+/// container's: a kernel's file system, or a mount over one of the host's.
+fn is_leak(change: &Change, host: &MountTable) -> bool {
+    let Change::Mounted { mount } = change else { return false };
+    let of_the_kernel = ["proc", "sysfs", "devpts", "devtmpfs", "mqueue", "cgroup2"];
+    of_the_kernel.contains(&mount.fs_type.as_str()) || host.at(&mount.mount_point).is_some()
+}
+
+/// Whether a process has a namespace of its own, and not the host's.
+pub fn is_own(proc: &Proc, pid: i32, name: &str) -> bool {
+    let namespace = |pid| proc.link(pid, &format!("ns/{name}")).ok();
+    namespace(pid).is_some_and(|its| Some(its) != namespace(std::process::id() as i32))
+}
+
+/// Leaves one descriptor open beside the standard streams, a low one, as a
+/// careless caller of the program might: the host's root.
+fn leave_the_host_open() -> io::Result<()> {
+    let open_host = || open("/", OFlag::O_DIRECTORY, Mode::empty());
+    let host = open_host()?;
+    sys::close_all_but(host.as_raw_fd()).map_err(io::Error::other)?;
+    std::mem::forget(open_host()?);
+    Ok(())
+}
+
+type Ends = (File, Vec<Output>, [OwnedFd; 3]);
+
+/// The near and the far ends of three pipes.
+fn pipes() -> io::Result<Ends> {
+    let (stdin, input) = pipe2(OFlag::O_CLOEXEC)?;
+    let (output, stdout) = pipe2(OFlag::O_CLOEXEC)?;
+    let (errors, stderr) = pipe2(OFlag::O_CLOEXEC)?;
+    let outputs = vec![Output::new(output), Output::new(errors)];
+    Ok((File::from(input), outputs, [stdin, stdout, stderr]))
+}
+
+/// The near end of a terminal, and three times the far one. It passes on what it
+/// is given, as it is given.
+fn terminal() -> io::Result<Ends> {
+    let ends = openpty(None, None)?;
+    let mut modes = tcgetattr(&ends.slave)?;
+    cfmakeraw(&mut modes);
+    tcsetattr(&ends.slave, SetArg::TCSANOW, &modes)?;
+    let outputs = vec![Output::new(ends.master.try_clone()?)];
+    let far = [ends.slave.try_clone()?, ends.slave.try_clone()?, ends.slave];
+    Ok((File::from(ends.master), outputs, far))
+}
+
+impl Output {
+    fn new(file: OwnedFd) -> Output {
+        Output { file: File::from(file), line: Vec::new(), is_open: true }
+    }
+}

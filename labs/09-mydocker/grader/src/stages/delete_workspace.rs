@@ -1,0 +1,98 @@
+//! What is left: nothing but the image and the volumes.
+
+use labkit::host::Host;
+use labkit::verdict::{Evidence, Finding};
+
+use super::run::ONE;
+use crate::diagnose::is_mounted;
+use crate::facts::{Facts, observe, should_be_there};
+use crate::program::Program;
+use crate::running::Ended;
+use crate::trial::{Fate, Run};
+
+pub fn success(program: &Program, host: &Host) -> Result<(), Finding> {
+    let facts = observe(program, host, ONE)?;
+    let evidence = facts.last().map(|run| left(&facts, run)).unwrap_or_default();
+    facts.require(evidence.is_empty(), evidence)
+}
+
+pub fn failure(program: &Program, host: &Host) -> Result<(), Finding> {
+    let facts = observe(program, host, &[Fate::Exit(0), Fate::Exit(7), Fate::NoCommand])?;
+    let failures = facts.runs.iter().skip(1);
+    let mut evidence: Vec<Evidence> = failures.flat_map(|run| left(&facts, run)).collect();
+    if let Some(run) = facts.last().filter(|run| run.ended == Ended::Exited(0)) {
+        let what = "the exit code for a command that does not exist";
+        evidence.push(Evidence::differs(what, "127, or another but 0", run.ended));
+    }
+    evidence.dedup();
+    facts.require(evidence.is_empty(), evidence)
+}
+
+pub fn next(program: &Program, host: &Host) -> Result<(), Finding> {
+    let facts = observe(program, host, &[Fate::Exit(0), Fate::Exit(0)])?;
+    let evidence = facts.last().map(of_earlier).unwrap_or_default();
+    facts.require(evidence.is_empty(), evidence)
+}
+
+pub fn volume(program: &Program, host: &Host) -> Result<(), Finding> {
+    let facts = observe(program, host, ONE)?;
+    let volume = facts.last().map(|run| &run.volume);
+    let is_intact = volume.is_some_and(|volume| volume.is_intact);
+    let has_new = volume.is_some_and(|volume| volume.has_new);
+    let evidence = [
+        should_be_there("the file of the host in the volume", is_intact),
+        should_be_there("the file that the container has written to the volume", has_new),
+    ];
+    facts.require(is_intact && has_new, evidence.into_iter().flatten().collect())
+}
+
+pub fn busy(program: &Program, host: &Host) -> Result<(), Finding> {
+    let facts = observe(program, host, &[Fate::Exit(0), Fate::Busy])?;
+    let is_intact = facts.runs.iter().all(|run| run.volume.is_intact);
+    let what = "the file of the host in the volume, after somebody worked there at the end";
+    facts.require(is_intact, should_be_there(what, is_intact).into_iter().collect())
+}
+
+pub fn killed(program: &Program, host: &Host) -> Result<(), Finding> {
+    let fates = &[Fate::Exit(0), Fate::ProgramKilled, Fate::Exit(0)];
+    let facts = observe(program, host, fates)?;
+    let mut evidence = Vec::new();
+    if let Some(run) = facts.last() {
+        if run.ended != Ended::Exited(0) {
+            let what = "the exit code of the run after the kill";
+            evidence.push(Evidence::differs(what, "0", run.ended));
+        }
+        evidence.extend(of_earlier(run));
+        evidence.extend(left(&facts, run));
+    }
+    let is_intact = facts.runs.iter().all(|run| run.volume.is_intact);
+    evidence.extend(should_be_there("the file of the host in the volume", is_intact));
+    facts.require(evidence.is_empty(), evidence)
+}
+
+/// What is still there of a container: mounts, and files in its folders.
+fn left(facts: &Facts, run: &Run) -> Vec<Evidence> {
+    let mut evidence = Vec::new();
+    if facts.host_changes(&run.host_after).iter().any(is_mounted) {
+        evidence.push(facts.host_evidence(&run.host_after));
+    }
+    let folders = [("the write layer", &run.left_in_write_layer), ("mnt", &run.left_in_mnt)];
+    for (folder, names) in folders.into_iter().filter(|(_, names)| !names.is_empty()) {
+        let what = format!("{folder} after the end");
+        evidence.push(Evidence::differs(what, "gone, or empty", some(names)));
+    }
+    evidence
+}
+
+/// The first names of many.
+fn some(names: &[String]) -> String {
+    let (first, others) = names.split_at(names.len().min(5));
+    first.join(" ") + if others.is_empty() { "" } else { " …" }
+}
+
+/// What an earlier container has left in this one.
+fn of_earlier(run: &Run) -> Vec<Evidence> {
+    let what = "/root/exam/new of an earlier container, in this one";
+    let evidence = Evidence::differs(what, "ENOENT (No such file or directory)", "it is there");
+    run.says("earlier").map(|_| evidence).into_iter().collect()
+}

@@ -1,0 +1,55 @@
+//! The image below, a write layer above it, one tree.
+
+use labkit::host::Host;
+use labkit::verdict::{Evidence, Finding};
+
+use super::run::ONE;
+use crate::facts::{observe, should_be_there};
+use crate::layers::Whiteout;
+use crate::program::Program;
+use crate::trial::Fate;
+
+pub fn written(program: &Program, host: &Host) -> Result<(), Finding> {
+    let facts = observe(program, host, ONE)?;
+    let layer = facts.last().and_then(|run| run.write_layer.as_ref());
+    let has_new = layer.is_some_and(|layer| layer.new.as_ref() == Some(&facts.words));
+    let has_changed = layer.is_some_and(|layer| layer.has_changed);
+    let evidence = [
+        should_be_there("root/exam/new in the write layer, made in the container", has_new),
+        should_be_there("root/exam/changed in the write layer, changed there", has_changed),
+    ];
+    facts.require(has_new && has_changed, evidence.into_iter().flatten().collect())
+}
+
+pub fn deleted(program: &Program, host: &Host) -> Result<(), Finding> {
+    let facts = observe(program, host, ONE)?;
+    let layer = facts.last().and_then(|run| run.write_layer.as_ref());
+    let is_marked = layer.is_some_and(|layer| layer.whiteout != Whiteout::Missing);
+    let what = "root/exam/doomed in the write layer, after rm in the container";
+    let expected = "a character device 0:0, or .wh.doomed";
+    let evidence = Evidence::differs(what, expected, "neither");
+    facts.require(is_marked, vec![evidence])
+}
+
+pub fn mnt(program: &Program, host: &Host) -> Result<(), Finding> {
+    let facts = observe(program, host, ONE)?;
+    let mnt = facts.last().and_then(|run| run.mnt.as_ref());
+    let has_new = mnt.is_some_and(|mnt| mnt.new.as_ref() == Some(&facts.words));
+    let has_image = mnt.is_some_and(|mnt| mnt.has_changed);
+    let evidence = [
+        should_be_there("mnt/root/exam/new on the host, made in the container", has_new),
+        should_be_there("mnt/root/exam/changed on the host, of the image", has_image),
+    ];
+    facts.require(has_new && has_image, evidence.into_iter().flatten().collect())
+}
+
+pub fn image(program: &Program, host: &Host) -> Result<(), Finding> {
+    let facts = observe(program, host, &[Fate::Exit(0), Fate::Exit(0)])?;
+    let changes = &facts.image_changes;
+    let (named, others) = changes.split_at(changes.len().min(5));
+    let more = if others.is_empty() { "" } else { " …" };
+    let seen = if facts.has_image { named.join(" ") + more } else { "all are gone".to_owned() };
+    let what = "files of the image that the containers have changed";
+    let evidence = Evidence::differs(what, "none", seen);
+    facts.require(facts.has_image && changes.is_empty(), vec![evidence])
+}

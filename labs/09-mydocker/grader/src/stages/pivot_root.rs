@@ -1,0 +1,82 @@
+//! A root that cannot be left.
+
+use std::path::Path;
+
+use labkit::describe::mounts_below;
+use labkit::host::Host;
+use labkit::verdict::{Evidence, Finding};
+use mydocker::mountinfo::MountTable;
+
+use super::run::ONE;
+use crate::facts::{Facts, observe};
+use crate::program::Program;
+use crate::running::Ended;
+use crate::trial::{Fate, Run};
+
+pub fn host(program: &Program, host: &Host) -> Result<(), Finding> {
+    let facts = observe(program, host, ONE)?;
+    let is_read = facts.says("host") == Some(&facts.precious_words);
+    let shows = facts.first_process().is_some_and(|it| !it.shows_the_host.is_empty());
+    facts.require(!is_read && !shows, mounts_drawn(&facts).into_iter().collect())
+}
+
+/// The container's mounts, drawn.
+fn mounts_drawn(facts: &Facts) -> Option<Evidence> {
+    let parse = |table: &str| MountTable::parse(table.as_bytes()).ok();
+    let table = parse(&facts.first_process()?.mounts)?;
+    let drawing = mounts_below(&table, &parse(&facts.host_before)?, Path::new("/"));
+    Some(Evidence::Tree { what: "/proc/PID/mountinfo of the command".into(), drawing })
+}
+
+pub fn breakout(program: &Program, host: &Host) -> Result<(), Finding> {
+    let facts = observe(program, host, ONE)?;
+    let stays = facts.first_process().is_some_and(|it| !it.can_break_out);
+    let what = "a file of the host, after chroot(\"root\"), 64 times chdir(\"..\") and \
+                chroot(\".\") by root in the container";
+    let evidence = Evidence::differs(what, "ENOENT (No such file or directory)", "it is there");
+    facts.require(stays, vec![evidence])
+}
+
+pub fn working_directory(program: &Program, host: &Host) -> Result<(), Finding> {
+    let facts = observe(program, host, ONE)?;
+    let is_inside = facts.first_process().is_some_and(|it| !it.works_outside);
+    let what = "the mount of /proc/PID/cwd";
+    let evidence = Evidence::differs(what, "one in /proc/PID/mountinfo", "none of these");
+    facts.require(is_inside, vec![evidence])
+}
+
+pub fn descriptors(program: &Program, host: &Host) -> Result<(), Finding> {
+    let facts = observe(program, host, ONE)?;
+    let open = facts.first_process().map(|it| it.descriptors.join(", "));
+    let what = "/proc/PID/fd beyond 0, 1 and 2; / was open when mydocker was started";
+    let evidence = Evidence::differs(what, "none", open.as_deref().unwrap_or("-"));
+    facts.require(open.as_deref() == Some(""), vec![evidence])
+}
+
+pub fn failed_pivot(program: &Program, host: &Host) -> Result<(), Finding> {
+    let facts = observe(program, host, &[Fate::Exit(7), Fate::NoPivot])?;
+    let is_stopped = |run: &Run| {
+        let is_on_the_host = run.says("words") == Some(&facts.hosts_words);
+        !is_on_the_host && (!run.in_passing.was_refused || run.ended != Ended::Exited(0))
+    };
+    let kept = facts.last().is_some_and(is_stopped);
+    facts.require(kept, vec![was_run(facts.last(), "while pivot_root says EINVAL")])
+}
+
+pub fn failed_start(program: &Program, host: &Host) -> Result<(), Finding> {
+    let facts = observe(program, host, &[Fate::NoImage, Fate::Exit(7)])?;
+    let first = facts.runs.first();
+    let is_stopped = |run: &Run| run.says("pid").is_none() && run.ended != Ended::Exited(0);
+    facts.require(first.is_some_and(is_stopped), vec![was_run(first, "without an image")])
+}
+
+/// Whether a command was run that should not have been.
+fn was_run(run: Option<&Run>, when: &str) -> Evidence {
+    let seen = match run {
+        Some(run) if run.says("pid").is_some() => format!("it was run; exit code {}", run.ended),
+        Some(run) => format!("it was not run; exit code {}", run.ended),
+        None => "-".to_owned(),
+    };
+    let what = format!("mydocker run sh /root/exam/probe, {when}");
+    Evidence::differs(what, "it is not run; an exit code other than 0", seen)
+}

@@ -1,0 +1,105 @@
+//! The command in namespaces of its own.
+
+use std::collections::BTreeSet;
+
+use labkit::host::Host;
+use labkit::verdict::{Evidence, Finding};
+use mydocker::mountinfo::Change;
+
+use crate::diagnose::has_path;
+use crate::facts::{Facts, observe};
+use crate::program::Program;
+use crate::running::{Ended, NAMESPACES, PRINTED};
+use crate::trial::Fate;
+
+/// One container, whose command is successful.
+pub const ONE: &[Fate] = &[Fate::Exit(0)];
+
+pub fn process_1(program: &Program, host: &Host) -> Result<(), Finding> {
+    let facts = observe(program, host, ONE)?;
+    let pid = facts.says("pid");
+    let is_in = facts.first_process().is_some_and(|it| it.own_namespaces.contains("pid"));
+    let seen = match pid {
+        Some("1") => "1, as on the host",
+        Some(_) => "another number",
+        None => "-",
+    };
+    let evidence = Evidence::differs("echo $$ in the container", "1", seen);
+    facts.require(is_in && pid == Some("1"), vec![evidence])
+}
+
+pub fn namespaces(program: &Program, host: &Host) -> Result<(), Finding> {
+    let facts = observe(program, host, ONE)?;
+    let none = BTreeSet::new();
+    let own = facts.first_process().map_or(&none, |it| &it.own_namespaces);
+    let seen: Vec<&str> = NAMESPACES.into_iter().filter(|name| own.contains(*name)).collect();
+    let what = "/proc/PID/ns, those that are not the host's";
+    let evidence = Evidence::differs(what, NAMESPACES.join(" "), seen.join(" "));
+    facts.require(seen == NAMESPACES, vec![evidence])
+}
+
+pub fn proc(program: &Program, host: &Host) -> Result<(), Finding> {
+    let facts = observe(program, host, ONE)?;
+    let seen = match facts.says("proc") {
+        None => "ENOENT (No such file or directory)",
+        Some("1") => "1",
+        Some(_) => "another number",
+    };
+    let what = "the first word of /proc/self/stat, read by the command";
+    facts.require(seen == "1", vec![Evidence::differs(what, "1", seen)])
+}
+
+pub fn host_mounts(program: &Program, host: &Host) -> Result<(), Finding> {
+    let facts = observe(program, host, ONE)?;
+    let mut evidence: Vec<Evidence> = facts.leaks().into_iter().collect();
+    for run in &facts.runs {
+        let tables = [run.host_while.as_ref(), Some(&run.host_after)];
+        let has_changed = |table: &&String| {
+            let mut changes = facts.host_changes(table).into_iter();
+            changes.any(|change| !matches!(change, Change::Mounted { .. }))
+        };
+        let changed = tables.into_iter().flatten().find(has_changed);
+        evidence.extend(changed.map(|table| facts.host_evidence(table)));
+    }
+    facts.require(evidence.is_empty(), evidence)
+}
+
+pub fn exit_code(program: &Program, host: &Host) -> Result<(), Finding> {
+    let facts = observe(program, host, &[Fate::Exit(0), Fate::Exit(7)])?;
+    require_codes(&facts, &[0, 7])
+}
+
+pub fn signal(program: &Program, host: &Host) -> Result<(), Finding> {
+    let facts = observe(program, host, &[Fate::Exit(7), Fate::Killed])?;
+    require_codes(&facts, &[7, 137])
+}
+
+fn require_codes(facts: &Facts, expected: &[i32]) -> Result<(), Finding> {
+    let list = |codes: &mut dyn Iterator<Item = Ended>| {
+        codes.map(|ended| ended.to_string()).collect::<Vec<_>>().join(", ")
+    };
+    let seen = list(&mut facts.runs.iter().map(|run| run.ended));
+    let expected = list(&mut expected.iter().map(|code| Ended::Exited(*code)));
+    let evidence = Evidence::differs("the exit codes of mydocker", &expected, &seen);
+    facts.require(seen == expected, vec![evidence])
+}
+
+pub fn arguments(program: &Program, host: &Host) -> Result<(), Finding> {
+    let facts = observe(program, host, &[Fate::Arguments])?;
+    let argument = |number| facts.says(&format!("argument {number}"));
+    let seen: Vec<&str> = (1..).map_while(argument).collect();
+    let expected = ["<a  b>", "<>", "<$HOME>"];
+    let what = "the arguments of a script in the container";
+    let evidence = Evidence::differs(what, expected.join(" "), seen.join(" "));
+    facts.require(seen == expected, vec![evidence])
+}
+
+pub fn environment(program: &Program, host: &Host) -> Result<(), Finding> {
+    let facts = observe(program, host, &[Fate::Environment])?;
+    let printed = facts.says(PRINTED).unwrap_or_default();
+    let names = printed.lines().filter_map(|line| Some(line.split_once('=')?.0));
+    let names: Vec<&str> = names.collect();
+    let what = "the variables that the command gets";
+    let evidence = Evidence::differs(what, "PATH, and others", names.join(" "));
+    facts.require(has_path(printed), vec![evidence])
+}
