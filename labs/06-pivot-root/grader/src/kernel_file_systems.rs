@@ -112,6 +112,15 @@ impl Facts {
             return code("dev-on-the-image");
         }
         if let Err(failure) = &self.mounted().returned {
+            let dev = self.mount_at("dev").filter(|mount| !self.is_hosts(mount));
+            let is_empty = self.mounted().devices.values().all(|kind| kind.starts_with("ENOENT"));
+            match failure.errno.map(Errno::from_raw) {
+                Some(Errno::EPERM) if dev.is_some() && is_empty => return code("device-by-mknod"),
+                Some(Errno::ENOENT) if dev.is_some() && is_empty => {
+                    return code("nothing-to-bind-onto");
+                }
+                _ => {}
+            }
             let finding = Finding::new("answer/returned-error");
             return Some(finding.word("function", FUNCTION).word("error", failure));
         }

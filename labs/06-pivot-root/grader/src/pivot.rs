@@ -124,6 +124,9 @@ impl Facts {
             if inside.root_is_new && errno == Some(Errno::EBUSY) {
                 return code("umount-without-detach");
             }
+            if inside.root_is_new && errno == Some(Errno::ENOENT) {
+                return code("old-name-of-a-path");
+            }
             if holding(Path::new("/")) {
                 return code("still-shared");
             }

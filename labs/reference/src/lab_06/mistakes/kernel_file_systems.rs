@@ -4,6 +4,7 @@ use std::fs::File;
 
 use lab_06_grader::Answers;
 use nix::mount::{MsFlags, mount};
+use nix::sys::stat::{Mode, SFlag, makedev, mknod};
 
 use super::{BIND, NOTHING, SAFE, dev, devices, proc};
 use crate::catalogue::Mistake;
@@ -168,6 +169,40 @@ pub const MOUNT_ERRORS_DROPPED: Mistake<Answers> = Mistake {
         mount_kernel_file_systems: |new_root| {
             let _ = solution::mount_kernel_file_systems(new_root);
             Ok(())
+        },
+        ..SOLUTION
+    },
+};
+
+/// As root would: in a user namespace mknod says EPERM.
+pub const DEVICES_BY_MKNOD: Mistake<Answers> = Mistake {
+    name: "devices_by_mknod",
+    code: "pivot-root/device-by-mknod",
+    answers: Answers {
+        mount_kernel_file_systems: |new_root| {
+            proc(new_root)?;
+            let dev = new_root.join("dev");
+            let flags = MsFlags::MS_NOSUID;
+            mount(Some("tmpfs"), &dev, Some("tmpfs"), flags, Some("mode=755"))?;
+            let mode = Mode::from_bits_truncate(0o666);
+            Ok(mknod(&dev.join("null"), SFlag::S_IFCHR, mode, makedev(1, 3))?)
+        },
+        ..SOLUTION
+    },
+};
+
+/// Expects the bind mount to make its target.
+pub const DEVICES_BOUND_ONTO_NOTHING: Mistake<Answers> = Mistake {
+    name: "devices_bound_onto_nothing",
+    code: "pivot-root/nothing-to-bind-onto",
+    answers: Answers {
+        mount_kernel_file_systems: |new_root| {
+            proc(new_root)?;
+            let dev = new_root.join("dev");
+            let flags = MsFlags::MS_NOSUID;
+            mount(Some("tmpfs"), &dev, Some("tmpfs"), flags, Some("mode=755"))?;
+            let null = dev.join("null");
+            Ok(mount(Some("/dev/null"), &null, NOTHING, MsFlags::MS_BIND, NOTHING)?)
         },
         ..SOLUTION
     },

@@ -236,3 +236,22 @@ pub const UMOUNT_ERROR_DROPPED: Mistake<Answers> = Mistake {
         ..SOLUTION
     },
 };
+
+/// The path that put_old had before: it begins with new_root.
+pub const UMOUNT_BY_THE_OLD_NAME: Mistake<Answers> = Mistake {
+    name: "umount_by_the_old_name",
+    code: "pivot-root/old-name-of-a-path",
+    answers: Answers {
+        enter_with_pivot_root: |new_root| {
+            private()?;
+            bind(new_root)?;
+            let put_old = new_root.join(".pivot_root");
+            fs::create_dir_all(&put_old)?;
+            pivot_root(new_root, &put_old)?;
+            chdir("/")?;
+            umount2(&put_old, MntFlags::MNT_DETACH)?;
+            fs::remove_dir(&put_old)
+        },
+        ..SOLUTION
+    },
+};
