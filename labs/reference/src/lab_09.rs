@@ -1,6 +1,8 @@
 //! Lab 09: whole programs.
 
 pub mod mistakes;
+pub mod solution;
+pub mod starter;
 
 use lab_09_grader::adapter::{Adapter, SHIPPED};
 use lab_09_grader::program::Program;
@@ -32,14 +34,11 @@ impl Mistake {
     }
 }
 
-/// A program in sh, with the adapter for the blog's folders.
+/// A program with an adapter that is shipped.
 ///
 /// # Panics
-/// Never: a test parses the adapter.
-pub fn in_the_blogs_folders(program: &str) -> Program {
-    let (_, adapter) = SHIPPED.iter().find(|(name, _)| *name == "blog").expect("it is shipped");
-    Program {
-        content: program.as_bytes().to_owned(),
-        adapter: Adapter::parse(adapter).expect("it is tested"),
-    }
+/// There is no such adapter.
+pub fn with_adapter(program: Vec<u8>, name: &str) -> Program {
+    let (_, adapter) = SHIPPED.iter().find(|(shipped, _)| *shipped == name).expect("an adapter");
+    Program { content: program, adapter: Adapter::parse(adapter).expect("it is tested") }
 }

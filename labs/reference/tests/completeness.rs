@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use lab_reference::catalogue::Catalogue;
-use lab_reference::{lab_01, lab_02, lab_04, lab_05, lab_06, lab_07, lab_08};
+use lab_reference::{lab_01, lab_02, lab_04, lab_05, lab_06, lab_07, lab_08, lab_09};
 use labkit::graders;
 use labkit::lab::{Diagnosis, Lab, kit_diagnoses};
 use labkit::language::Words;
@@ -36,6 +36,18 @@ fn facts<A>(catalogue: &'static Catalogue<A>) -> Facts {
     }
 }
 
+/// The answers to lab 09 are programs.
+fn facts_of_programs() -> Facts {
+    let exam = &lab_09_grader::EXAM;
+    let lab = exam.lab();
+    Facts {
+        folder: labs().join(lab.folder()),
+        promises: exam.promises.iter().map(|promise| promise.name).collect(),
+        mistakes: lab_09::mistakes::MISTAKES.iter().map(|it| (it.name, it.code)).collect(),
+        lab,
+    }
+}
+
 fn all() -> Vec<Facts> {
     vec![
         facts(&lab_01::CATALOGUE),
@@ -45,6 +57,7 @@ fn all() -> Vec<Facts> {
         facts(&lab_06::CATALOGUE),
         facts(&lab_07::CATALOGUE),
         facts(&lab_08::CATALOGUE),
+        facts_of_programs(),
     ]
 }
 

@@ -1,17 +1,19 @@
-//! Lab 09: the right program and every wrong one, on every promise.
+//! Lab 09: the starter, the solution, the right program in sh and every wrong one,
+//! on every promise.
 
+use std::fs;
 use std::process::ExitCode;
 
 use lab_09_grader::adapter::{Adapter, Folders};
 use lab_09_grader::program::Program;
 use lab_09_grader::{EXAM, request};
 use lab_reference::lab_09::mistakes::MISTAKES;
-use lab_reference::lab_09::{PROGRAM, in_the_blogs_folders};
+use lab_reference::lab_09::{PROGRAM, with_adapter};
 use labkit::exam;
 use labkit::language::Language;
 use labkit::look::Look;
 use labkit::report;
-use labkit::verdict::{Finding, Verdict};
+use labkit::verdict::{Finding, NOT_WRITTEN, Verdict};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use mydocker::mountinfo::{MountTable, difference};
 
@@ -32,6 +34,8 @@ fn main() -> ExitCode {
     }
 
     let mut trials = vec![
+        Trial::ignorable_test("solution", || keeps_all("solution")),
+        Trial::ignorable_test("starter", starter),
         Trial::ignorable_test("right::on_a_terminal", || keeps_all("right")),
         Trial::ignorable_test("right::with_pipes", || keeps_all("right_with_pipes")),
         Trial::test("what_the_adapter_does_not_tell_is_not_gradable", not_told),
@@ -49,12 +53,16 @@ fn main() -> ExitCode {
 
 /// The program of this name.
 fn called(name: &str) -> Program {
-    let right = in_the_blogs_folders(PROGRAM);
+    let in_rust = |path| with_adapter(fs::read(path).expect("cargo has built it"), "lab-09");
+    let in_sh = |text: &str| with_adapter(text.as_bytes().to_owned(), "blog");
+    let right = in_sh(PROGRAM);
     let misbehaving = MISBEHAVING.iter().find(|(known, ..)| *known == name);
     if let Some((_, command, _)) = misbehaving {
-        return in_the_blogs_folders(&format!("#!/bin/busybox sh\n{command}\n"));
+        return in_sh(&format!("#!/bin/busybox sh\n{command}\n"));
     }
     match name {
+        "solution" => in_rust(env!("CARGO_BIN_EXE_lab-09-solution")),
+        "starter" => in_rust(env!("CARGO_BIN_EXE_lab-09-starter")),
         "right" => right,
         "right_with_pipes" => {
             Program { adapter: Adapter { terminal: false, ..right.adapter }, ..right }
@@ -67,9 +75,7 @@ fn called(name: &str) -> Program {
         }
         name => {
             let mistake = MISTAKES.iter().find(|mistake| mistake.name == name);
-            in_the_blogs_folders(
-                &mistake.unwrap_or_else(|| panic!("no program {name:?}")).program(),
-            )
+            in_sh(&mistake.unwrap_or_else(|| panic!("no program {name:?}")).program())
         }
     }
 }
@@ -112,6 +118,17 @@ fn keeps_all(program: &str) -> Result<Completion, Failed> {
         Some((_, why)) => Ok(Completion::ignored_with(why)),
         None => Ok(Completion::Completed),
     }
+}
+
+/// The starter keeps nothing, because nothing is written yet.
+fn starter() -> Result<Completion, Failed> {
+    let outcome = grade("starter")?;
+    let is_other = |(_, finding): &&(_, Finding)| finding.code != NOT_WRITTEN;
+    let others: Vec<_> = outcome.broken.iter().filter(is_other).collect();
+    if !outcome.kept.is_empty() || !others.is_empty() {
+        return Err(format!("kept: {:?}; {others:#?}", outcome.kept).into());
+    }
+    Ok(Completion::Completed)
 }
 
 /// Of what an adapter does not tell nothing is said, and the rest is graded.

@@ -59,9 +59,10 @@ pub enum AdapterNeed {
 }
 
 /// The adapters that are part of this program, by name.
-pub const SHIPPED: [(&str, &str); 2] = [
+pub const SHIPPED: [(&str, &str); 3] = [
     ("mydocker", include_str!("../../adapters/mydocker.toml")),
     ("blog", include_str!("../../adapters/blog.toml")),
+    ("lab-09", include_str!("../../adapters/lab-09.toml")),
 ];
 
 impl Adapter {

@@ -9,6 +9,8 @@ use std::process::Command;
 use labkit::canary::random_words;
 use labkit::host::Host;
 use labkit::sandbox::HOME;
+use mydocker::sys;
+use nix::mount::MsFlags;
 
 use crate::adapter::{Adapter, expand};
 use crate::image::{VOLUME, archive, furnish_host};
@@ -52,6 +54,15 @@ impl Program {
         Ok(Program { content: fs::read(file)?, adapter })
     }
 
+    /// Mounts a file system that is large enough for the program: with all that
+    /// a debugger wants to know it may be too large for the scratch folder.
+    fn mount_folder(&self, folder: &Path) -> io::Result<()> {
+        fs::create_dir(folder)?;
+        let size = format!("size={},mode=755", self.content.len() + (1 << 20));
+        sys::mount("bin", folder, "tmpfs", MsFlags::empty(), &size)
+            .map_err(|error| io::Error::other(error.to_string()))
+    }
+
     /// Puts the program on a host, and an archive, a volume and the graders'
     /// folder beside it.
     ///
@@ -60,7 +71,7 @@ impl Program {
     pub fn set_up(&self, host: &Host) -> io::Result<Setting<'_>> {
         let setting = Setting {
             adapter: &self.adapter,
-            program: host.path("mydocker"),
+            program: host.path("bin/mydocker"),
             archive: host.path("busybox.tar"),
             words: random_words()?,
             hosts_words: random_words()?,
@@ -68,6 +79,7 @@ impl Program {
             volume: host.path("volume"),
             volumes_words: random_words()?,
         };
+        self.mount_folder(&host.path("bin"))?;
         fs::write(&setting.program, &self.content)?;
         fs::set_permissions(&setting.program, fs::Permissions::from_mode(0o755))?;
         fs::write(&setting.archive, archive(&setting.words))?;

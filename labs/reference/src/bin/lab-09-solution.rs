@@ -1,0 +1,7 @@
+//! The solution of lab 09 as a program, for tests/programs.rs.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    lab_reference::lab_09::solution::main()
+}
