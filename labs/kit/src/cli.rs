@@ -1,5 +1,6 @@
 //! The command line of `lab`.
 
+mod check;
 mod checkout;
 mod completions;
 pub mod doctor;
@@ -51,6 +52,7 @@ enum Command {
     /// What to do next: the file, the function, the promise, the command
     Next,
     Grade(grade::Arguments),
+    Check(check::Arguments),
     Watch(watch::Arguments),
     Hint(hint::Arguments),
     Show(show::Arguments),
@@ -87,6 +89,7 @@ fn execute(command: Option<Command>) -> Result<ExitCode, Trouble> {
         Some(Command::List) => overview::list(&session),
         Some(Command::Next) => overview::next(&session),
         Some(Command::Grade(arguments)) => return grade::execute(&session, &arguments),
+        Some(Command::Check(arguments)) => return check::execute(&session, &arguments),
         Some(Command::Watch(arguments)) => watch::execute(&session, &arguments)?,
         Some(Command::Hint(arguments)) => hint::execute(&session, &arguments)?,
         Some(Command::Show(arguments)) => show::execute(&session, &arguments)?,

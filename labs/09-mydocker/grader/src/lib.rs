@@ -4,8 +4,8 @@
 //! The program is run through its command line, as its [`adapter`] says, with an
 //! image in which the graders have a script of their own. What that script finds
 //! in the container, and what the host's kernel shows of it meanwhile and
-//! afterwards, are the [`facts`]; each promise is a predicate over them, and
-//! [`diagnose`](mod@diagnose) says what is wrong.
+//! afterwards, are the facts; each promise is a predicate over them, and the
+//! diagnosis says what is wrong.
 
 pub mod adapter;
 mod diagnose;

@@ -170,7 +170,7 @@ pub fn promises(session: &Session, standing: &Standing) -> String {
 }
 
 /// `3 of 17 kept, 4 broken, 10 not written yet`.
-fn summary(session: &Session, standing: &Standing) -> String {
+pub fn summary(session: &Session, standing: &Standing) -> String {
     let locale = session.locale();
     let (kept, total) = (standing.kept(), standing.total());
     let mut text = t!("list.kept", locale = locale, kept = kept, total = total).into_owned();

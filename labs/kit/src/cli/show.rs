@@ -74,7 +74,7 @@ fn show_one(
 }
 
 /// The broken promises by what is wrong, in the order of the first of each.
-fn by_diagnosis<'a>(
+pub fn by_diagnosis<'a>(
     standing: &Standing<'a>,
     report: &Report,
 ) -> Vec<(String, Vec<&'a PromiseText>)> {

@@ -19,6 +19,8 @@ pub enum Trouble {
     NotGraded { lab: String },
     /// The solution is for those who have kept all promises.
     NotKept { lab: String, kept: usize, total: usize },
+    /// The program that was to be checked could not be graded; why was said.
+    NotChecked,
     /// cargo cannot be started.
     NoCargo { error: io::Error },
     /// A call failed.
@@ -61,6 +63,7 @@ impl Trouble {
             Trouble::NotKept { lab, kept, total } => {
                 t!("trouble.not-kept", locale = locale, lab = lab, kept = kept, total = total)
             }
+            Trouble::NotChecked => t!("trouble.not-checked", locale = locale),
             Trouble::NoCargo { error } => t!("trouble.no-cargo", locale = locale, error = error),
             Trouble::Cannot { call, path, error } => {
                 let advice = t!(advice(error), locale = locale);

@@ -1,0 +1,159 @@
+//! `lab check`: a verdict on any mydocker.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use indicatif::ProgressBar;
+use labkit::graders;
+use labkit::lab::{Lab, PromiseText};
+use labkit::record::{Report, now};
+use labkit::report;
+use labkit::verdict::Verdict;
+use rust_i18n::t;
+
+use super::formats::Format;
+use super::grade::{Grade, explain, promises, summary};
+use super::session::Session;
+use super::show::by_diagnosis;
+use super::standing::{Standing, State};
+use super::trouble::Trouble;
+
+/// Grade any mydocker, in any language, through its command line
+///
+/// The program is run in a sealed sandbox, where it is root and has a /root of
+/// its own; what the kernel shows of its containers decides. The verdicts are
+/// kept as those of lab 09: `cargo lab hint 09` and `cargo lab show 09` go on
+/// from there.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  cargo lab check --program ./mydocker
+  cargo lab check --program ./mydocker --adapter my.toml --stage pivot-root
+
+An adapter says how the program is called and where it keeps its layers. How to
+write one in five minutes: labs/09-mydocker/adapters/README.md
+
+Exit codes:
+  0  every promise that can be graded here is kept
+  1  a promise is broken
+  2  it could not be graded: no such program, a wrong adapter, changed graders")]
+pub struct Arguments {
+    /// The program: one executable file, that needs no other file beside it
+    #[arg(long, value_name = "FILE")]
+    program: PathBuf,
+    /// How to call it: blog, mydocker, lab-09, or a file
+    #[arg(long, value_name = "FILE", default_value = "blog")]
+    adapter: String,
+    /// Only one stage
+    #[arg(long, value_enum, default_value = "all")]
+    stage: Stage,
+    /// Everything that is known, as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// The blog's steps, as lab.toml of lab 09 names them.
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum Stage {
+    Run,
+    Rootfs,
+    PivotRoot,
+    Layers,
+    DeleteWorkspace,
+    All,
+}
+
+pub fn execute(session: &Session, arguments: &Arguments) -> Result<ExitCode, Trouble> {
+    let lab = session.checkout.lab("mydocker")?;
+    let stage = arguments.stage.to_possible_value().expect("no value is hidden");
+    let is_asked = |promise: &&PromiseText| {
+        arguments.stage == Stage::All || promise.function == stage.get_name()
+    };
+    let asked: Vec<&PromiseText> = lab.promises.iter().filter(is_asked).collect();
+    let verdicts = ask(session, arguments, &asked)?;
+
+    let labs = session.checkout.top.join("labs");
+    let graders_changed = graders::changed(&labs).unwrap_or_default();
+    let report = Report { lab: lab.number.clone(), at: now(), graders_changed, verdicts };
+    if let Err(error) = session.records.keep(lab, report.clone()) {
+        eprintln!("{}", report::not_kept(&error, session.language));
+    }
+    let grade = Grade { lab, outcome: Ok(report.clone()) };
+    if arguments.json {
+        println!("{}", Format::Json.write(session, &[grade]));
+    } else {
+        tell(session, lab, &asked, &report);
+    }
+    let is_broken = |verdict: &Verdict| matches!(verdict, Verdict::Broken(_));
+    Ok(match report.verdicts.values().any(is_broken) {
+        _ if !report.graders_changed.is_empty() => ExitCode::from(Trouble::EXIT_CODE),
+        true => ExitCode::FAILURE,
+        false => ExitCode::SUCCESS,
+    })
+}
+
+/// Has lab 09's own command grade the program: built by cargo if need be.
+fn ask(
+    session: &Session,
+    arguments: &Arguments,
+    promises: &[&PromiseText],
+) -> Result<BTreeMap<String, Verdict>, Trouble> {
+    let spinner = ProgressBar::new_spinner();
+    spinner.enable_steady_tick(Duration::from_millis(200));
+    let program = arguments.program.display();
+    spinner.set_message(t!("check.grading", locale = session.locale(), program = program));
+
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(&session.checkout.top);
+    cargo.args(["run", "--quiet", "--package", "lab-09-grader", "--bin", "check", "--"]);
+    // cargo runs in the checkout, and the names are meant from here.
+    cargo.arg(from_here(&arguments.program));
+    let adapter = Path::new(&arguments.adapter);
+    cargo.arg(if adapter.exists() { from_here(adapter) } else { adapter.to_owned() });
+    cargo.args(promises.iter().map(|promise| &promise.name));
+    let output = cargo.stdin(Stdio::null()).stderr(Stdio::inherit()).output();
+    spinner.finish_and_clear();
+    let output = output.map_err(|error| Trouble::NoCargo { error })?;
+    serde_json::from_slice(&output.stdout).map_err(|_| Trouble::NotChecked)
+}
+
+/// The same file by its absolute name.
+fn from_here(file: &Path) -> PathBuf {
+    std::path::absolute(file).unwrap_or_else(|_| file.to_owned())
+}
+
+/// Tells the verdicts by stage, then explains each diagnosis once.
+fn tell(session: &Session, lab: &Lab, asked: &[&PromiseText], report: &Report) {
+    let (locale, look) = (session.locale(), session.look);
+    let mut standing = Standing::in_report(lab, report);
+    standing.promises.retain(|(promise, _)| asked.iter().any(|it| it.name == promise.name));
+    for stage in &lab.functions {
+        let theirs = standing.promises.iter().filter(|(it, _)| it.function == stage.name);
+        let theirs: Vec<(&PromiseText, State)> = theirs.copied().collect();
+        if !theirs.is_empty() {
+            println!("{}", look.bold(&stage.name));
+            println!("{}\n", promises(session, &Standing { promises: theirs }));
+        }
+    }
+    println!("{}", summary(session, &standing));
+    if !report.graders_changed.is_empty() {
+        println!("\n{}", report::graders_changed(&report.graders_changed, session.language));
+    }
+    for (_, broken) in by_diagnosis(&standing, report) {
+        println!();
+        explain(session, lab, broken[0], report);
+        let others: Vec<&str> = broken[1..].iter().map(|it| it.name.as_str()).collect();
+        if !others.is_empty() {
+            let text = t!("show.also", locale = locale, promises = others.join(", "));
+            println!("{}", look.indented(0, &text));
+        }
+    }
+    if standing.first_open().is_some() {
+        println!();
+        session.advise(lab, &["hint LAB", "show LAB"]);
+    }
+}
