@@ -1,0 +1,154 @@
+//! The ground that an attempt is made on, and whether it is as it was before.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use harness::host::Host;
+use harness::tree;
+use mydocker::mountinfo::MountTable;
+
+use crate::Proof;
+
+/// How long the last process of a killed container may take to end.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A host, an image and a volume, and how they were in the beginning.
+#[derive(Debug)]
+pub struct Ground {
+    /// The host: its mounts, and the folder of images and containers.
+    pub host: Host,
+    /// No other container on this machine has a name that begins so.
+    pub name: String,
+    image: String,
+    volume: String,
+    cgroups: Vec<PathBuf>,
+}
+
+impl Ground {
+    /// A fresh one, for this thread alone.
+    ///
+    /// # Panics
+    /// It cannot be made.
+    pub fn new(proof: &Proof) -> Ground {
+        let host = Host::new(proof.program.to_str().expect("a path in UTF-8"));
+        let folder = host.root().parent().and_then(|folder| folder.file_name());
+        let name = folder.expect("a folder's name").to_string_lossy().into_owned();
+        fs::create_dir(host.path("volume")).expect("a volume");
+        fs::write(host.path("volume/canary"), "sings").expect("a canary");
+        let mounts = MountTable::read().expect("the mount table").mounts;
+        let is_cgroup = |kind: &str| matches!(kind, "cgroup" | "cgroup2");
+        let cgroups = mounts.into_iter().filter(|mount| is_cgroup(&mount.fs_type));
+        Ground {
+            image: tree::stamps(&host.images().join("busybox")),
+            volume: tree::exact(&host.path("volume")),
+            cgroups: cgroups.map(|mount| mount.mount_point).collect(),
+            name,
+            host,
+        }
+    }
+
+    /// The value of `-v` for the volume.
+    pub fn volume(&self) -> String {
+        format!("{}:/volume", self.host.path("volume").display())
+    }
+
+    /// Runs `prune` until no process of a killed container keeps anything, and
+    /// then compares everything with how it was.
+    ///
+    /// # Errors
+    /// `prune` fails, or something has changed: what.
+    pub fn check_after_prune(&self) -> Result<(), String> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let said = self.command(["prune"]).output().expect("mydocker starts");
+            if !said.status.success() {
+                return Err(format!("prune afterwards: {said:?}"));
+            }
+            match self.check() {
+                Err(_) if Instant::now() < deadline => {
+                    std::thread::sleep(Duration::from_millis(2));
+                }
+                other => return other,
+            }
+        }
+    }
+
+    /// Compares everything with how it was.
+    ///
+    /// # Errors
+    /// What has changed.
+    pub fn check(&self) -> Result<(), String> {
+        let mut changes = self.host.mount_changes();
+        changes.extend(self.unexpected_folders());
+        changes.extend(self.processes());
+        changes.extend(self.groups());
+        if tree::stamps(&self.host.images().join("busybox")) != self.image {
+            changes.push("the image has changed".into());
+        }
+        if tree::exact(&self.host.path("volume")) != self.volume {
+            changes.push("the volume has changed".into());
+        }
+        if changes.is_empty() { Ok(()) } else { Err(changes.join("\n")) }
+    }
+
+    /// The last check, in which also the content of the image is compared.
+    pub fn finish(self) -> Option<String> {
+        self.check().err()
+    }
+
+    /// `mydocker` with these arguments.
+    pub fn command<const N: usize>(&self, arguments: [&str; N]) -> Command {
+        let mut command = self.host.command();
+        command.args(arguments);
+        command
+    }
+
+    fn unexpected_folders(&self) -> Vec<String> {
+        let names = |folder: PathBuf| -> BTreeSet<String> {
+            let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+            entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+        };
+        let expected =
+            [("", &["containers", "images"][..]), ("containers", &[]), ("images", &["busybox"])];
+        let mut unexpected = Vec::new();
+        for (folder, expected) in expected {
+            for name in names(self.host.root().join(folder)) {
+                if !expected.contains(&name.as_str()) {
+                    unexpected.push(format!("left: ROOT/{folder}/{name}"));
+                }
+            }
+        }
+        unexpected
+    }
+
+    /// Every process that was started here has the folder's name in its
+    /// environment: `mydocker` as MYDOCKER_ROOT, a container's own as `-e`.
+    fn processes(&self) -> Vec<String> {
+        let name = self.name.as_bytes();
+        let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+        let is_ours = |process: &PathBuf| {
+            let environment = fs::read(process.join("environ")).unwrap_or_default();
+            environment.windows(name.len()).any(|part| part == name)
+        };
+        let ours = entries
+            .filter(|entry| entry.file_name().as_bytes()[0].is_ascii_digit())
+            .map(|entry| entry.path())
+            .filter(is_ours);
+        ours.map(|process| {
+            let command = fs::read_to_string(process.join("comm")).unwrap_or_default();
+            format!("still runs: {} {}", process.display(), command.trim())
+        })
+        .collect()
+    }
+
+    fn groups(&self) -> Vec<String> {
+        let entries = self.cgroups.iter().flat_map(fs::read_dir).flatten().flatten();
+        let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+        let begins = format!("mydocker-{}", self.name);
+        names.filter(|name| name.starts_with(&begins)).map(|n| format!("a cgroup: {n}")).collect()
+    }
+}
