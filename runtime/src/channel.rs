@@ -19,6 +19,7 @@ use crate::error::{Error, Result};
 /// The longest message: an error that quotes a page of mount options.
 const LONGEST: usize = 16 * 1024;
 
+// ANCHOR: message
 /// What is said.
 #[derive(Debug)]
 pub enum Message {
@@ -29,6 +30,7 @@ pub enum Message {
     /// Container to parent: the start has failed.
     Failed(Error),
 }
+// ANCHOR_END: message
 
 /// One end of the socket pair.
 #[derive(Debug)]

@@ -126,6 +126,7 @@ fn start(spec: &Spec, container: &mut Container, group: &Group, signals: &Signal
 
     // 3. The container starts as a copy of this process, in new namespaces.
     trace::step("clone the container's PID 1 into new namespaces");
+    // ANCHOR: namespaces
     let mut namespaces = CloneFlags::CLONE_NEWNS
         | CloneFlags::CLONE_NEWPID
         | CloneFlags::CLONE_NEWUTS
@@ -136,6 +137,7 @@ fn start(spec: &Spec, container: &mut Container, group: &Group, signals: &Signal
     if privileges == Privileges::User {
         namespaces |= CloneFlags::CLONE_NEWUSER;
     }
+    // ANCHOR_END: namespaces
     let (ours, theirs) = Channel::pair()?;
     let size = terminal::window_size();
     let user = (geteuid(), getegid());
@@ -228,11 +230,13 @@ impl Inside<'_> {
             return Err(Error::new("the parent has ended before the container could start"));
         };
 
+        // ANCHOR: private
         // 2. From here on, no mount made in here reaches the host, and none of
         //    the host's comes in: all of them, so recursively.
         trace::step("make every mount private");
         let private = MsFlags::MS_PRIVATE | MsFlags::MS_REC;
         sys::mount("", Path::new("/"), "", private, "")?;
+        // ANCHOR_END: private
 
         // 3. A user's layers are joined in here. See the parent's step 2.
         if self.privileges == Privileges::User {
