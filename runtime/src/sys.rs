@@ -224,12 +224,14 @@ pub fn mount_setattr(tree: BorrowedFd, flags: MsFlags) -> Result<()> {
 ///
 /// # Errors
 /// As openat2(2).
+// ANCHOR: open_in_root
 pub fn open_in_root(dir: impl AsFd, path: &Path, flags: OFlag) -> nix::Result<OwnedFd> {
     let how = OpenHow::new()
         .flags(flags | OFlag::O_CLOEXEC)
         .resolve(ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS);
     openat2(dir, path, how)
 }
+// ANCHOR_END: open_in_root
 
 /// Makes a device node; the umask must be 0 for `mode` to count in full.
 /// See mknod(2).

@@ -65,11 +65,13 @@ pub fn import(
     DirBuilder::new().recursive(true).mode(0o700).create(&images).on("mkdir", &images)?;
     clear_leftovers(root)?;
     let (draft, _lock) = make_draft(&images)?;
+    // ANCHOR: whole
     let imported = fill(&draft, source, form, &mut Progress::new(progress)).and_then(|summary| {
         // A rename is whole or not at all, and so is the image.
         rename(&draft, &image)?;
         Ok(summary)
     });
+    // ANCHOR_END: whole
     if imported.is_err() {
         // Should this fail too, the next import deletes it.
         let _ = delete_tree(&draft);
