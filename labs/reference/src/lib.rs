@@ -6,6 +6,7 @@
 pub mod catalogue;
 pub mod lab_01;
 pub mod lab_02;
+pub mod lab_03;
 pub mod lab_04;
 pub mod lab_05;
 pub mod lab_06;

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use lab_reference::catalogue::Catalogue;
-use lab_reference::{lab_01, lab_02, lab_04, lab_05, lab_06, lab_07, lab_08, lab_09};
+use lab_reference::{lab_01, lab_02, lab_03, lab_04, lab_05, lab_06, lab_07, lab_08, lab_09};
 use labkit::graders;
 use labkit::lab::{Diagnosis, Lab, kit_diagnoses};
 use labkit::language::Words;
@@ -52,6 +52,7 @@ fn all() -> Vec<Facts> {
     vec![
         facts(&lab_01::CATALOGUE),
         facts(&lab_02::CATALOGUE),
+        facts(&lab_03::CATALOGUE),
         facts(&lab_04::CATALOGUE),
         facts(&lab_05::CATALOGUE),
         facts(&lab_06::CATALOGUE),

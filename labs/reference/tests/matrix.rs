@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use lab_reference::catalogue::{Catalogue, Mistake, Variant};
-use lab_reference::{lab_01, lab_02, lab_04, lab_05, lab_06, lab_07, lab_08};
+use lab_reference::{lab_01, lab_02, lab_03, lab_04, lab_05, lab_06, lab_07, lab_08};
 use labkit::exam;
 use labkit::language::Language;
 use labkit::look::Look;
@@ -21,6 +21,7 @@ fn main() -> ExitCode {
         return exam::tell(match lab {
             "lab_01" => lab_01::CATALOGUE.examine(answer, promise),
             "lab_02" => lab_02::CATALOGUE.examine(answer, promise),
+            "lab_03" => lab_03::CATALOGUE.examine(answer, promise),
             "lab_04" => lab_04::CATALOGUE.examine(answer, promise),
             "lab_05" => lab_05::CATALOGUE.examine(answer, promise),
             "lab_06" => lab_06::CATALOGUE.examine(answer, promise),
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
     let mut trials = Vec::new();
     trials.extend(trials_of("lab_01", &lab_01::CATALOGUE));
     trials.extend(trials_of("lab_02", &lab_02::CATALOGUE));
+    trials.extend(trials_of("lab_03", &lab_03::CATALOGUE));
     trials.extend(trials_of("lab_04", &lab_04::CATALOGUE));
     trials.extend(trials_of("lab_05", &lab_05::CATALOGUE));
     trials.extend(trials_of("lab_06", &lab_06::CATALOGUE));
@@ -146,6 +148,9 @@ fn try_mistake<A>(
     for language in Language::ALL {
         snapshot +=
             &format!("\n{}\n", report::broken(&texts, first, finding, language, Look::PLAIN));
+    }
+    if snapshot.contains("%{") {
+        return Err(format!("a word of its text is missing:\n{snapshot}").into());
     }
     insta::assert_snapshot!(format!("{lab}__{}", mistake.name), snapshot);
     Ok(Completion::Completed)

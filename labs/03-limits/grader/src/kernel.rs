@@ -1,0 +1,57 @@
+//! The control groups that the sandbox has, in the machine's version.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::group::Group;
+use crate::model::{SUBTREE_CONTROL, Version};
+
+/// Where they are.
+pub const PLACE: &str = "/sys/fs/cgroup";
+
+/// The machine's version.
+pub fn version() -> Version {
+    match Path::new(PLACE).join("cgroup.controllers").exists() {
+        true => Version::Two,
+        false => Version::One,
+    }
+}
+
+/// Where the group `name` is, or would be.
+pub fn group(name: &str) -> Group {
+    let place = Path::new(PLACE);
+    match version() {
+        Version::One => {
+            Group { memory: place.join("memory").join(name), pids: place.join("pids").join(name) }
+        }
+        Version::Two => Group { memory: place.join(name), pids: place.join(name) },
+    }
+}
+
+/// Makes the group `name`.
+pub fn make_group(name: &str) -> Group {
+    let group = group(name);
+    for folder in group.folders() {
+        fs::create_dir(folder).expect("the sandbox has groups of its own");
+    }
+    group
+}
+
+/// Moves the calling process into a group.
+pub fn enter(group: &Group) -> io::Result<()> {
+    group.folders().into_iter().try_for_each(|folder| fs::write(folder.join("cgroup.procs"), "0"))
+}
+
+/// The file with the limit of the memory.
+pub fn memory_file(group: &Group) -> PathBuf {
+    group.memory.join(version().memory_file())
+}
+
+/// In version 2, takes the controllers from groups that are made from now on.
+pub fn hand_nothing_on() {
+    if version() == Version::Two {
+        let file = Path::new(PLACE).join(SUBTREE_CONTROL);
+        fs::write(file, "-memory -pids").expect("it belongs to the sandbox");
+    }
+}

@@ -1,0 +1,133 @@
+//! start_limited.
+
+use std::cell::RefCell;
+use std::process;
+
+use labkit::describe::{Failure, result};
+use labkit::host::Host;
+use labkit::verdict::{Evidence, Finding, require};
+use serde::{Deserialize, Serialize};
+
+use crate::group::{Group, Waiting};
+use crate::joining::{Members, PID};
+use crate::limits::{MEMORY, PIDS};
+use crate::model::{Contents, Lacks, Model, Version, contents, text};
+use crate::{Answers, UNFORESEEN, finding};
+
+const FUNCTION: &str = "start_limited";
+
+/// What the process has seen of one call.
+#[derive(Serialize, Deserialize)]
+struct Started {
+    returned: Result<(), Failure>,
+    /// The group's files when the process was told to begin, if it was.
+    at_begin: Option<Contents>,
+    caller: String,
+}
+
+/// All that is known of one call.
+struct Facts<'a> {
+    model: Model<'a>,
+    group: Group,
+    started: Started,
+    after: Contents,
+}
+
+fn start<'a>(answers: &Answers, model: Model<'a>) -> Result<Facts<'a>, Finding> {
+    let group = model.make_group("c1");
+    let body = || {
+        let at_begin = RefCell::new(None);
+        let waiting = Waiting::new(PID, || {
+            at_begin.replace(Some(contents(&model.top)));
+            Ok(())
+        });
+        let returned = (answers.start_limited)(&group, Some(MEMORY), Some(PIDS), waiting)
+            .map_err(Failure::from);
+        Started { returned, at_begin: at_begin.into_inner(), caller: process::id().to_string() }
+    };
+    let started = model.call(FUNCTION, body)?.returned;
+    Ok(Facts { after: model.contents(), group, started, model })
+}
+
+impl Facts<'_> {
+    fn members(&self, contents: &Contents) -> Members {
+        Members {
+            group: self.group.clone(),
+            contents: contents.clone(),
+            caller: self.started.caller.clone(),
+        }
+    }
+
+    /// The limits as they are written in the group's files.
+    fn limits<'a>(&self, contents: &'a Contents) -> (&'a str, &'a str) {
+        let memory = self.group.memory.join(self.model.version.memory_file());
+        (text(contents, &memory), text(contents, &self.group.pids.join("pids.max")))
+    }
+
+    fn is_limited(&self, contents: &Contents) -> bool {
+        self.limits(contents) == (&MEMORY.to_string(), &PIDS.to_string())
+    }
+
+    fn evidence(&self, expected: &str) -> Vec<Evidence> {
+        let mut evidence =
+            vec![Evidence::differs(FUNCTION, expected, result(&self.started.returned))];
+        let begun = self.started.at_begin.is_some();
+        let said = |begun| if begun { "begin()" } else { "-" };
+        evidence.push(Evidence::differs("process", said(expected == "Ok"), said(begun)));
+        if let (Some(at_begin), "Ok") = (&self.started.at_begin, expected) {
+            let or_dash =
+                |text: &str| if text.is_empty() { "-".to_owned() } else { text.to_owned() };
+            let (memory, pids) = self.limits(at_begin);
+            for (name, limit, seen) in
+                [(self.model.version.memory_file(), MEMORY, memory), ("pids.max", PIDS, pids)]
+            {
+                let what = format!("begin(): cat {name}");
+                evidence.push(Evidence::differs(what, limit, or_dash(seen)));
+            }
+            evidence.extend(self.members(at_begin).evidence("begin(): "));
+        }
+        evidence
+    }
+
+    fn diagnose(&self) -> Option<Finding> {
+        let Some(at_begin) = &self.started.at_begin else {
+            return Some(match &self.started.returned {
+                Ok(()) => finding("never-begun"),
+                Err(failure) => Finding::new("answer/returned-error")
+                    .word("function", FUNCTION)
+                    .word("error", failure),
+            });
+        };
+        let members = self.members(&self.after);
+        if !members.has_joined() {
+            return members.diagnose(FUNCTION).or_else(|| Some(finding("never-joined")));
+        }
+        let is_ready = self.is_limited(at_begin) && self.members(at_begin).has_joined();
+        (self.is_limited(&self.after) && !is_ready).then(|| finding("begun-first"))
+    }
+}
+
+pub fn in_order(answers: &Answers, host: &Host) -> Result<(), Finding> {
+    for version in Version::BOTH {
+        let facts = start(answers, Model::new(host, version, Lacks::Nothing))?;
+        let is_ready = |at_begin: &Contents| {
+            facts.is_limited(at_begin) && facts.members(at_begin).has_joined()
+        };
+        let kept =
+            facts.started.returned.is_ok() && facts.started.at_begin.as_ref().is_some_and(is_ready);
+        require(kept, || facts.evidence("Ok"), || facts.diagnose(), UNFORESEEN)?;
+    }
+    Ok(())
+}
+
+pub fn without_limits(answers: &Answers, host: &Host) -> Result<(), Finding> {
+    in_order(answers, host)?;
+    for version in Version::BOTH {
+        let facts = start(answers, Model::new(host, version, Lacks::Memory))?;
+        let kept = facts.started.returned.is_err() && facts.started.at_begin.is_none();
+        let code =
+            if facts.started.at_begin.is_some() { "begun-without-limits" } else { "never-begun" };
+        require(kept, || facts.evidence("Err"), || Some(finding(code)), UNFORESEEN)?;
+    }
+    Ok(())
+}
