@@ -10,6 +10,9 @@ use lab_09_grader::program::Program;
 /// A program that keeps every promise, in sh, with the folders of the blog.
 pub static PROGRAM: &str = include_str!("lab_09/mydocker.sh");
 
+/// Another one, with other folders: the example for whoever writes an adapter.
+pub static CRATE: &str = include_str!("lab_09/crate.sh");
+
 /// A wrong program: the right one with a piece of its text replaced.
 pub struct Mistake {
     /// What is wrong, in a few words: `chroot_only`.

@@ -8,7 +8,7 @@ use lab_09_grader::adapter::{Adapter, Folders};
 use lab_09_grader::program::Program;
 use lab_09_grader::{EXAM, request};
 use lab_reference::lab_09::mistakes::MISTAKES;
-use lab_reference::lab_09::{PROGRAM, with_adapter};
+use lab_reference::lab_09::{CRATE, PROGRAM, with_adapter};
 use labkit::exam;
 use labkit::language::Language;
 use labkit::look::Look;
@@ -38,6 +38,7 @@ fn main() -> ExitCode {
         Trial::ignorable_test("starter", starter),
         Trial::ignorable_test("right::on_a_terminal", || keeps_all("right")),
         Trial::ignorable_test("right::with_pipes", || keeps_all("right_with_pipes")),
+        Trial::ignorable_test("right::with_the_adapter_of_the_page", || keeps_all("crate")),
         Trial::test("what_the_adapter_does_not_tell_is_not_gradable", not_told),
     ];
     for mistake in MISTAKES {
@@ -64,6 +65,7 @@ fn called(name: &str) -> Program {
         "solution" => in_rust(env!("CARGO_BIN_EXE_lab-09-solution")),
         "starter" => in_rust(env!("CARGO_BIN_EXE_lab-09-starter")),
         "right" => right,
+        "crate" => Program { content: CRATE.into(), adapter: adapter_of_the_page() },
         "right_with_pipes" => {
             Program { adapter: Adapter { terminal: false, ..right.adapter }, ..right }
         }
@@ -78,6 +80,13 @@ fn called(name: &str) -> Program {
             in_sh(&mistake.unwrap_or_else(|| panic!("no program {name:?}")).program())
         }
     }
+}
+
+/// The example of the page on adapters, as it stands there.
+fn adapter_of_the_page() -> Adapter {
+    let page = include_str!("../../09-mydocker/adapters/README.md");
+    let block = page.rsplit("```toml\n").next().and_then(|rest| rest.split("```").next());
+    Adapter::parse(block.expect("a block of TOML")).expect("an adapter")
 }
 
 /// All promises that are kept, and all that are broken, by one program.

@@ -56,6 +56,8 @@ pub enum AdapterNeed {
     Root,
     /// It mounts AUFS.
     Aufs,
+    /// It makes control groups for memory and processes.
+    ControlGroups,
 }
 
 /// The adapters that are part of this program, by name.
@@ -89,6 +91,7 @@ impl Adapter {
         let need = |need: &AdapterNeed| match need {
             AdapterNeed::Root => Need::Root,
             AdapterNeed::Aufs => Need::Aufs,
+            AdapterNeed::ControlGroups => Need::ControlGroups,
         };
         self.needs.iter().map(need).collect()
     }

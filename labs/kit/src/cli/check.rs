@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::env;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Duration;
@@ -32,7 +35,7 @@ use super::trouble::Trouble;
 #[command(after_help = "\
 Examples:
   cargo lab check --program ./mydocker
-  cargo lab check --program ./mydocker --adapter my.toml --stage pivot-root
+  cargo lab check --program ./mydocker --adapter ./my.toml --stage pivot-root
 
 An adapter says how the program is called and where it keeps its layers. How to
 write one in five minutes: labs/09-mydocker/adapters/README.md
@@ -45,7 +48,7 @@ pub struct Arguments {
     /// The program: one executable file, that needs no other file beside it
     #[arg(long, value_name = "FILE")]
     program: PathBuf,
-    /// How to call it: blog, mydocker, lab-09, or a file
+    /// How to call it: blog, mydocker, lab-09, or a file, as ./my.toml
     #[arg(long, value_name = "FILE", default_value = "blog")]
     adapter: String,
     /// Only one stage
@@ -69,6 +72,7 @@ enum Stage {
 
 pub fn execute(session: &Session, arguments: &Arguments) -> Result<ExitCode, Trouble> {
     let lab = session.checkout.lab("mydocker")?;
+    must_be_a_program(&arguments.program)?;
     let stage = arguments.stage.to_possible_value().expect("no value is hidden");
     let is_asked = |promise: &&PromiseText| {
         arguments.stage == Stage::All || promise.function == stage.get_name()
@@ -112,13 +116,38 @@ fn ask(
     cargo.args(["run", "--quiet", "--package", "lab-09-grader", "--bin", "check", "--"]);
     // cargo runs in the checkout, and the names are meant from here.
     cargo.arg(from_here(&arguments.program));
+    // A bare word is an adapter that is shipped, also where a program of the same
+    // name lies in this folder.
+    let is_file = arguments.adapter.contains(['/', '.']);
     let adapter = Path::new(&arguments.adapter);
-    cargo.arg(if adapter.exists() { from_here(adapter) } else { adapter.to_owned() });
+    cargo.arg(if is_file { from_here(adapter) } else { adapter.to_owned() });
     cargo.args(promises.iter().map(|promise| &promise.name));
     let output = cargo.stdin(Stdio::null()).stderr(Stdio::inherit()).output();
     spinner.finish_and_clear();
     let output = output.map_err(|error| Trouble::NoCargo { error })?;
     serde_json::from_slice(&output.stdout).map_err(|_| Trouble::NotChecked)
+}
+
+/// What cannot be a program is told as such, before 27 promises are broken by it.
+fn must_be_a_program(file: &Path) -> Result<(), Trouble> {
+    let cannot = |why| Trouble::NoProgram { file: file.to_owned(), why };
+    let metadata = match fs::metadata(file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(cannot("missing")),
+        metadata => metadata.map_err(|error| Trouble::cannot("stat", file, error))?,
+    };
+    if !metadata.is_file() {
+        return Err(cannot("no-file"));
+    }
+    if metadata.mode() & 0o111 == 0 {
+        return Err(cannot("not-executable"));
+    }
+    let mut beginning = Vec::new();
+    let read = File::open(file).and_then(|file| file.take(4).read_to_end(&mut beginning));
+    read.map_err(|error| Trouble::cannot("read", file, error))?;
+    if !beginning.starts_with(b"#!") && !beginning.starts_with(b"\x7fELF") {
+        return Err(cannot("no-format"));
+    }
+    Ok(())
 }
 
 /// The same file by its absolute name.

@@ -19,6 +19,8 @@ pub enum Trouble {
     NotGraded { lab: String },
     /// The solution is for those who have kept all promises.
     NotKept { lab: String, kept: usize, total: usize },
+    /// What was to be checked is no program; `why` is the name of a text.
+    NoProgram { file: PathBuf, why: &'static str },
     /// The program that was to be checked could not be graded; why was said.
     NotChecked,
     /// cargo cannot be started.
@@ -62,6 +64,10 @@ impl Trouble {
             Trouble::NotGraded { lab } => t!("trouble.not-graded", locale = locale, lab = lab),
             Trouble::NotKept { lab, kept, total } => {
                 t!("trouble.not-kept", locale = locale, lab = lab, kept = kept, total = total)
+            }
+            Trouble::NoProgram { file, why } => {
+                let (key, file) = (format!("no-program.{why}"), file.display());
+                t!(key, locale = locale, file = file)
             }
             Trouble::NotChecked => t!("trouble.not-checked", locale = locale),
             Trouble::NoCargo { error } => t!("trouble.no-cargo", locale = locale, error = error),

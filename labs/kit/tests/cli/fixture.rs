@@ -63,7 +63,7 @@ impl Fixture {
         fs::write(path, content).expect("a file");
     }
 
-    fn write_program(&self, name: &str, content: &str) {
+    pub fn write_program(&self, name: &str, content: &str) {
         self.write(name, content);
         let executable = fs::Permissions::from_mode(0o755);
         fs::set_permissions(self.path(name), executable).expect("a program");

@@ -1,5 +1,6 @@
 //! The command `lab`, as a student and a teacher use it.
 
+mod checking;
 mod files;
 mod fixture;
 mod formats;
