@@ -25,6 +25,8 @@ const BUSY_FOR: Duration = Duration::from_secs(2);
 /// The group of the witness: in version 2 a group that limits others has no
 /// processes itself.
 const WITNESS: &str = "witness";
+/// What a sandbox's groups are called, with its pid after it.
+const PREFIX: &str = "lab-";
 
 /// Groups made for one sandbox; they are removed with it.
 #[derive(Debug)]
@@ -45,7 +47,7 @@ struct Group {
 impl Group {
     fn folder(&self) -> PathBuf {
         let top = format!("/proc/self/fd/{}", self.top.as_raw_fd());
-        Path::new(&top).join(format!("lab-{}", std::process::id()))
+        Path::new(&top).join(format!("{PREFIX}{}", std::process::id()))
     }
 }
 
@@ -81,6 +83,7 @@ impl ControlGroups {
         let (is_v2, tops) = hierarchies().ok_or(io::ErrorKind::NotFound)?;
         let mut groups = ControlGroups { groups: Vec::new(), is_v2 };
         for (top, controller) in tops.iter().zip(CONTROLLERS) {
+            remove_left_over(top);
             let place = Path::new(PLACE).join(if is_v2 { "" } else { controller });
             let group = Group { top: File::open(top)?, place };
             let folder = group.folder();
@@ -141,6 +144,20 @@ impl Drop for ControlGroups {
             while remove(&group.folder()).is_err() && Instant::now() < deadline {
                 sleep(Duration::from_millis(5));
             }
+        }
+    }
+}
+
+/// Removes what sandboxes have left that were killed, by Ctrl-C for example. What
+/// is still busy has a later one to remove it.
+fn remove_left_over(top: &Path) {
+    let is_over =
+        |pid: u32| pid == std::process::id() || !Path::new("/proc").join(pid.to_string()).exists();
+    for entry in fs::read_dir(top).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let pid = name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.parse().ok());
+        if pid.is_some_and(is_over) {
+            let _ = remove(&entry.path());
         }
     }
 }
