@@ -119,6 +119,9 @@ pub fn call<T: Serialize + DeserializeOwned>(
     drop((tell, hold));
 
     let watched = watch(told, &let_go, parent, &ground.proc);
+    if matches!(watched, Watched::Returned(..)) {
+        wait_for(parent);
+    }
     let left = end_all(&ground.proc);
     let printed = read_all(printed);
     let full = statvfs(&ground.scratch)
@@ -324,6 +327,17 @@ fn send<T: Serialize>(tell: &OwnedFd, message: &Told<T>) {
         if rest.is_empty() {
             return;
         }
+    }
+}
+
+/// Waits for the end of a process that has nothing more to do: on a slow machine
+/// that takes a while, and must not be taken for something left running.
+fn wait_for(parent: Pid) {
+    let deadline = Instant::now() + TIME;
+    while waitpid(parent, Some(WaitPidFlag::WNOHANG)) == Ok(WaitStatus::StillAlive)
+        && Instant::now() < deadline
+    {
+        thread::sleep(Duration::from_millis(1));
     }
 }
 

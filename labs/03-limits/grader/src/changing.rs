@@ -9,7 +9,7 @@ use labkit::verdict::{Evidence, Finding, require};
 use nix::sched::CloneFlags;
 
 use crate::kernel;
-use crate::limits::{FUNCTION, MEMORY, PIDS, no_limit, plain, without_swap};
+use crate::limits::{FUNCTION, MEMORY, PIDS, plain, some_without_limit, without_swap};
 use crate::model::{Lacks, Model, Version};
 use crate::{Answers, UNFORESEEN, finding};
 
@@ -59,10 +59,14 @@ impl Limits {
     }
 }
 
-/// Kills the answer before each of its calls and looks what it has written until
-/// then: the kernel, which would refuse the wrong order, need not have version 1.
 pub fn step_by_step(answers: &Answers, host: &Host) -> Result<(), Finding> {
     plain(answers, host)?;
+    each_step(answers, host)
+}
+
+/// Kills the answer before each of its calls and looks what it has written until
+/// then: the kernel, which would refuse the wrong order, need not have version 1.
+fn each_step(answers: &Answers, host: &Host) -> Result<(), Finding> {
     for (before, after) in [(LOW, HIGH), (HIGH, LOW)] {
         let mut limits = Limits { memory: before, together: before };
         for nth in 1..CALLS {
@@ -88,36 +92,41 @@ pub fn step_by_step(answers: &Answers, host: &Host) -> Result<(), Finding> {
 /// all that the kernel may be.
 pub fn on_models(answers: &Answers, host: &Host) -> Result<(), Finding> {
     without_swap(answers, host)?;
-    step_by_step(answers, host)
+    each_step(answers, host)
 }
 
 pub fn by_the_kernel(answers: &Answers, host: &Host) -> Result<(), Finding> {
     on_models(answers, host)?;
-    no_limit(answers, host)?;
+    some_without_limit(answers, host)?;
     let group = kernel::make_group("c1");
-    for memory in [Some(MEMORY), Some(4 * MEMORY), Some(2 * MEMORY), None, Some(MEMORY)] {
-        let body = || (answers.set_limits)(&group, memory, Some(PIDS)).map_err(Failure::from);
-        let returned = host.call(FUNCTION, CloneFlags::empty(), body)?.returned;
-        let file = fs::read_to_string(kernel::memory_file(&group)).unwrap_or_default();
-        let limit = file.trim();
-        // What no limit is called differs from kernel to kernel; it is no size.
-        let is_right = match memory {
-            Some(bytes) => limit == bytes.to_string(),
-            None => limit == "max" || limit.parse().is_ok_and(|bytes: u64| bytes > 1 << 60),
-        };
-        let evidence = || {
-            let expected = memory.map_or("max".to_owned(), |bytes| bytes.to_string());
-            vec![
-                Evidence::differs(format!("set_limits(…, {memory:?}, …)"), "Ok", result(&returned)),
-                Evidence::differs("the limit of the memory", expected, limit),
-            ]
-        };
-        let diagnosis = || {
-            let failure = returned.as_ref().err()?;
-            let found = Finding::new("answer/returned-error");
-            Some(found.word("function", FUNCTION).word("error", failure))
-        };
-        require(returned.is_ok() && is_right, evidence, diagnosis, UNFORESEEN)?;
-    }
-    Ok(())
+    let change = |memory: Option<u64>| {
+        let returned = (answers.set_limits)(&group, memory, Some(PIDS)).map_err(Failure::from);
+        let limit = fs::read_to_string(kernel::memory_file(&group)).unwrap_or_default();
+        (memory, returned, limit.trim().to_owned())
+    };
+    let limits = [Some(MEMORY), Some(4 * MEMORY), Some(2 * MEMORY), None, Some(MEMORY)];
+    let all = || limits.map(change).to_vec();
+    let changes = host.call(FUNCTION, CloneFlags::empty(), all)?.returned;
+    changes.iter().try_for_each(|(memory, returned, limit)| judge(*memory, returned, limit))
+}
+
+fn judge(memory: Option<u64>, returned: &Result<(), Failure>, limit: &str) -> Result<(), Finding> {
+    // What no limit is called differs from kernel to kernel; it is no size.
+    let is_right = match memory {
+        Some(bytes) => limit == bytes.to_string(),
+        None => limit == "max" || limit.parse().is_ok_and(|bytes: u64| bytes > 1 << 60),
+    };
+    let evidence = || {
+        let expected = memory.map_or("max".to_owned(), |bytes| bytes.to_string());
+        vec![
+            Evidence::differs(format!("set_limits(…, {memory:?}, …)"), "Ok", result(returned)),
+            Evidence::differs("the limit of the memory", expected, limit),
+        ]
+    };
+    let diagnosis = || {
+        let failure = returned.as_ref().err()?;
+        let found = Finding::new("answer/returned-error");
+        Some(found.word("function", FUNCTION).word("error", failure))
+    };
+    require(returned.is_ok() && is_right, evidence, diagnosis, UNFORESEEN)
 }

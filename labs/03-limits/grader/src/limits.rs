@@ -192,6 +192,10 @@ pub fn plain(answers: &Answers, host: &Host) -> Result<(), Finding> {
 
 pub fn no_limit(answers: &Answers, host: &Host) -> Result<(), Finding> {
     plain(answers, host)?;
+    some_without_limit(answers, host)
+}
+
+pub fn some_without_limit(answers: &Answers, host: &Host) -> Result<(), Finding> {
     for version in Version::BOTH {
         for (memory, pids) in [(None, Some(PIDS)), (Some(MEMORY), None), (None, None)] {
             let model = Model::new(host, version, Lacks::Nothing);
