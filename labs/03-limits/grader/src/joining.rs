@@ -1,18 +1,12 @@
 //! join.
 
-use std::fs;
 use std::path::PathBuf;
 use std::process;
-use std::thread::sleep;
-use std::time::Duration;
 
 use labkit::describe::{Failure, result};
 use labkit::host::Host;
 use labkit::verdict::{Evidence, Finding, require};
-use mydocker::sys;
 use nix::sched::CloneFlags;
-use nix::sys::signal::{Signal, kill};
-use nix::sys::wait::waitpid;
 use serde::{Deserialize, Serialize};
 
 use crate::group::Group;
@@ -139,7 +133,7 @@ pub fn failure(answers: &Answers, host: &Host) -> Result<(), Finding> {
 #[derive(Serialize, Deserialize)]
 struct Moved {
     returned: Result<(), Failure>,
-    /// What is left of its /proc/PID/cgroup: the names of its groups.
+    /// The names of its groups.
     groups: Vec<String>,
 }
 
@@ -147,21 +141,10 @@ pub fn by_the_kernel(answers: &Answers, host: &Host) -> Result<(), Finding> {
     written(answers, host)?;
     let group = kernel::make_group("c1");
     let body = || {
-        let child = sys::clone(CloneFlags::empty(), || {
-            sleep(Duration::from_secs(60));
-            0
-        });
-        let child = child.expect("a process");
-        let returned = (answers.join)(&group, child.as_raw() as u32).map_err(Failure::from);
-        let groups = fs::read_to_string(format!("/proc/{child}/cgroup")).expect("it is there");
-        kill(child, Signal::SIGKILL).and_then(|()| waitpid(child, None)).expect("it is a child");
-        let is_limited = |line: &&str| line.contains(":memory:") || line.contains(":pids:");
-        let is_shown = |line: &&str| match kernel::version() {
-            Version::One => is_limited(line),
-            Version::Two => line.starts_with("0::"),
-        };
-        let last = |line: &str| line.rsplit('/').next().unwrap_or_default().to_owned();
-        Moved { returned, groups: groups.lines().filter(is_shown).map(last).collect() }
+        kernel::with_a_process(|process| {
+            let returned = (answers.join)(&group, process.as_raw() as u32).map_err(Failure::from);
+            Moved { returned, groups: kernel::groups_of(process) }
+        })
     };
     let seen = host.call(FUNCTION, CloneFlags::empty(), body)?.returned;
     let has_moved = !seen.groups.is_empty() && seen.groups.iter().all(|name| name == "c1");

@@ -3,6 +3,14 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::Duration;
+
+use mydocker::sys;
+use nix::sched::CloneFlags;
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::waitpid;
+use nix::unistd::Pid;
 
 use crate::group::Group;
 use crate::model::{SUBTREE_CONTROL, Version};
@@ -41,6 +49,30 @@ pub fn make_group(name: &str) -> Group {
 /// Moves the calling process into a group.
 pub fn enter(group: &Group) -> io::Result<()> {
     group.folders().into_iter().try_for_each(|folder| fs::write(folder.join("cgroup.procs"), "0"))
+}
+
+/// Starts a process that does nothing, and ends it when `work` with it is done.
+pub fn with_a_process<T>(work: impl FnOnce(Pid) -> T) -> T {
+    let process = sys::clone(CloneFlags::empty(), || {
+        sleep(Duration::from_secs(60));
+        0
+    });
+    let process = process.expect("a process");
+    let outcome = work(process);
+    kill(process, Signal::SIGKILL).and_then(|()| waitpid(process, None)).expect("a child");
+    outcome
+}
+
+/// The names of the groups in which a process can be limited. See /proc/PID/cgroup
+/// in cgroups(7).
+pub fn groups_of(process: Pid) -> Vec<String> {
+    let all = fs::read_to_string(format!("/proc/{process}/cgroup")).expect("it is there");
+    let can_limit = |line: &&str| match version() {
+        Version::One => line.contains(":memory:") || line.contains(":pids:"),
+        Version::Two => line.starts_with("0::"),
+    };
+    let name = |line: &str| line.rsplit('/').next().unwrap_or_default().to_owned();
+    all.lines().filter(can_limit).map(name).collect()
 }
 
 /// The file with the limit of the memory.

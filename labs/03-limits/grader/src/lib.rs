@@ -72,6 +72,7 @@ pub static EXAM: Exam<Answers> = Exam {
         // start_limited
         anywhere("it_begins_within_its_limits", starting::in_order),
         anywhere("it_does_not_begin_without_limits", starting::without_limits),
+        as_root("the_kernel_limits_it_when_it_begins", starting::by_the_kernel),
         // remove
         anywhere("the_group_is_gone", removal::gone),
         anywhere("groups_in_it_go_too", removal::nested),

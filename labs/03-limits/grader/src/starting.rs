@@ -1,15 +1,19 @@
 //! start_limited.
 
 use std::cell::RefCell;
+use std::fs;
 use std::process;
 
 use labkit::describe::{Failure, result};
 use labkit::host::Host;
 use labkit::verdict::{Evidence, Finding, require};
+use nix::sched::CloneFlags;
+use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 
 use crate::group::{Group, Waiting};
 use crate::joining::{Members, PID};
+use crate::kernel;
 use crate::limits::{MEMORY, PIDS};
 use crate::model::{Contents, Lacks, Model, Version, contents, text};
 use crate::{Answers, UNFORESEEN, finding};
@@ -130,4 +134,54 @@ pub fn without_limits(answers: &Answers, host: &Host) -> Result<(), Finding> {
         require(kept, || facts.evidence("Err"), || Some(finding(code)), UNFORESEEN)?;
     }
     Ok(())
+}
+
+/// What the kernel shows of a process that was to begin.
+#[derive(Serialize, Deserialize)]
+struct Begun {
+    returned: Result<(), Failure>,
+    /// The names of its groups when it was told to begin, if it was, and the limits
+    /// of memory and processes.
+    found: Option<String>,
+}
+
+pub fn by_the_kernel(answers: &Answers, host: &Host) -> Result<(), Finding> {
+    without_limits(answers, host)?;
+    let group = kernel::make_group("c1");
+    let body = || {
+        kernel::with_a_process(|process| {
+            let found = RefCell::new(None);
+            let waiting = Waiting::new(process.as_raw() as u32, || {
+                found.replace(Some(what_holds_of(process, &group)));
+                Ok(())
+            });
+            let returned = (answers.start_limited)(&group, Some(MEMORY), Some(PIDS), waiting)
+                .map_err(Failure::from);
+            Begun { returned, found: found.into_inner() }
+        })
+    };
+    let begun = host.call(FUNCTION, CloneFlags::empty(), body)?.returned;
+    let promised = format!("c1 {MEMORY} {PIDS}");
+    let evidence = || {
+        let found = begun.found.as_deref().unwrap_or("-");
+        vec![
+            Evidence::differs(FUNCTION, "Ok", result(&begun.returned)),
+            Evidence::differs("begin(): /proc/PID/cgroup, memory, pids", &promised, found),
+        ]
+    };
+    let diagnosis = || {
+        let failure = begun.returned.as_ref().err()?;
+        let found = Finding::new("answer/returned-error");
+        Some(found.word("function", FUNCTION).word("error", failure))
+    };
+    let kept = begun.returned.is_ok() && begun.found.as_deref() == Some(&promised);
+    require(kept, evidence, diagnosis, UNFORESEEN)
+}
+
+fn what_holds_of(process: Pid, group: &Group) -> String {
+    let mut groups = kernel::groups_of(process);
+    groups.dedup();
+    let limit = |file| fs::read_to_string(file).unwrap_or_default().trim().to_owned();
+    let memory = limit(kernel::memory_file(group));
+    format!("{} {memory} {}", groups.join(" "), limit(group.pids.join("pids.max")))
 }
