@@ -4,6 +4,7 @@
 //! kills its parent kills a process made for that.
 
 use std::cell::RefCell;
+use std::env;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read, Seek, Write};
 use std::os::fd::{AsFd, OwnedFd};
@@ -31,14 +32,14 @@ use crate::killed_at::run_until;
 use crate::proc::Proc;
 use crate::verdict::{Finding, NOT_WRITTEN};
 
-/// How long a function may take.
+/// How long a function may take; [`slowness`] times as long on a slow machine.
 const TIME: Duration = Duration::from_secs(5);
 /// How many processes there may be.
 const PROCESSES: usize = 64;
 /// How much memory a process may have, and how long a file may be, in bytes.
 const MEMORY: u64 = 2 << 30;
 const FILE: u64 = 64 << 20;
-/// How often the witness looks whether all is well.
+/// How often the witness looks whether all is well, in milliseconds.
 const LOOK_EVERY: u16 = 20;
 
 /// Whether the answer is killed, and when.
@@ -170,7 +171,7 @@ fn watch<T: DeserializeOwned>(
     parent: Pid,
     proc: &Proc,
 ) -> Watched<T> {
-    let deadline = Instant::now() + TIME;
+    let deadline = Instant::now() + TIME * slowness();
     let mut told = BufReader::new(File::from(told));
     let mut pid = None;
     let mut returned: Option<(String, T)> = None;
@@ -217,6 +218,13 @@ fn watch<T: DeserializeOwned>(
             Err(_) => return Watched::Exited(0),
         }
     }
+}
+
+/// How many times as slow as usual this machine is: $LABKIT_SLOWNESS, which a VM
+/// with an emulated processor sets.
+fn slowness() -> u32 {
+    let variable = env::var("LABKIT_SLOWNESS").ok();
+    variable.and_then(|value| value.parse().ok()).unwrap_or(1).clamp(1, 100)
 }
 
 fn can_read(file: &File) -> bool {
@@ -274,7 +282,7 @@ fn act<T: Serialize>(
         (Resource::RLIMIT_AS, MEMORY),
         (Resource::RLIMIT_FSIZE, FILE),
         (Resource::RLIMIT_CORE, 0),
-        (Resource::RLIMIT_CPU, TIME.as_secs() + 1),
+        (Resource::RLIMIT_CPU, TIME.as_secs() * u64::from(slowness()) + 1),
     ] {
         let _ = setrlimit(resource, limit, limit);
     }
@@ -333,7 +341,7 @@ fn send<T: Serialize>(tell: &OwnedFd, message: &Told<T>) {
 /// Waits for the end of a process that has nothing more to do: on a slow machine
 /// that takes a while, and must not be taken for something left running.
 fn wait_for(parent: Pid) {
-    let deadline = Instant::now() + TIME;
+    let deadline = Instant::now() + TIME * slowness();
     while waitpid(parent, Some(WaitPidFlag::WNOHANG)) == Ok(WaitStatus::StillAlive)
         && Instant::now() < deadline
     {
@@ -344,7 +352,7 @@ fn wait_for(parent: Pid) {
 /// Ends what the answer has left running and returns the names of that.
 fn end_all(proc: &Proc) -> Vec<String> {
     // What is about to end by itself is no daemon.
-    let patience = Instant::now() + Duration::from_millis(100);
+    let patience = Instant::now() + Duration::from_millis(100) * slowness();
     let mut left = running(proc);
     while !left.is_empty() && Instant::now() < patience {
         thread::sleep(Duration::from_millis(1));
