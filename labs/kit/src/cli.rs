@@ -2,6 +2,7 @@
 
 mod check;
 mod checkout;
+pub mod class;
 mod completions;
 pub mod doctor;
 mod formats;

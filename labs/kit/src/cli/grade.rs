@@ -1,5 +1,6 @@
 //! `lab grade`: grades labs and says what is kept and what is not.
 
+use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use clap::Args;
@@ -10,6 +11,7 @@ use labkit::verdict::Verdict;
 use rust_i18n::t;
 use textwrap::core::display_width;
 
+use super::class;
 use super::formats::Format;
 use super::programs;
 use super::session::Session;
@@ -31,13 +33,19 @@ Exit codes:
 For teachers, a report on standard output and nothing else:
   cargo lab grade 06 --gradescope >/autograder/results/results.json
   cargo lab grade 06 --classroom | base64 -w0    the `result` of a GitHub
-                                                 Classroom autograding step")]
+                                                 Classroom autograding step
+  cargo lab grade --all handed-in --lab 06 --csv grades.csv
+
+A submission is a folder with the answers: as in a checkout
+(labs/06-pivot-root/src/lib.rs), or 06-pivot-root/lib.rs, or of the only lab
+that is graded just lib.rs. What was graded is kept in handed-in/.lab and not
+graded again, unless the answer is another one. See labs/teach/README.md.")]
 pub struct Arguments {
     /// Which lab; all if none is named
     lab: Option<String>,
-    /// Everything that is known, as JSON
-    #[arg(long, group = "format")]
-    json: bool,
+    /// Everything that is known, as JSON; with --all into FILE
+    #[arg(long, group = "format", value_name = "FILE", num_args = 0..=1)]
+    json: Option<Option<String>>,
     /// JUnit XML: a test suite a lab, a test case a promise
     #[arg(long, group = "format")]
     junit: bool,
@@ -47,6 +55,8 @@ pub struct Arguments {
     /// The result of a GitHub Classroom autograding step, as JSON
     #[arg(long, group = "format")]
     classroom: bool,
+    #[command(flatten)]
+    class: class::ClassArguments,
 }
 
 /// What came out for one lab.
@@ -72,7 +82,12 @@ impl<'a> Grade<'a> {
 }
 
 pub fn execute(session: &Session, arguments: &Arguments) -> Result<ExitCode, Trouble> {
-    let labs = match &arguments.lab {
+    // `--json 06`: without --all there is no file, so that it is a lab.
+    let after_json = arguments.json.as_ref().and_then(Option::as_deref);
+    if let Some(folder) = &arguments.class.all {
+        return class::execute(session, folder, &arguments.class, after_json.map(Path::new));
+    }
+    let labs = match arguments.lab.as_deref().or(after_json) {
         Some(name) => vec![session.checkout.lab(name)?],
         None => session.checkout.labs.iter().collect(),
     };
@@ -89,7 +104,7 @@ pub fn execute(session: &Session, arguments: &Arguments) -> Result<ExitCode, Tro
 impl Arguments {
     fn format(&self) -> Option<Format> {
         let formats = [
-            (self.json, Format::Json),
+            (self.json.is_some(), Format::Json),
             (self.junit, Format::JUnit),
             (self.gradescope, Format::Gradescope),
             (self.classroom, Format::Classroom),

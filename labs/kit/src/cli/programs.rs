@@ -20,6 +20,8 @@ use super::trouble::Trouble;
 pub struct Built {
     /// By lab number; a lab that does not compile has none.
     pub programs: BTreeMap<String, PathBuf>,
+    /// All files that have come out, by package.
+    pub libraries: BTreeMap<String, Vec<PathBuf>>,
     /// cargo's warnings and errors, as it shows them.
     pub said: String,
 }
@@ -27,6 +29,9 @@ pub struct Built {
 /// A line of cargo's `--message-format json`, as far as it concerns us.
 #[derive(Deserialize)]
 struct Message {
+    package_id: Option<String>,
+    #[serde(default)]
+    filenames: Vec<PathBuf>,
     executable: Option<PathBuf>,
     manifest_path: Option<PathBuf>,
     target: Option<Target>,
@@ -57,18 +62,23 @@ pub fn build(session: &Session, labs: &[&Lab]) -> Result<Built, Trouble> {
         let _ = stderr.read_to_end(&mut said);
         String::from_utf8_lossy(&said).into_owned()
     });
-    let programs = follow(session, labs, child.stdout.take().expect("it is piped"));
+    let mut built = follow(session, labs, child.stdout.take().expect("it is piped"));
     child.wait().map_err(|error| Trouble::NoCargo { error })?;
-    Ok(Built { programs, said: reader.join().expect("it only reads") })
+    built.said = reader.join().expect("it only reads");
+    Ok(built)
 }
 
-/// Shows on a terminal what cargo is building, and returns the programs.
-fn follow(session: &Session, labs: &[&Lab], stdout: ChildStdout) -> BTreeMap<String, PathBuf> {
+/// Shows on a terminal what cargo is building, and returns what comes out.
+fn follow(session: &Session, labs: &[&Lab], stdout: ChildStdout) -> Built {
     let spinner = ProgressBar::new_spinner();
     spinner.enable_steady_tick(Duration::from_millis(200));
-    let mut programs = BTreeMap::new();
+    let mut built =
+        Built { programs: BTreeMap::new(), libraries: BTreeMap::new(), said: String::new() };
     for line in BufReader::new(stdout).lines().map_while(Result::ok) {
         let Ok(message) = serde_json::from_str::<Message>(&line) else { continue };
+        if let Some(package) = message.package_id {
+            built.libraries.entry(package).or_default().extend(message.filenames);
+        }
         let (Some(manifest), Some(target)) = (message.manifest_path, message.target) else {
             continue;
         };
@@ -79,9 +89,9 @@ fn follow(session: &Session, labs: &[&Lab], stdout: ChildStdout) -> BTreeMap<Str
             labs.iter().find(|lab| manifest == session.checkout.folder(lab).join("Cargo.toml"));
         if let (Some(lab), Some(program), "grade") = (lab, message.executable, target.name.as_str())
         {
-            programs.insert(lab.number.clone(), program);
+            built.programs.insert(lab.number.clone(), program);
         }
     }
     spinner.finish_and_clear();
-    programs
+    built
 }

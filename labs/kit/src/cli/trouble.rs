@@ -23,6 +23,12 @@ pub enum Trouble {
     NoProgram { file: PathBuf, why: &'static str },
     /// The program that was to be checked could not be graded; why was said.
     NotChecked,
+    /// There are no folders that could be submissions.
+    NoSubmissions { class: PathBuf },
+    /// Another process grades the same class.
+    ClassInUse { folder: PathBuf },
+    /// What all submissions share does not compile; why was said.
+    NotShared,
     /// cargo cannot be started.
     NoCargo { error: io::Error },
     /// A call failed.
@@ -70,6 +76,13 @@ impl Trouble {
                 t!(key, locale = locale, file = file)
             }
             Trouble::NotChecked => t!("trouble.not-checked", locale = locale),
+            Trouble::NoSubmissions { class } => {
+                t!("trouble.no-submissions", locale = locale, folder = class.display())
+            }
+            Trouble::ClassInUse { folder } => {
+                t!("trouble.class-in-use", locale = locale, folder = folder.display())
+            }
+            Trouble::NotShared => t!("trouble.not-shared", locale = locale),
             Trouble::NoCargo { error } => t!("trouble.no-cargo", locale = locale, error = error),
             Trouble::Cannot { call, path, error } => {
                 let advice = t!(advice(error), locale = locale);

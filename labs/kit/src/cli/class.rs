@@ -1,0 +1,201 @@
+//! `lab grade --all`: the grades of a class.
+
+mod confined;
+mod course;
+mod grading;
+mod outcome;
+mod reports;
+mod submission;
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::thread;
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use labkit::graders;
+use labkit::lab::Lab;
+use labkit::report;
+use mydocker::privileges::Privileges;
+use rust_i18n::t;
+
+pub use confined::Task;
+use course::Course;
+use outcome::{Memory, Outcome};
+use submission::Submission;
+
+use super::session::Session;
+use super::trouble::Trouble;
+
+#[derive(Args)]
+#[command(next_help_heading = "For a class")]
+pub struct ClassArguments {
+    /// Grade every submission: each folder in DIR is one
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["lab", "junit", "gradescope", "classroom"])]
+    pub all: Option<PathBuf>,
+    /// Only this lab; may be given several times
+    #[arg(long = "lab", id = "labs", value_name = "LAB", requires = "all")]
+    labs: Vec<String>,
+    /// How many submissions are graded at once; one a processor if not given
+    #[arg(long, value_name = "N", requires = "all")]
+    jobs: Option<NonZero<usize>>,
+    /// Write a line a submission and lab
+    #[arg(long, value_name = "FILE", requires = "all")]
+    csv: Option<PathBuf>,
+}
+
+/// One lab of one submission.
+pub struct Graded<'a> {
+    pub submission: &'a Submission,
+    pub lab: &'a Lab,
+    pub outcome: Outcome,
+}
+
+/// Grades a class. `json` is a file for all that is known.
+pub fn execute(
+    session: &Session,
+    class: &Path,
+    arguments: &ClassArguments,
+    json: Option<&Path>,
+) -> Result<ExitCode, Trouble> {
+    let labs: Vec<&Lab> = match arguments.labs.as_slice() {
+        [] => session.checkout.labs.iter().collect(),
+        names => names.iter().map(|name| session.checkout.lab(name)).collect::<Result<_, _>>()?,
+    };
+    let class = class.canonicalize().map_err(|error| Trouble::cannot("open", class, error))?;
+    let submissions = submission::read_all(&session.checkout, &class, &labs)?;
+    if submissions.is_empty() {
+        return Err(Trouble::NoSubmissions { class });
+    }
+    let folder = class.join(".lab");
+    let _lock = lock(&folder)?;
+    let work = folder.join("work");
+    let shared = clean_folder(&work)?.join("shared");
+    fs::create_dir(&shared).map_err(|error| Trouble::cannot("mkdir", &shared, error))?;
+    let course = Course::prepare(session, &labs, shared)?;
+    warn_of_changed_graders(session);
+
+    let wanted: Vec<(&Submission, &Lab)> =
+        submissions.iter().flat_map(|it| labs.iter().map(move |&lab| (it, lab))).collect();
+    let class = Class { session, course: &course, memory: Memory { folder }, work: work.clone() };
+    let jobs = arguments.jobs.or_else(|| thread::available_parallelism().ok());
+    let graded = class.grade_all(&wanted, jobs.map_or(1, NonZero::get));
+    fs::remove_dir_all(&work).map_err(|error| Trouble::cannot("rm -r", &work, error))?;
+    let graded = graded?;
+
+    let write = |file: &Path, text: String| {
+        fs::write(file, text).map_err(|error| Trouble::cannot("write", file, error))
+    };
+    arguments.csv.as_ref().map_or(Ok(()), |file| write(file, reports::csv(&graded)))?;
+    json.map_or(Ok(()), |file| write(file, reports::json(&graded)))?;
+    print!("{}", reports::table(session, &submissions, &labs, &graded));
+    let has_failed = |it: &Graded| matches!(it.outcome, Outcome::NotGraded { .. });
+    Ok(if graded.iter().any(has_failed) {
+        ExitCode::from(Trouble::EXIT_CODE)
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+/// What all jobs use.
+struct Class<'a> {
+    session: &'a Session,
+    course: &'a Course,
+    memory: Memory,
+    work: PathBuf,
+}
+
+impl Class<'_> {
+    /// Grades in `jobs` threads, and remembers each outcome at once.
+    fn grade_all<'a>(
+        &self,
+        wanted: &[(&'a Submission, &'a Lab)],
+        jobs: usize,
+    ) -> Result<Vec<Graded<'a>>, Trouble> {
+        let bar = ProgressBar::new(wanted.len() as u64);
+        let style = ProgressStyle::with_template("{bar:30} {pos}/{len}  {eta}  {wide_msg}");
+        bar.set_style(style.expect("a template"));
+        let waiting = Mutex::new(wanted.iter().enumerate());
+        let next = || waiting.lock().expect("no thread panics").next();
+        let work = || -> Result<Vec<(usize, Graded<'a>)>, Trouble> {
+            let mut done = Vec::new();
+            while let Some((index, &(submission, lab))) = next() {
+                bar.set_message(format!("{} {}", submission.name, lab.number));
+                let outcome = self.grade(submission, lab, index)?;
+                done.push((index, Graded { submission, lab, outcome }));
+                bar.inc(1);
+            }
+            Ok(done)
+        };
+        let done = thread::scope(|scope| {
+            let workers: Vec<_> = (0..jobs).map(|_| scope.spawn(work)).collect();
+            let joined = workers.into_iter().map(|it| it.join().expect("no thread panics"));
+            joined.collect::<Result<Vec<_>, _>>()
+        });
+        bar.finish_and_clear();
+        let mut all: Vec<(usize, Graded)> = done?.into_iter().flatten().collect();
+        all.sort_by_key(|(index, _)| *index);
+        Ok(all.into_iter().map(|(_, graded)| graded).collect())
+    }
+
+    fn grade(&self, submission: &Submission, lab: &Lab, index: usize) -> Result<Outcome, Trouble> {
+        // What only root can have graded depends on who grades.
+        let grader = format!("{:?}", Privileges::current());
+        let key = submission.key(self.course, &lab.number, &grader);
+        if let Some(outcome) = self.memory.recall(&submission.name, &lab.number, &key) {
+            return Ok(outcome);
+        }
+        let work = self.work.join(index.to_string());
+        let outcome = grading::grade(&self.session.checkout, self.course, lab, submission, work);
+        self.memory
+            .keep(&submission.name, &lab.number, key, &outcome)
+            .map_err(|error| Trouble::cannot("write", &self.memory.folder, error))?;
+        Ok(outcome)
+    }
+}
+
+/// Makes a folder and keeps others out of it while the file is open.
+fn lock(folder: &Path) -> Result<File, Trouble> {
+    let cannot = |error| Trouble::cannot("open", folder, error);
+    fs::create_dir_all(folder).map_err(cannot)?;
+    let file = File::create(folder.join("lock")).map_err(cannot)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(Trouble::ClassInUse { folder: folder.to_owned() }),
+        Err(TryLockError::Error(error)) => Err(cannot(error)),
+    }
+}
+
+/// Makes a folder without what a killed run has left in it.
+fn clean_folder(folder: &Path) -> Result<&Path, Trouble> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(Trouble::cannot("rm -r", folder, error));
+        }
+        _ => {}
+    }
+    fs::create_dir(folder).map_err(|error| Trouble::cannot("mkdir", folder, error))?;
+    Ok(folder)
+}
+
+fn warn_of_changed_graders(session: &Session) {
+    let changed = graders::changed(&session.checkout.top.join("labs")).unwrap_or_default();
+    if !changed.is_empty() {
+        eprintln!("{}\n", report::graders_changed(&changed, session.language));
+    }
+}
+
+/// `12/19`, or why there is no such number.
+fn cell(session: &Session, graded: &Graded) -> String {
+    let standing = graded.outcome.standing(graded.lab);
+    match &graded.outcome {
+        Outcome::Graded { .. } => {
+            format!("{}/{}", standing.kept(), standing.total() - standing.count("not-gradable"))
+        }
+        outcome => t!(format!("class.{}", outcome.name()), locale = session.locale()).into_owned(),
+    }
+}

@@ -1,0 +1,161 @@
+//! The grades of a class as a table, as CSV and as JSON.
+
+use std::collections::BTreeMap;
+
+use labkit::lab::Lab;
+use labkit::verdict::Verdict;
+use rust_i18n::t;
+use serde::Serialize;
+use textwrap::core::display_width;
+
+use super::super::session::Session;
+use super::submission::Submission;
+use super::{Graded, cell};
+
+/// Between two columns.
+const GAP: &str = "  ";
+
+/// A line a submission, a column a lab; below it what is to be known of single
+/// ones.
+pub fn table(
+    session: &Session,
+    submissions: &[Submission],
+    labs: &[&Lab],
+    graded: &[Graded],
+) -> String {
+    let mut rows = vec![vec![String::new()]];
+    rows[0].extend(labs.iter().map(|lab| lab.number.clone()));
+    for (submission, theirs) in submissions.iter().zip(graded.chunks(labs.len())) {
+        let mut row = vec![submission.name.clone()];
+        row.extend(theirs.iter().map(|it| cell(session, it)));
+        rows.push(row);
+    }
+    let width = |column: usize| rows.iter().map(|row| display_width(&row[column])).max();
+    let widths: Vec<usize> = (0..=labs.len()).map(|column| width(column).unwrap_or(0)).collect();
+    let mut text = String::new();
+    for row in &rows {
+        let padded = row
+            .iter()
+            .zip(&widths)
+            .map(|(cell, width)| format!("{cell}{}", " ".repeat(width - display_width(cell))));
+        let line = padded.collect::<Vec<_>>().join(GAP);
+        text += &format!("{}\n", line.trim_end());
+    }
+    let notes: Vec<String> = graded.iter().flat_map(|it| notes(session, it)).collect();
+    if !notes.is_empty() {
+        text += &format!("\n{}\n", notes.join("\n"));
+    }
+    text
+}
+
+/// Files that were not handed in, and why there is no grade, in a line each.
+fn notes(session: &Session, graded: &Graded) -> Vec<String> {
+    let locale = session.locale();
+    let (name, number) = (&graded.submission.name, &graded.lab.number);
+    let answers = graded.submission.answers.get(number);
+    let missing = answers.map(|it| it.missing.as_slice()).unwrap_or_default();
+    let mut notes = Vec::new();
+    for file in missing {
+        let text = t!("class.missing-file", locale = locale, file = file);
+        notes.push(session.look.wrap(&format!("{name} {number}: "), 4, &text));
+    }
+    let is_error = |line: &&str| line.starts_with("error");
+    if let Some(said) = graded.outcome.said() {
+        let line = said.lines().find(is_error).or_else(|| said.lines().next());
+        let word = t!(format!("class.{}", graded.outcome.name()), locale = locale);
+        let text = format!("{word}: {}", line.unwrap_or_default());
+        notes.push(session.look.wrap(&format!("{name} {number}: "), 4, &text));
+    }
+    notes
+}
+
+/// A line a submission and lab, with a head.
+pub fn csv(graded: &[Graded]) -> String {
+    let mut text =
+        "submission,lab,outcome,kept,broken,not_written,not_gradable,total,missing_files,said\n"
+            .to_owned();
+    for it in graded {
+        let standing = it.outcome.standing(it.lab);
+        let missing = it.submission.answers.get(&it.lab.number).map(|it| it.missing.join(" "));
+        let count = |key: &str| standing.count(key).to_string();
+        let fields = [
+            it.submission.name.clone(),
+            it.lab.folder(),
+            it.outcome.name().to_owned(),
+            count("kept"),
+            count("broken"),
+            count("not-written"),
+            count("not-gradable"),
+            standing.total().to_string(),
+            missing.unwrap_or_default(),
+            it.outcome.said().unwrap_or_default().to_owned(),
+        ];
+        text += &format!("{}\n", fields.map(|field| quoted(&field)).join(","));
+    }
+    text
+}
+
+/// A field as RFC 4180 has it. What a spreadsheet would take for a formula is
+/// put behind a quote: the words are a student's.
+fn quoted(field: &str) -> String {
+    let begins_a_formula = field.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    let field = if begins_a_formula { format!("'{field}") } else { field.to_owned() };
+    if field.contains([',', '"', '\n', '\r']) {
+        format!("\"{}\"", field.replace('"', "\"\""))
+    } else {
+        field
+    }
+}
+
+#[derive(Serialize)]
+struct ClassGrades<'a> {
+    version: u32,
+    submissions: BTreeMap<&'a str, BTreeMap<String, LabGrade<'a>>>,
+}
+
+#[derive(Serialize)]
+struct LabGrade<'a> {
+    /// `graded`, `missing`, `refused`, `does-not-compile`, `took-too-long` or
+    /// `not-graded`.
+    outcome: &'static str,
+    kept: usize,
+    /// Of how many that could be graded here.
+    gradable: usize,
+    missing_files: &'a [String],
+    said: Option<&'a str>,
+    promises: BTreeMap<&'a str, PromiseGrade<'a>>,
+}
+
+#[derive(Serialize)]
+struct PromiseGrade<'a> {
+    state: &'static str,
+    verdict: Option<&'a Verdict>,
+}
+
+/// Everything that is known.
+pub fn json(graded: &[Graded]) -> String {
+    let mut grades = ClassGrades { version: 1, submissions: BTreeMap::new() };
+    for it in graded {
+        let standing = it.outcome.standing(it.lab);
+        let verdicts = match &it.outcome {
+            super::Outcome::Graded { report } => Some(&report.verdicts),
+            _ => None,
+        };
+        let answers = it.submission.answers.get(&it.lab.number);
+        let promises = standing.promises.iter().map(|(promise, state)| {
+            let verdict = verdicts.and_then(|all| all.get(&promise.name));
+            (promise.name.as_str(), PromiseGrade { state: state.key(), verdict })
+        });
+        let grade = LabGrade {
+            outcome: it.outcome.name(),
+            kept: standing.kept(),
+            gradable: standing.total() - standing.count("not-gradable"),
+            missing_files: answers.map(|it| it.missing.as_slice()).unwrap_or_default(),
+            said: it.outcome.said(),
+            promises: promises.collect(),
+        };
+        let theirs = grades.submissions.entry(&it.submission.name).or_default();
+        theirs.insert(it.lab.folder(), grade);
+    }
+    serde_json::to_string_pretty(&grades).expect("plain data") + "\n"
+}
