@@ -5,6 +5,7 @@ mod commands;
 mod diagnoses;
 mod labs;
 mod readme;
+mod report;
 mod words;
 
 use anyhow::{Context, Result, bail};
@@ -17,7 +18,7 @@ use crate::{checkout, edition, figures};
 
 /// The names of all directives.
 pub const DIRECTIVES: &[&str] =
-    &["tasks", "promises", "diagnoses", "commands", "player", "figure", "readme"];
+    &["tasks", "promises", "diagnoses", "commands", "player", "figure", "readme", "report"];
 
 /// The step as mdbook calls it.
 pub struct Expand;
@@ -81,6 +82,7 @@ fn content(directive: &str, labs: &[Lab], language: Language) -> Result<String> 
         ["diagnoses"] => Ok(diagnoses::all(labs, language)),
         ["commands", program] => commands::help(program),
         ["readme", path] => readme::part(path, language),
+        ["report", folder, mistake] => report::report(lab(folder)?, mistake, language),
         ["player", name] => figures::player::html(name, language),
         ["figure", name] => figures::layers::html(name, language),
         _ => bail!("this is not how the directive is written: see book/README.md"),

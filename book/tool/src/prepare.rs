@@ -3,6 +3,7 @@
 //! - A directive alone in its line, such as `{{#tasks 06-pivot-root}}`, becomes
 //!   a comment. What it stands for has its own texts in both languages.
 //! - Code and shell sessions are the same in both editions.
+//! - The line that unfolds a text becomes a paragraph, which is translated.
 //! - Each heading gets the anchor of its English words, so that a link, and the
 //!   switch to the other language, leads to the same place in both editions.
 
@@ -63,6 +64,7 @@ pub fn prepare(markdown: &str) -> Result<String> {
                 check(directive)?;
                 prepared += &format!("{margin}<!-- {directive} -->");
             }
+            None if words.starts_with("<summary>") => prepared += &summary(words),
             None if words.starts_with('#') && words.trim_start_matches('#').starts_with(' ') => {
                 prepared += &anchors.add_to(line);
             }
@@ -71,6 +73,13 @@ pub fn prepare(markdown: &str) -> Result<String> {
         prepared += "\n";
     }
     Ok(prepared)
+}
+
+/// What stands in one line with a tag is hidden from the translators: so it is
+/// taken apart.
+fn summary(line: &str) -> String {
+    let text = line.trim_end().trim_start_matches("<summary>").trim_end_matches("</summary>");
+    format!("<summary>\n\n{text}\n\n</summary>")
 }
 
 fn check(directive: &str) -> Result<()> {
@@ -139,6 +148,12 @@ mod tests {
     fn directives_become_comments() {
         let prepared = prepare("{{#tasks 06-pivot-root}}\n").unwrap();
         assert_eq!(prepared, "<!-- {{#tasks 06-pivot-root}} -->\n");
+    }
+
+    #[test]
+    fn summaries_are_translated() {
+        let prepared = prepare("<summary>Why <code>x</code>?</summary>\n").unwrap();
+        assert_eq!(prepared, "<summary>\n\nWhy <code>x</code>?\n\n</summary>\n");
     }
 
     #[test]
