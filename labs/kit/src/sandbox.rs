@@ -24,6 +24,7 @@ use mydocker::sys;
 use nix::errno::Errno;
 use nix::mount::MsFlags;
 use nix::sched::CloneFlags;
+use nix::sys::stat::{Mode, umask};
 use nix::sys::wait::waitpid;
 use nix::unistd::{Gid, Uid, alarm, getegid, geteuid, pipe, setgroups, setresgid, setresuid};
 
@@ -73,6 +74,8 @@ pub fn grade_in_sandbox(
 ) -> mydocker::Result<Verdict> {
     // A grader that hangs is killed, and with it all that it started.
     alarm::set(AT_MOST);
+    // What is made here is for the answer, which may be another user.
+    umask(Mode::from_bits_truncate(0o022));
 
     // 1. A user must be root somewhere to have a mount namespace.
     let is_user = Privileges::current() != Privileges::Root;

@@ -12,11 +12,12 @@ use std::ffi::CString;
 use std::fs::{self, File, Permissions};
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{PermissionsExt, lchown, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, ExitStatus, Stdio};
 
+use labkit::describe::walk;
 use mydocker::Result;
 use mydocker::error::OnPath;
 use mydocker::pivot::{detach_old_root, pivot_root};
@@ -25,6 +26,7 @@ use mydocker::sys;
 use nix::mount::MsFlags;
 use nix::sched::CloneFlags;
 use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::stat::{Mode, umask};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{Gid, Uid, alarm, getegid, geteuid, setgroups, setresgid, setresuid};
 use serde::{Deserialize, Serialize};
@@ -133,8 +135,12 @@ impl Compile {
     fn in_a_room(&self) -> Result<ExitCode> {
         sys::die_with_parent()?;
         alarm::set(COMPILE_AT_MOST);
+        // The room is for another user to walk in.
+        umask(Mode::from_bits_truncate(0o022));
         let is_root = Privileges::current() == Privileges::Root;
-        if !is_root {
+        if is_root {
+            give_to_nobody(&self.work).on("lchown", &self.work)?;
+        } else {
             become_mapped_root()?;
         }
         sys::unshare(
@@ -245,6 +251,13 @@ impl Compile {
             Err(error) => error,
         }
     }
+}
+
+/// Gives all of a tree to whom the compiler will be, whatever root's umask is.
+fn give_to_nobody(folder: &Path) -> io::Result<()> {
+    let mut paths = Vec::new();
+    walk(folder, &mut |path, _| paths.push(path.to_owned()))?;
+    paths.iter().try_for_each(|path| lchown(path, Some(NOBODY), Some(NOBODY)))
 }
 
 /// A folder of the machine, as it may be shown to whoever must not change it.

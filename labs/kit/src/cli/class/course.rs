@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::env;
 use std::ffi::OsStr;
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -186,6 +187,8 @@ fn share(
     };
     let kit = libraries.values().flatten().find(|file| has_name(file, "liblabkit-"));
     let folder = kit.and_then(|file| file.parent());
+    fs::set_permissions(shared, Permissions::from_mode(0o755))
+        .map_err(|error| Trouble::cannot("chmod", shared, error))?;
     let mut names = BTreeMap::new();
     for (package, files) in libraries {
         for file in files {
@@ -197,15 +200,23 @@ fn share(
             }
             let name = file.file_name().unwrap_or_default();
             let here = shared.join(name);
-            fs::hard_link(file, &here)
-                .or_else(|_| fs::copy(file, &here).map(drop))
-                .map_err(|error| Trouble::cannot("copy", file, error))?;
+            share_file(file, &here).map_err(|error| Trouble::cannot("copy", file, error))?;
             if file.extension() == Some(OsStr::new("rlib")) {
                 names.insert(package.clone(), name.to_string_lossy().into_owned());
             }
         }
     }
     Ok(names)
+}
+
+/// Links or copies a file so that anybody can read it.
+fn share_file(file: &Path, here: &Path) -> io::Result<()> {
+    let is_for_all = fs::metadata(file)?.mode() & 0o004 != 0;
+    if is_for_all && fs::hard_link(file, here).is_ok() {
+        return Ok(());
+    }
+    fs::copy(file, here)?;
+    fs::set_permissions(here, Permissions::from_mode(0o755))
 }
 
 /// What cargo or rustc prints, in the checkout.

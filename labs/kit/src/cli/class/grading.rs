@@ -1,8 +1,7 @@
 //! One lab of one submission: compiled, graded, and nothing of it left.
 
-use std::fs::{self, Permissions};
+use std::fs;
 use std::io;
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 
@@ -61,8 +60,6 @@ impl Work<'_> {
         crates: &[(&String, &AnswerCrate)],
     ) -> io::Result<()> {
         fs::create_dir_all(self.out())?;
-        // The compiler may be another user than this one.
-        fs::set_permissions(self.out(), Permissions::from_mode(0o777))?;
         for (number, answer) in crates {
             let folder = self.lab(answer);
             let given = checkout.top.join("labs").join(&answer.folder);

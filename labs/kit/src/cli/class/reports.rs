@@ -61,7 +61,8 @@ fn notes(session: &Session, graded: &Graded) -> Vec<String> {
     }
     let is_error = |line: &&str| line.starts_with("error");
     if let Some(said) = graded.outcome.said() {
-        let line = said.lines().find(is_error).or_else(|| said.lines().next());
+        let line =
+            said.lines().find(is_error).or_else(|| said.lines().find(|line| !line.is_empty()));
         let word = t!(format!("class.{}", graded.outcome.name()), locale = locale);
         let text = format!("{word}: {}", line.unwrap_or_default());
         notes.push(session.look.wrap(&format!("{name} {number}: "), 4, &text));
