@@ -1,5 +1,6 @@
 //! The subcommands: their arguments and what they print.
 
+pub mod bytes;
 pub mod containers;
 pub mod image;
 pub mod mounts;

@@ -7,8 +7,7 @@ use nix::sys::utsname::uname;
 use nix::unistd::geteuid;
 
 use crate::error::{Error, NOT_FOUND, OnPath, Result};
-use crate::image::whiteout::WhiteoutForm;
-use crate::image::{self, Image};
+use crate::image::{self, Image, ImportOptions};
 use crate::limits::{self, Limits};
 use crate::mountinfo::MountTable;
 use crate::privileges::Privileges;
@@ -121,7 +120,7 @@ fn try_start(folder: &Path) -> Result<()> {
 fn start_empty_container(root: &Path) -> Result<u8> {
     let archive = root.join("empty.tar");
     fs::write(&archive, [0; 1024]).on("write", &archive)?;
-    image::import(root, "empty", &archive, WhiteoutForm::Overlay, false)?;
+    image::import(root, "empty", &archive, &ImportOptions::default())?;
     run(&Spec {
         root: root.to_owned(),
         image: Image::open(root, "empty")?,

@@ -4,6 +4,7 @@
 //! An image exists if and only if its folder does. A running container holds a
 //! shared lock on the folder, so that nobody removes the image under its feet.
 
+mod allowance;
 mod archive;
 mod compression;
 mod deletions;
@@ -25,7 +26,7 @@ use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, Flock, FlockArg, OFlag, RenameFlags, renameat2};
 use serde::{Deserialize, Serialize};
 
-pub use import::{Summary, import};
+pub use import::{ImportOptions, Summary, import};
 pub use leftovers::clear_leftovers;
 use whiteout::{WhiteoutForm, XattrNamespace};
 

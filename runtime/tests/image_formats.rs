@@ -8,8 +8,7 @@ use std::path::Path;
 
 use archives::*;
 use image_support::*;
-use mydocker::image::whiteout::WhiteoutForm;
-use mydocker::image::{self, Image};
+use mydocker::image::{self, Image, ImportOptions};
 use rstest::rstest;
 
 #[track_caller]
@@ -52,7 +51,7 @@ fn image_archives_of_every_compression_are_layers(
 fn the_folder_of_an_oci_layout_is_an_archive_too() {
     let store = Store::new();
     let layout = unpacked(&store, &oci(gzip));
-    image::import(&store.root(), "it", &layout, WhiteoutForm::Overlay, false).unwrap();
+    image::import(&store.root(), "it", &layout, &ImportOptions::default()).unwrap();
     assert_two_layers(&store);
     assert!(layout.join("index.json").exists(), "the source is only read");
 }
@@ -72,7 +71,7 @@ fn unpacked(store: &Store, items: &[Item]) -> std::path::PathBuf {
 fn any_other_folder_is_refused() {
     let store = Store::new();
     let folder = unpacked(&store, &[file("etc/passwd", "")]);
-    let error = image::import(&store.root(), "it", &folder, WhiteoutForm::Overlay, false);
+    let error = image::import(&store.root(), "it", &folder, &ImportOptions::default());
     let error = error.unwrap_err().to_string();
     assert!(error.contains("no OCI image layout") && error.contains("tar -C"), "{error}");
 }
@@ -296,7 +295,7 @@ fn what_is_compressed_but_no_archive_is_an_error() {
 fn a_missing_file_is_an_error() {
     let store = Store::new();
     let missing = Path::new("/no/such/archive.tar");
-    let error = image::import(&store.root(), "it", missing, WhiteoutForm::Overlay, false);
+    let error = image::import(&store.root(), "it", missing, &ImportOptions::default());
     let error = error.unwrap_err().to_string();
     assert!(error.contains("/no/such/archive.tar") && error.contains("ENOENT"), "{error}");
     assert!(Image::open(&store.root(), "it").is_err());

@@ -10,14 +10,13 @@ use std::thread;
 use std::time::Duration;
 
 use image_support::*;
-use mydocker::image::whiteout::WhiteoutForm;
-use mydocker::image::{self, Image};
+use mydocker::image::{self, Image, ImportOptions};
 use nix::fcntl::{Flock, FlockArg};
 use rstest::rstest;
 
 fn import(store: &Store, name: &str) -> Result<image::Summary, String> {
     let source = store.save(&tar(&[file("f", "twelve bytes")]));
-    image::import(&store.root(), name, &source, WhiteoutForm::Overlay, false)
+    image::import(&store.root(), name, &source, &ImportOptions::default())
         .map_err(|error| error.to_string())
 }
 
@@ -62,7 +61,7 @@ fn a_name_that_is_taken_is_refused_before_the_work() {
     import(&store, "it").unwrap();
     // The source is not even opened.
     let missing = Path::new("/no/such/file");
-    let error = image::import(&store.root(), "it", missing, WhiteoutForm::Overlay, false);
+    let error = image::import(&store.root(), "it", missing, &ImportOptions::default());
     let error = error.unwrap_err().to_string();
     assert!(error.contains("already") && error.contains("mydocker image rm it"), "{error}");
     assert_eq!(store.left(), ["it"]);

@@ -6,8 +6,10 @@ use clap::{Subcommand, ValueEnum};
 use mydocker::container;
 use mydocker::error::Result;
 use mydocker::image::whiteout::WhiteoutForm;
-use mydocker::image::{self};
+use mydocker::image::{self, ImportOptions};
+use mydocker::limits::Limit;
 
+use super::bytes::parse_bytes;
 use super::containers::age;
 use crate::print;
 
@@ -30,6 +32,9 @@ The image is there when all of it is: an import that fails or is killed leaves n
         /// For which driver deleted files of lower layers are marked
         #[arg(long, value_enum, default_value = "overlay")]
         driver: Form,
+        /// What the archive may unpack to, as in 20g: a number with b, k, m or g; or max
+        #[arg(long, value_name = "BYTES", default_value = "4g", value_parser = parse_bytes, allow_negative_numbers = true)]
+        max_size: Limit,
     },
     /// List the images
     Ls,
@@ -50,12 +55,13 @@ pub enum Form {
 /// Does it.
 pub fn execute(root: &Path, command: Command) -> Result<u8> {
     match command {
-        Command::Import { name, file, driver } => {
-            let form = match driver {
+        Command::Import { name, file, driver, max_size } => {
+            let whiteouts = match driver {
                 Form::Overlay => WhiteoutForm::Overlay,
                 Form::Aufs => WhiteoutForm::Aufs,
             };
-            let summary = image::import(root, &name, &file, form, true)?;
+            let options = ImportOptions { whiteouts, max_size, progress: true };
+            let summary = image::import(root, &name, &file, &options)?;
             for warning in &summary.warnings {
                 eprintln!("mydocker: note: {warning}");
             }

@@ -14,6 +14,8 @@ use mydocker::trace::{self, Sink};
 use mydocker::volume::Volume;
 use mydocker::workspace::Driver;
 
+use super::bytes::parse_bytes;
+
 /// Run a command in a new container, and delete the container when it ends
 #[derive(Args)]
 #[command(after_help = "\
@@ -124,7 +126,12 @@ pub fn execute(root: &Path, arguments: Arguments) -> Result<u8> {
     driver.check(&image)?;
 
     let mut environment = Environment::base(arguments.terminal);
-    image.env().iter().try_for_each(|variable| environment.add(variable.as_ref()))?;
+    // A name alone would be one of the host's variables: not for an image to ask.
+    for (name, value) in image.env().iter().filter_map(|variable| variable.split_once('=')) {
+        if !name.is_empty() {
+            environment.set(name, value);
+        }
+    }
     arguments.environment.iter().try_for_each(|variable| environment.add(variable))?;
 
     let working_dir = arguments
@@ -161,28 +168,6 @@ pub fn execute(root: &Path, arguments: Arguments) -> Result<u8> {
         privileged: arguments.privileged,
         keep: arguments.keep,
     })
-}
-
-/// `100m` and the like, in bytes. Docker's units: k is 1024.
-fn parse_bytes(text: &str) -> std::result::Result<Limit, String> {
-    if text == "max" {
-        return Ok(Limit::Max);
-    }
-    let lower = text.to_ascii_lowercase();
-    let digits = lower.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let factor: u64 = match &lower[digits.len()..] {
-        "" | "b" => 1,
-        "k" | "kb" => 1 << 10,
-        "m" | "mb" => 1 << 20,
-        "g" | "gb" => 1 << 30,
-        unit => return Err(format!("unit {unit:?} is none of b, k, m, g")),
-    };
-    let number: u64 = digits.parse().map_err(|_| "write a number, as in 100m".to_owned())?;
-    match number.checked_mul(factor) {
-        Some(0) => Err("a container needs some memory".into()),
-        Some(bytes) => Ok(Limit::At(bytes)),
-        None => Err("that is more than any machine has".into()),
-    }
 }
 
 fn parse_count(text: &str) -> std::result::Result<Limit, String> {

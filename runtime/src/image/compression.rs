@@ -6,6 +6,7 @@ use flate2::bufread::MultiGzDecoder;
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
+use super::allowance::{Allowance, Allowed};
 use crate::error::{Error, Result};
 
 /// How much is read at once: what fits into the processor's nearest cache.
@@ -24,13 +25,15 @@ const OTHERS: [(&[u8], &str, &str); 3] = [
     (b"PK\x03\x04", "is a zip", "unpack it and make a tar of it"),
 ];
 
-/// The archive in `source`, unpacked while it is read, through a buffer.
+/// The archive in `source`, unpacked while it is read, through a buffer. A read
+/// fails when that is more than there is an `allowance` for.
 ///
 /// # Errors
 /// `source` cannot be read, or is compressed in a way that is not supported.
 pub fn decompress<'a>(
     mut source: impl Read + 'a,
     label: &str,
+    allowance: &'a Allowance,
 ) -> Result<BufReader<Box<dyn Read + 'a>>> {
     // A pipe may give less than was asked for, so the head is read apart.
     let mut head = Vec::new();
@@ -55,7 +58,8 @@ pub fn decompress<'a>(
         }),
         _ => Box::new(whole),
     };
-    Ok(BufReader::with_capacity(BUFFER, unpacked))
+    let allowed = Allowed { source: unpacked, allowance };
+    Ok(BufReader::with_capacity(BUFFER, Box::new(allowed)))
 }
 
 /// All frames of a zstd stream, one after the other.

@@ -12,6 +12,7 @@ use nix::fcntl::{Flock, FlockArg};
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::mkdtemp;
 
+use super::allowance::Allowance;
 use super::archive::{self, Files, ImageArchive};
 use super::layer::{Unpacked, unpack};
 use super::leftovers::{self, clear_leftovers};
@@ -19,8 +20,27 @@ use super::progress::Progress;
 use super::whiteout::{WhiteoutForm, XattrNamespace};
 use super::{FORMAT, Manifest, folder, images, layer_path, lock, rename};
 use crate::error::{Error, OnPath, Result};
+use crate::limits::Limit;
 use crate::privileges::Privileges;
 use crate::workspace::delete::delete_tree;
+
+/// How an archive is imported.
+#[derive(Debug, Clone, Copy)]
+pub struct ImportOptions {
+    /// How the layers say what they delete.
+    pub whiteouts: WhiteoutForm,
+    /// How many bytes the archive may unpack to, and then its layers.
+    pub max_size: Limit,
+    /// Whether a long import shows a bar, if there is a terminal.
+    pub progress: bool,
+}
+
+impl Default for ImportOptions {
+    fn default() -> ImportOptions {
+        let max_size = Limit::At(4 << 30);
+        ImportOptions { whiteouts: WhiteoutForm::Overlay, max_size, progress: false }
+    }
+}
 
 /// What was imported.
 #[derive(Debug)]
@@ -37,19 +57,12 @@ pub struct Summary {
 
 /// Imports the archive `source` as the image `name`: a tar of files, what
 /// docker save writes, an OCI layout as a tar or a folder; `-` is the standard
-/// input. The layers say in the form `form` what they delete. With `progress`
-/// a long import shows a bar, if there is a terminal.
+/// input.
 ///
 /// # Errors
-/// There is such an image already; the archive cannot be read, is damaged, or
-/// has an entry that is refused. No image is made then.
-pub fn import(
-    root: &Path,
-    name: &str,
-    source: &Path,
-    form: WhiteoutForm,
-    progress: bool,
-) -> Result<Summary> {
+/// There is such an image already; the archive cannot be read, is damaged, too
+/// large, or has an entry that is refused. No image is made then.
+pub fn import(root: &Path, name: &str, source: &Path, options: &ImportOptions) -> Result<Summary> {
     // Before the long work: is the name free, is the source there?
     let image = folder(root, name)?;
     if image.symlink_metadata().is_ok() {
@@ -65,8 +78,9 @@ pub fn import(
     DirBuilder::new().recursive(true).mode(0o700).create(&images).on("mkdir", &images)?;
     clear_leftovers(root)?;
     let (draft, _lock) = make_draft(&images)?;
+    let mut progress = Progress::new(options.progress);
     // ANCHOR: whole
-    let imported = fill(&draft, source, form, &mut Progress::new(progress)).and_then(|summary| {
+    let imported = fill(&draft, source, options, &mut progress).and_then(|summary| {
         // A rename is whole or not at all, and so is the image.
         rename(&draft, &image)?;
         Ok(summary)
@@ -147,7 +161,7 @@ fn make_draft(images: &Path) -> Result<(PathBuf, Flock<File>)> {
 fn fill(
     draft: &Path,
     source: Source,
-    form: WhiteoutForm,
+    options: &ImportOptions,
     progress: &mut Progress,
 ) -> Result<Summary> {
     let layers = draft.join("layers");
@@ -161,7 +175,7 @@ fn fill(
                         "to import its files: tar -C {label} -c . | mydocker image import NAME -"
                     ))
             })?;
-            let layers = unpack_layers(draft, &folder, &label, &image, form, progress)?;
+            let layers = unpack_layers(draft, &folder, &label, &image, options, progress)?;
             (label, image, layers)
         }
         Source::Stream { stream, size, label } => {
@@ -169,7 +183,8 @@ fn fill(
             // them. So it is unpacked as a layer, and then looked at.
             let bottom = draft.join(layer_path(0));
             let counted = progress.of(stream, "reading", size);
-            let layer = unpack(counted, &label, &bottom, &[], form)?;
+            let allowance = Allowance::new(options.max_size);
+            let layer = unpack(counted, &label, &bottom, &[], options.whiteouts, &allowance)?;
             match archive::recognise(&bottom, &label)? {
                 None => {
                     let image =
@@ -179,7 +194,8 @@ fn fill(
                 Some(image) => {
                     let unpacked = layers.join("archive");
                     rename(&bottom, &unpacked)?;
-                    let layers = unpack_layers(draft, &unpacked, &label, &image, form, progress)?;
+                    let layers =
+                        unpack_layers(draft, &unpacked, &label, &image, options, progress)?;
                     delete_tree(&unpacked)?;
                     (label, image, layers)
                 }
@@ -193,7 +209,7 @@ fn fill(
         layers: summary.layers,
         env: image.env,
         working_dir: image.working_dir,
-        whiteouts: form,
+        whiteouts: options.whiteouts,
         xattrs: XattrNamespace::current(),
         source: label,
         imported: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs()),
@@ -215,19 +231,21 @@ fn unpack_layers(
     folder: &Path,
     label: &str,
     image: &ImageArchive,
-    form: WhiteoutForm,
+    options: &ImportOptions,
     progress: &mut Progress,
 ) -> Result<Vec<Unpacked>> {
     let files = Files::open(folder, label)?;
+    let allowance = Allowance::new(options.max_size);
     let mut lower: Vec<PathBuf> = Vec::new();
     let mut unpacked = Vec::new();
     for (number, blob) in image.layers.iter().enumerate() {
-        let file = files.open_layer(blob)?;
+        let file = files.open_layer(blob, &allowance)?;
         let size = file.metadata().on("fstat", &blob.path)?.len();
         let what = format!("layer {} of {}", number + 1, image.layers.len());
         let counted = progress.of(file, &what, Some(size));
         let layer = draft.join(layer_path(number));
-        unpacked.push(unpack(counted, &files.name(&blob.path), &layer, &lower, form)?);
+        let name = files.name(&blob.path);
+        unpacked.push(unpack(counted, &name, &layer, &lower, options.whiteouts, &allowance)?);
         lower.insert(0, layer);
     }
     Ok(unpacked)
@@ -249,7 +267,6 @@ fn summary(layers: &[Unpacked]) -> Summary {
         sum(|layer| layer.left_out.xattrs),
         "extended attributes were left out: not allowed to this user, or not known to this file system",
     );
-    warn(sum(|layer| layer.unknown), "entries were left out: they are of no kind of file");
     warn(
         sum(|layer| layer.left_out.owners),
         match Privileges::current() {
@@ -262,7 +279,7 @@ fn summary(layers: &[Unpacked]) -> Summary {
     Summary {
         layers: layers.len(),
         entries: sum(|layer| layer.entries),
-        bytes: sum(|layer| layer.bytes),
+        bytes: layers.iter().fold(0, |sum, layer| sum.saturating_add(layer.bytes)),
         warnings,
     }
 }

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use nix::sys::stat::SFlag;
 use tar::EntryType;
 
+use super::allowance::Allowance;
 use super::compression::decompress;
 use super::deletions::{Deletions, Meaning, meaning};
 use super::tar::{Entry, TarReader};
@@ -20,13 +21,14 @@ use crate::error::{OnPath, Result};
 /// How much of a file is read and written at once.
 const BUFFER: usize = 128 * 1024;
 
+/// The kind of GNU tar's entry with the name of the whole archive.
+const VOLUME_NAME: u8 = b'V';
+
 /// What was unpacked.
 #[derive(Debug, Default)]
 pub struct Unpacked {
     pub entries: u64,
     pub bytes: u64,
-    /// Entries of a kind that is no file.
-    pub unknown: u64,
     pub left_out: LeftOut,
 }
 
@@ -34,16 +36,18 @@ pub struct Unpacked {
 /// `folder`, a layer on the layers `lower`, topmost first. The umask must be 0.
 ///
 /// # Errors
-/// It is no archive, a damaged one, or one with an entry that is refused; or a
-/// file cannot be made. The error names `label` and the entry.
+/// It is no archive, a damaged one, one with an entry that is refused, or one
+/// of more bytes than there is an `allowance` for; or a file cannot be made. The error names `label` and the entry.
 pub fn unpack(
     source: impl Read,
     label: &str,
     folder: &Path,
     lower: &[PathBuf],
     form: WhiteoutForm,
+    allowance: &Allowance,
 ) -> Result<Unpacked> {
-    let mut archive = TarReader::new(decompress(source, label)?, label);
+    let source = decompress(source, label, allowance)?;
+    let mut archive = TarReader::new(source, label, allowance);
     let mut tree = Tree::create(folder, lower, label)?;
     let mut deletions = Deletions::default();
     let mut buffer = vec![0; BUFFER];
@@ -72,7 +76,6 @@ pub fn unpack(
         let attributes = Attributes { mode, uid, gid, mtime, xattrs };
         match kind {
             EntryType::Regular => {
-                unpacked.bytes += size;
                 tree.make_file(&path, &attributes, |file| match sparse {
                     None => copy(&mut archive, file, &path, &mut buffer),
                     Some(map) => {
@@ -82,6 +85,7 @@ pub fn unpack(
                         file.set_len(map.size).on("ftruncate", &path)
                     }
                 })?;
+                unpacked.bytes = unpacked.bytes.saturating_add(size);
             }
             EntryType::Directory => tree.make_directory(&path, attributes)?,
             EntryType::Symlink => tree.make_symlink(&path, &attributes, &link)?,
@@ -94,7 +98,11 @@ pub fn unpack(
             EntryType::Char => tree.make_node(&path, &attributes, SFlag::S_IFCHR, device)?,
             EntryType::Block => tree.make_node(&path, &attributes, SFlag::S_IFBLK, device)?,
             EntryType::Fifo => tree.make_node(&path, &attributes, SFlag::S_IFIFO, (0, 0))?,
-            _ => unpacked.unknown += 1,
+            kind if kind.as_byte() == VOLUME_NAME => {}
+            kind => {
+                let kind = char::from(kind.as_byte());
+                return Err(archive.refusal(format!("its kind {kind:?} is none that is known")));
+            }
         }
     }
 
@@ -127,7 +135,7 @@ fn inside(name: &OsStr) -> std::result::Result<PathBuf, &'static str> {
 
 /// Writes the data of the present entry to `file`.
 fn copy(
-    archive: &mut TarReader<impl Read>,
+    archive: &mut TarReader<'_, impl Read>,
     file: &mut File,
     path: &Path,
     buffer: &mut [u8],
@@ -143,7 +151,7 @@ fn copy(
 
 /// Writes data of the present entry to its place in a file with holes.
 fn copy_part(
-    archive: &mut TarReader<impl Read>,
+    archive: &mut TarReader<'_, impl Read>,
     file: &mut File,
     path: &Path,
     buffer: &mut [u8],

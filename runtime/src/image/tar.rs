@@ -15,6 +15,7 @@ use std::os::unix::ffi::OsStrExt;
 use nix::sys::time::TimeSpec;
 use tar::{EntryType, GnuExtSparseHeader, Header};
 
+use super::allowance::{Allowance, is_used_up};
 use crate::error::{Error, Result};
 pub use sparse::SparseMap;
 
@@ -51,8 +52,10 @@ pub struct Entry {
 }
 
 /// A tar archive that is read from its beginning to its end.
-pub struct TarReader<R> {
+pub struct TarReader<'a, R> {
     source: R,
+    /// Of which `source` takes, for errors.
+    allowance: &'a Allowance,
     /// The name of the archive, for errors.
     label: String,
     /// The name of the entry that was read last, for errors.
@@ -71,10 +74,11 @@ struct Extensions {
     pax: Option<Vec<u8>>,
 }
 
-impl<R: Read> TarReader<R> {
-    /// Begins to read `source`; errors call it `label`.
-    pub fn new(source: R, label: &str) -> TarReader<R> {
-        TarReader { source, label: label.into(), place: None, data_left: 0, padding: 0 }
+impl<'a, R: Read> TarReader<'a, R> {
+    /// Begins to read `source`, which takes of `allowance`; errors call it `label`.
+    pub fn new(source: R, label: &str, allowance: &'a Allowance) -> TarReader<'a, R> {
+        let label = label.into();
+        TarReader { source, allowance, label, place: None, data_left: 0, padding: 0 }
     }
 
     /// The next entry; `None` at the end mark.
@@ -127,13 +131,20 @@ impl<R: Read> TarReader<R> {
     /// The archive is damaged.
     pub fn finish(mut self) -> Result<()> {
         let result = io::copy(&mut self.source, &mut io::sink());
-        result.map(drop).map_err(|error| self.damaged(error))
+        result.map(drop).map_err(|error| self.unreadable(error))
     }
 
     /// An error on the entry that was read last.
     pub fn refusal(&self, why: impl Into<String>) -> Error {
         let entry = self.place.clone().unwrap_or_default();
         Error::new(format!("{}: entry {entry:?} cannot be unpacked", self.label)).because(why)
+    }
+
+    fn unreadable(&self, error: io::Error) -> Error {
+        match is_used_up(&error) {
+            true => self.allowance.explain(self.refusal("")),
+            false => self.damaged(error),
+        }
     }
 
     fn damaged(&self, why: impl Display) -> Error {
@@ -155,7 +166,7 @@ impl<R: Read> TarReader<R> {
                 Ok(0) => break,
                 Ok(count) => filled += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(self.damaged(error)),
+                Err(error) => return Err(self.unreadable(error)),
             }
         }
         let no_tar = |why: &str| {
@@ -294,6 +305,9 @@ impl<R: Read> TarReader<R> {
                 parts.map(chunk).collect::<io::Result<Vec<_>>>().map_err(|e| self.damaged(e))?,
             );
             is_extended = block.is_extended();
+            if chunks.len() > sparse::MAX_PARTS {
+                return Err(self.damaged(sparse::TOO_MANY));
+            }
         }
         let size = gnu.real_size().map_err(|error| self.damaged(error))?;
         SparseMap::new(chunks, size, data).map_err(|why| self.damaged(why))
@@ -336,7 +350,7 @@ impl<R: Read> TarReader<R> {
         let count = self.data_left.saturating_add(self.padding);
         (self.data_left, self.padding) = (0, 0);
         let skipped = io::copy(&mut (&mut self.source).take(count), &mut io::sink());
-        match skipped.map_err(|error| self.damaged(error))? {
+        match skipped.map_err(|error| self.unreadable(error))? {
             skipped if skipped == count => Ok(()),
             _ => Err(self.damaged("it ends in the middle of the data")),
         }
@@ -345,7 +359,7 @@ impl<R: Read> TarReader<R> {
     fn read_exact(&mut self, buffer: &mut [u8]) -> Result<()> {
         self.source.read_exact(buffer).map_err(|error| match error.kind() {
             io::ErrorKind::UnexpectedEof => self.damaged("it ends in the middle of the data"),
-            _ => self.damaged(error),
+            _ => self.unreadable(error),
         })
     }
 }

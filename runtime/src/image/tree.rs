@@ -254,7 +254,12 @@ impl Tree {
         match unlinkat(&parent.directory, name, UnlinkatFlags::NoRemoveDir) {
             Err(Errno::EISDIR) => {
                 delete_tree(&self.folder.join(&real))?;
-                self.directories.retain(|directory, _| !directory.starts_with(&real));
+                // They are neighbours in the order of the map.
+                let below = self.directories.range(real.clone()..);
+                let gone = below.map(|(path, _)| path).take_while(|path| path.starts_with(&real));
+                for path in gone.cloned().collect::<Vec<_>>() {
+                    self.directories.remove(&path);
+                }
             }
             other => other.map_err(|errno| self.error("unlinkat", path, errno))?,
         }

@@ -1,5 +1,8 @@
 //! Archives of images: as docker save writes them, and OCI layouts.
 
+// Each test file uses a part of this.
+#![allow(dead_code)]
+
 use std::io::Write;
 
 use flate2::write::GzEncoder;

@@ -10,6 +10,7 @@ use nix::sys::stat::Mode;
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
+use super::super::allowance::{Allowance, is_used_up};
 use super::super::compression::decompress;
 use super::{Blob, Digest, sha256};
 use crate::error::{Error, OnPath, Result};
@@ -52,21 +53,26 @@ impl Files {
         self.find(path).ok_or_else(|| self.damaged(path, "it is missing, or cannot be read"))
     }
 
-    /// Opens the archive of a layer, after its checksum was compared.
+    /// Opens the archive of a layer, after its checksum was compared. What is
+    /// unpacked for that only counts in a copy of `allowance`.
     ///
     /// # Errors
-    /// It is missing or altered.
-    pub fn open_layer(&self, blob: &Blob) -> Result<File> {
+    /// It is missing, altered, or there is no allowance for it.
+    pub fn open_layer(&self, blob: &Blob, allowance: &Allowance) -> Result<File> {
         let path = &blob.path;
         let open = || self.get(path);
         let (sum, expected) = match &blob.digest {
             None => return open(),
             Some(Digest::OfFile(expected)) => (checksum(open()?), expected),
             Some(Digest::OfUnpacked(expected)) => {
-                (checksum(decompress(open()?, &self.name(path))?), expected)
+                let copy = allowance.clone();
+                (checksum(decompress(open()?, &self.name(path), &copy)?), expected)
             }
         };
-        let sum = sum.map_err(|error| self.damaged(path, error.to_string()))?;
+        let sum = sum.map_err(|error| match is_used_up(&error) {
+            true => allowance.explain(self.damaged(path, "")),
+            false => self.damaged(path, error.to_string()),
+        })?;
         match &sum == expected {
             true => open(),
             false => Err(self.altered(path, expected, &sum)),

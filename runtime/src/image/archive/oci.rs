@@ -1,6 +1,6 @@
 //! OCI image layouts: `index.json` names manifests, and these the layers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde::Deserialize;
@@ -49,7 +49,7 @@ pub fn image(files: &Files) -> Result<Option<ImageArchive>> {
         return Ok(None);
     }
     let mut images = Vec::new();
-    collect(files, files.read(index)?, &mut images, 0)?;
+    collect(files, files.read(index)?, &mut images, &mut BTreeSet::new(), 0)?;
 
     // The one for this machine; or the only one, whatever it is for.
     let for_here: Vec<Descriptor> = images.iter().filter(|i| is_for_here(i)).cloned().collect();
@@ -75,14 +75,24 @@ pub fn image(files: &Files) -> Result<Option<ImageArchive>> {
     Ok(Some(ImageArchive::new(layers, config.config)))
 }
 
-/// Adds the images of an index, and of the indexes that it names.
-fn collect(files: &Files, index: Index, images: &mut Vec<Descriptor>, depth: usize) -> Result<()> {
+/// Adds the images of an index, and of the indexes that it names: each of them
+/// once, or a few small files that name each other many times would take days.
+fn collect(
+    files: &Files,
+    index: Index,
+    images: &mut Vec<Descriptor>,
+    indexes: &mut BTreeSet<String>,
+    depth: usize,
+) -> Result<()> {
     for descriptor in index.manifests {
         if descriptor.media_type.ends_with("image.index.v1+json")
             || descriptor.media_type.ends_with("manifest.list.v2+json")
         {
             if depth == MAX_DEPTH {
                 return Err(files.damaged(Path::new("index.json"), "it has too many levels"));
+            }
+            if !indexes.insert(descriptor.digest.clone()) {
+                continue;
             }
             let mut nested: Index = files.read_blob(&descriptor.digest)?;
             // The name of an image of many platforms is that of each of them.
@@ -91,7 +101,7 @@ fn collect(files: &Files, index: Index, images: &mut Vec<Descriptor>, depth: usi
                     inner.annotations.entry(key.clone()).or_insert_with(|| value.clone());
                 }
             }
-            collect(files, nested, images, depth + 1)?;
+            collect(files, nested, images, indexes, depth + 1)?;
         } else if !is_attestation(&descriptor)
             // One image can have several names.
             && images.iter().all(|image| image.digest != descriptor.digest)

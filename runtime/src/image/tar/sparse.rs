@@ -1,5 +1,11 @@
 //! Where the data of a file with holes belongs.
 
+/// The most parts that a map may have: they are all in memory at once.
+pub const MAX_PARTS: usize = 1 << 20;
+
+/// What is wrong with a map that has more.
+pub const TOO_MANY: &str = "the map of a sparse file has more than a million parts";
+
 /// The parts of a sparse file that are data; the rest is holes.
 #[derive(Debug)]
 pub struct SparseMap {
@@ -51,6 +57,9 @@ impl Numbers {
                 b'\n' => {
                     let number = self.line.parse();
                     self.numbers.push(number.map_err(|_| "the map of a sparse file is no map")?);
+                    if self.numbers.len() > 2 * MAX_PARTS + 1 {
+                        return Err(TOO_MANY);
+                    }
                     self.line.clear();
                 }
                 b'0'..=b'9' if self.line.len() < 20 => self.line.push(byte.into()),

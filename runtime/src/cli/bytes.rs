@@ -1,0 +1,25 @@
+//! Numbers of bytes on the command line.
+
+use mydocker::limits::Limit;
+
+/// `100m` and the like, in bytes. Docker's units: k is 1024.
+pub fn parse_bytes(text: &str) -> Result<Limit, String> {
+    if text == "max" {
+        return Ok(Limit::Max);
+    }
+    let lower = text.to_ascii_lowercase();
+    let digits = lower.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let factor: u64 = match &lower[digits.len()..] {
+        "" | "b" => 1,
+        "k" | "kb" => 1 << 10,
+        "m" | "mb" => 1 << 20,
+        "g" | "gb" => 1 << 30,
+        unit => return Err(format!("unit {unit:?} is none of b, k, m, g")),
+    };
+    let number: u64 = digits.parse().map_err(|_| "write a number, as in 100m".to_owned())?;
+    match number.checked_mul(factor) {
+        Some(0) => Err("write a number above 0, as in 100m".into()),
+        Some(bytes) => Ok(Limit::At(bytes)),
+        None => Err("that is more than any machine has".into()),
+    }
+}
