@@ -8,6 +8,7 @@ use nix::errno::Errno;
 use serde::{Deserialize, Serialize};
 
 use crate::explain::{self, Cause};
+use crate::printable::printable;
 
 /// The exit code for a failure of `mydocker` itself, as docker's.
 pub const FAILED: u8 = 125;
@@ -94,14 +95,15 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.what)?;
-        if let Some(why) = &self.why {
-            write!(f, "\n  why: {why}")?;
+        let mut text = self.what.clone();
+        for (label, more) in [("why: ", &self.why), ("do:  ", &self.advice)] {
+            if let Some(more) = more {
+                text += &format!("\n  {label}{more}");
+            }
         }
-        if let Some(advice) = &self.advice {
-            write!(f, "\n  do:  {advice}")?;
-        }
-        Ok(())
+        // The lines are ours; what is in them can be anybody's.
+        let lines: Vec<String> = text.split('\n').map(printable).collect();
+        f.write_str(&lines.join("\n"))
     }
 }
 

@@ -16,6 +16,7 @@ pub mod image;
 pub mod limits;
 pub mod mountinfo;
 pub mod pivot;
+mod printable;
 pub mod privileges;
 pub mod proc;
 pub mod program;

@@ -101,7 +101,14 @@ impl OpenVolume {
         if !self.target.exists() {
             let folder = if self.is_directory { Some(&*self.target) } else { self.target.parent() };
             if let Some(folder) = folder {
-                fs::create_dir_all(folder).on("mkdir", folder)?;
+                fs::create_dir_all(folder).on("mkdir", folder).map_err(|error| {
+                    match error.errno() {
+                        Some(Errno::EEXIST) => error
+                            .because("the image has a file there, or a link that leads nowhere")
+                            .advise("choose another place in the container"),
+                        _ => error,
+                    }
+                })?;
             }
             if !self.is_directory {
                 File::create(&self.target).on("open", &self.target)?;

@@ -63,9 +63,11 @@ fn e_beats_the_images_own_variables() {
     assert_eq!(lines, ["A=ours", "B=of the image", "HOME=/root", "HOSTNAME=box", PATH]);
 }
 
-/// As `docker save` writes it.
+/// As `docker save` writes it. An image may name a variable of the host; it
+/// does not get it.
 fn image_with_variables(host: &Host) -> String {
-    let config = r#"{"config": {"Env": ["A=of the image", "B=of the image"]}, "rootfs": {}}"#;
+    let variables = r#"["A=of the image", "B=of the image", "OF_THE_HOST", "=no name", ""]"#;
+    let config = format!(r#"{{"config": {{"Env": {variables}}}, "rootfs": {{}}}}"#);
     let manifest = r#"[{"Config": "config.json", "Layers": ["layer.tar"]}]"#;
     fs::write(host.path("config.json"), config).expect("a file");
     fs::write(host.path("manifest.json"), manifest).expect("a file");

@@ -150,6 +150,17 @@ fn the_write_layer_of_one_container_is_not_anothers() {
 }
 
 /// A folder with something of each kind, in a layer above busybox.
+#[test]
+fn diff_prints_one_line_a_file_whatever_its_name() {
+    let host = host();
+    let script = r"cd /root && touch -- $(printf '\033[2J') 'forged
+A line'";
+    host.mydocker(["run", "--keep", "--name", "c1", "sh", "-c", script]).assert().success();
+    let expected = "C /root\nA /root/\\u{1b}[2J\nA /root/forged\\nA line\n";
+    host.mydocker(["diff", "c1"]).assert().success().stdout(expected);
+    host.mydocker(["prune", "--kept"]).assert().success();
+}
+
 fn fixture() -> Image {
     let layer = Layer::new()
         .folder("fixture", 0o755)

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::tree::printable;
 use super::{Mount, MountTable};
+use crate::printable::{printable, printable_path};
 
 /// One change; its text form is one line, `MOUNTED /proc proc rw,nosuid private`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -41,24 +41,25 @@ pub enum Change {
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let describe = |mount: &Mount| {
-            let (path, what) = (printable(&mount.mount_point), mount.what());
-            format!("{path} {what} {} {}", mount.options, mount.propagation())
+            let (path, what) = (printable_path(&mount.mount_point), mount.what());
+            let propagation = printable(&mount.propagation());
+            format!("{path} {what} {} {propagation}", printable(&mount.options))
         };
         match self {
             Change::Mounted { mount } => write!(f, "MOUNTED {}", describe(mount)),
             Change::Umounted { mount } => write!(f, "UMOUNTED {}", describe(mount)),
             Change::Moved { from, mount } => {
-                write!(f, "MOVED {} -> {}", printable(from), describe(mount))
+                write!(f, "MOVED {} -> {}", printable_path(from), describe(mount))
             }
             Change::Remounted { from, mount } => {
-                write!(f, "REMOUNTED {}", printable(&mount.mount_point))?;
+                write!(f, "REMOUNTED {}", printable_path(&mount.mount_point))?;
                 for (before, after) in [
                     (&from.options, &mount.options),
                     (&from.propagation(), &mount.propagation()),
                     (&from.super_options, &mount.super_options),
                 ] {
                     if before != after {
-                        write!(f, " {before} -> {after}")?;
+                        write!(f, " {} -> {}", printable(before), printable(after))?;
                     }
                 }
                 Ok(())

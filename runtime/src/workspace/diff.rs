@@ -10,6 +10,7 @@ use super::aufs::{self, Name};
 use super::lookup::{Found, Stack, hides_all};
 use crate::error::{OnPath, Result};
 use crate::image::whiteout::{WhiteoutForm, is_whiteout};
+use crate::printable::printable_path;
 
 /// How a path was changed; its letter is docker's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,7 +39,7 @@ impl fmt::Display for Change {
             Kind::Changed => 'C',
             Kind::Deleted => 'D',
         };
-        write!(f, "{letter} {}", self.path.display())
+        write!(f, "{letter} {}", printable_path(&self.path))
     }
 }
 
