@@ -6,6 +6,8 @@
 //! which `scripts/proof` runs to write a report.
 
 pub mod ground;
+pub mod hostile_images;
+pub mod hostile_tars;
 pub mod parallel;
 pub mod random;
 pub mod release;
@@ -59,7 +61,8 @@ pub struct Subject {
 }
 
 /// All of them, in the order of the report.
-pub const SUBJECTS: [&Subject; 1] = [&signals::SUBJECT];
+pub const SUBJECTS: [&Subject; 3] =
+    [&signals::SUBJECT, &hostile_tars::SUBJECT, &hostile_images::SUBJECT];
 
 impl Subject {
     /// Tries it here, or says why it cannot be tried.
