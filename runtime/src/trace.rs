@@ -9,6 +9,7 @@ use std::io::Write;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 use std::sync::Mutex;
+use std::time::Instant;
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
@@ -32,6 +33,8 @@ pub enum Sink {
 struct Step<'a> {
     side: &'a str,
     step: &'a str,
+    /// What it took, without the reading of the mount table.
+    microseconds: u128,
     calls: &'a [String],
     changes: Vec<String>,
     mounts: &'a MountTable,
@@ -40,7 +43,7 @@ struct Step<'a> {
 struct Trace {
     file: Option<File>,
     side: &'static str,
-    step: Option<&'static str>,
+    step: Option<(&'static str, Instant)>,
     calls: Vec<String>,
     before: MountTable,
     /// The host's /proc, still open after the root has changed.
@@ -82,7 +85,7 @@ pub fn enter_container() {
 pub fn step(name: &'static str) {
     if let Some(trace) = lock().as_mut() {
         trace.end_step();
-        trace.step = Some(name);
+        trace.step = Some((name, Instant::now()));
     }
 }
 
@@ -119,15 +122,22 @@ fn read_table(proc: &OwnedFd) -> Result<MountTable> {
 impl Trace {
     fn end_step(&mut self) {
         let calls = std::mem::take(&mut self.calls);
-        let Some(name) = self.step.take() else { return };
+        let Some((name, begun)) = self.step.take() else { return };
+        let microseconds = begun.elapsed().as_micros();
         // A step before which /proc went away shows no table, and says so.
         let mounts = read_table(&self.proc).unwrap_or(MountTable { mounts: Vec::new() });
         let changes: Vec<String> =
             difference(&self.before, &mounts).iter().map(ToString::to_string).collect();
         let text = match self.file {
             Some(_) => {
-                let step =
-                    Step { side: self.side, step: name, calls: &calls, changes, mounts: &mounts };
+                let step = Step {
+                    side: self.side,
+                    step: name,
+                    microseconds,
+                    calls: &calls,
+                    changes,
+                    mounts: &mounts,
+                };
                 serde_json::to_string(&step).expect("strings and numbers") + "\n"
             }
             None => {
