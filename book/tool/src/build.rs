@@ -29,10 +29,15 @@ pub fn build(destination: &Path) -> Result<()> {
     for language in Language::ALL {
         build_edition(language, &edition::folder(language, &fresh))?;
     }
+    let old = destination.with_extension("old");
     if destination.exists() {
-        fs::remove_dir_all(destination).context("the book that was built before")?;
+        fs::rename(destination, &old).context("the book that was built before")?;
     }
-    fs::rename(&fresh, destination).context("the new book")
+    fs::rename(&fresh, destination).context("the new book")?;
+    if old.exists() {
+        fs::remove_dir_all(&old).context("the book that was built before")?;
+    }
+    Ok(())
 }
 
 fn build_edition(language: Language, folder: &Path) -> Result<()> {

@@ -22,3 +22,5 @@ pub mod page;
 pub mod prepare;
 pub mod search;
 pub mod serve;
+#[cfg(doctest)]
+mod snippets;
