@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use harness::host::Host;
 use harness::tree;
 use mydocker::mountinfo::MountTable;
+use nix::unistd::geteuid;
 
 use crate::Proof;
 
@@ -39,13 +40,10 @@ impl Ground {
         let name = folder.expect("a folder's name").to_string_lossy().into_owned();
         fs::create_dir(host.path("volume")).expect("a volume");
         fs::write(host.path("volume/canary"), "sings").expect("a canary");
-        let mounts = MountTable::read().expect("the mount table").mounts;
-        let is_cgroup = |kind: &str| matches!(kind, "cgroup" | "cgroup2");
-        let cgroups = mounts.into_iter().filter(|mount| is_cgroup(&mount.fs_type));
         Ground {
             image: tree::stamps(&host.images().join("busybox")),
             volume: tree::exact(&host.path("volume")),
-            cgroups: cgroups.map(|mount| mount.mount_point).collect(),
+            cgroups: hierarchies(),
             name,
             host,
         }
@@ -151,4 +149,16 @@ impl Ground {
         let begins = format!("mydocker-{}", self.name);
         names.filter(|name| name.starts_with(&begins)).map(|n| format!("a cgroup: {n}")).collect()
     }
+}
+
+/// Where the control groups are: the mount points of their hierarchies.
+pub fn hierarchies() -> Vec<PathBuf> {
+    let mounts = MountTable::read().expect("the mount table").mounts.into_iter();
+    let control_groups = mounts.filter(|mount| matches!(&*mount.fs_type, "cgroup" | "cgroup2"));
+    control_groups.map(|mount| mount.mount_point).collect()
+}
+
+/// Whether runs of this user can have limits.
+pub fn has_limits() -> bool {
+    geteuid().is_root() && !hierarchies().is_empty()
 }

@@ -5,14 +5,18 @@
 //! Each subject has a short form, which is one of the tests, and a long form,
 //! which `scripts/proof` runs to write a report.
 
+pub mod full_disk;
 pub mod ground;
 pub mod hostile_images;
 pub mod hostile_tars;
+pub mod load;
 pub mod parallel;
+pub mod process_limit;
 pub mod random;
 pub mod release;
 pub mod report;
 pub mod signals;
+pub mod two_users;
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -61,8 +65,15 @@ pub struct Subject {
 }
 
 /// All of them, in the order of the report.
-pub const SUBJECTS: [&Subject; 3] =
-    [&signals::SUBJECT, &hostile_tars::SUBJECT, &hostile_images::SUBJECT];
+pub const SUBJECTS: [&Subject; 7] = [
+    &signals::SUBJECT,
+    &load::SUBJECT,
+    &process_limit::SUBJECT,
+    &full_disk::SUBJECT,
+    &two_users::SUBJECT,
+    &hostile_tars::SUBJECT,
+    &hostile_images::SUBJECT,
+];
 
 impl Subject {
     /// Tries it here, or says why it cannot be tried.
