@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -52,6 +53,15 @@ impl Ground {
     /// The value of `-v` for the volume.
     pub fn volume(&self) -> String {
         format!("{}:/volume", self.host.path("volume").display())
+    }
+
+    /// Lets ordinary users enter the host's folder, which is root's alone.
+    ///
+    /// # Panics
+    /// Another user than its owner calls this.
+    pub fn let_users_in(&self) {
+        let mode = fs::Permissions::from_mode(0o755);
+        fs::set_permissions(self.host.path(""), mode).expect("its owner");
     }
 
     /// Runs `prune` until no process of a killed container keeps anything, and

@@ -1,7 +1,7 @@
 //! Two users at the same time on one machine.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::thread::scope;
@@ -27,6 +27,7 @@ const USERS: [u32; 2] = [70_001, 70_002];
 
 fn prove(proof: &Proof, section: &mut Section) {
     let ground = Ground::new(proof);
+    ground.let_users_in();
     let rounds = proof.pick(5, 200);
     let users = USERS.map(|id| User::new(&ground, id));
     let mut failures = Vec::new();
@@ -68,9 +69,6 @@ impl User<'_> {
     /// With an image, and a container that is kept.
     fn new(ground: &Ground, id: u32) -> User<'_> {
         let home = ground.host.path(&id.to_string());
-        for above in home.ancestors().skip(1).take(2) {
-            fs::set_permissions(above, fs::Permissions::from_mode(0o755)).expect("its owner");
-        }
         fs::create_dir(&home).expect("a folder");
         chown(&home, Some(id), Some(id)).expect("root may");
         let user = User { ground, id, home };
