@@ -54,7 +54,8 @@ if is_new_enough; then
 else
     say "installing Rust with rustup, for $user"
     curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs |
-        as_user sh -s -- -y -q --profile minimal --component clippy,rustfmt >/dev/null
+        as_user sh -s -- -y -q --profile minimal --component clippy,rustfmt >/dev/null ||
+        fail "Rust could not be fetched" "install Rust $wanted or later for $user yourself, then run this again"
 fi
 slowness=1
 # Its answer is kvm where the processor is a real one.
