@@ -27,7 +27,7 @@ command -v apt-get >/dev/null || fail "no apt-get here: this is for Debian and U
     "install Rust, gcc, a static busybox, strace and git yourself; then scripts/test says what is missing"
 [ -n "$home" ] || fail "no user $user here" "name another: sudo $0 $checkout USER"
 
-packages=(acl ca-certificates curl gcc libc6-dev git busybox-static strace util-linux sudo)
+packages=(acl ca-certificates curl gcc libc6-dev git busybox-static strace util-linux procps sudo)
 missing=()
 for package in "${packages[@]}"; do
     dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || missing+=("$package")
@@ -85,6 +85,7 @@ done
 
 # In the labs an ordinary user makes user namespaces.
 settings=/etc/sysctl.d/90-mydocker-labs.conf
+install -d /etc/sysctl.d
 : >"$settings"
 for setting in kernel/unprivileged_userns_clone=1 kernel/apparmor_restrict_unprivileged_userns=0; do
     [ ! -e "/proc/sys/${setting%=*}" ] || echo "$setting" >>"$settings"
@@ -114,8 +115,7 @@ RequiresMountsFor=$checkout/target
 
 [Service]
 User=$user
-Environment=PATH=$PATH
-ExecStart=$checkout/scripts/book serve --hostname 0.0.0.0 --port 3000
+ExecStart=/bin/bash -lc 'exec "$checkout/scripts/book" serve --hostname 0.0.0.0 --port 3000'
 
 [Install]
 WantedBy=multi-user.target
