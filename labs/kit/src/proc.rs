@@ -4,12 +4,13 @@
 use std::ffi::CStr;
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use mydocker::mountinfo::MountTable;
 use nix::dir::Dir;
 use nix::fcntl::{OFlag, openat, readlinkat};
+use nix::sys::prctl;
 use nix::sys::stat::Mode;
 
 /// /proc of the witness's PID namespace.
@@ -67,6 +68,28 @@ impl Proc {
         let mut content = Vec::new();
         File::from(self.open_file(name, OFlag::O_RDONLY)?).read_to_end(&mut content)?;
         Ok(content)
+    }
+
+    /// The mount that an open file of this process is on. See proc_pid_fdinfo(5).
+    ///
+    /// # Errors
+    /// The file is not open, or the kernel says nothing of it.
+    pub fn mount_of(&self, file: &impl AsRawFd) -> io::Result<u32> {
+        let read = || self.read(&format!("self/fdinfo/{}", file.as_raw_fd()));
+        let info = match read() {
+            // Before Linux 5.14 it may be read only of a process that others may
+            // look into; for this moment they may.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                prctl::set_dumpable(true)?;
+                let info = read();
+                prctl::set_dumpable(false)?;
+                info?
+            }
+            info => info?,
+        };
+        let info = String::from_utf8_lossy(&info).into_owned();
+        let id = info.lines().find_map(|line| line.strip_prefix("mnt_id:")?.trim().parse().ok());
+        id.ok_or_else(|| io::Error::other("no mnt_id in fdinfo"))
     }
 
     /// Opens one of its files, or what a link leads to: `42/ns/mnt`, `42/root`.

@@ -222,7 +222,8 @@ fn watch<T: DeserializeOwned>(
 
 /// How many times as slow as usual this machine is: $LABKIT_SLOWNESS, which a VM
 /// with an emulated processor sets.
-fn slowness() -> u32 {
+#[must_use]
+pub fn slowness() -> u32 {
     let variable = env::var("LABKIT_SLOWNESS").ok();
     variable.and_then(|value| value.parse().ok()).unwrap_or(1).clamp(1, 100)
 }

@@ -2,14 +2,13 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::io::{self, Read};
-use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use labkit::canary::random_words;
 use labkit::host::Host;
+use labkit::proc::Proc;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::stat::{major, minor};
 
@@ -162,16 +161,8 @@ fn remount_read_only(folder: &Path) {
     mount(NOTHING, folder, NOTHING, flags, NOTHING).expect(ALLOWED);
 }
 
-/// The number of the mount that is seen at `folder`. See proc_pid_fdinfo(5).
+/// The number of the mount that is seen at `folder`.
 fn id_of(folder: &Path) -> u32 {
-    let read = || -> io::Result<String> {
-        let folder = File::open(folder)?;
-        let mut info = String::new();
-        File::open(format!("/proc/self/fdinfo/{}", folder.as_raw_fd()))?
-            .read_to_string(&mut info)?;
-        Ok(info)
-    };
-    let info = read().expect(ALLOWED);
-    let id = info.lines().find_map(|line| line.strip_prefix("mnt_id:")?.trim().parse().ok());
-    id.expect("a mnt_id")
+    let seen = || Proc::open()?.mount_of(&File::open(folder)?);
+    seen().expect(ALLOWED)
 }

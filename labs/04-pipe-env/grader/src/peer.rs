@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use labkit::supervised::slowness;
 use labkit::verdict::{Finding, NOT_WRITTEN};
 use mydocker::sys;
 use nix::sched::CloneFlags;
@@ -17,7 +18,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 /// Who sleeps so long, while all the others are over or sleep too, waits for
-/// something that cannot come.
+/// something that cannot come. On a slow machine [`slowness`] times as long.
 const ASLEEP_FOR_GOOD: Duration = Duration::from_millis(300);
 /// How often it is looked.
 const LOOK_EVERY: Duration = Duration::from_micros(200);
@@ -54,7 +55,8 @@ impl<T> Ended<T> {
             Ended::Exited(code) => found("answer/exited").word("code", code),
             Ended::Signaled(signal) => found("answer/killed-by-signal").word("signal", signal),
             Ended::Asleep => {
-                found("answer/hung").word("seconds", ASLEEP_FOR_GOOD.as_millis() as f64 / 1000.0)
+                let patience = ASLEEP_FOR_GOOD * slowness();
+                found("answer/hung").word("seconds", patience.as_millis() as f64 / 1000.0)
             }
         })
     }
@@ -138,12 +140,13 @@ impl Drop for Peer {
 /// Waits until all are over, or those that are not sleep for good. Meanwhile
 /// `attend` is called again and again.
 pub fn wait_for(peers: &mut [&mut Peer], mut attend: impl FnMut()) {
+    let patience = ASLEEP_FOR_GOOD * slowness();
     let mut awake = Instant::now();
     loop {
         attend();
         let working: Vec<&mut &mut Peer> =
             peers.iter_mut().filter_map(|peer| (!peer.is_over()).then_some(peer)).collect();
-        if working.is_empty() || awake.elapsed() > ASLEEP_FOR_GOOD {
+        if working.is_empty() || awake.elapsed() > patience {
             return;
         }
         if !working.iter().all(|peer| peer.is_asleep()) {

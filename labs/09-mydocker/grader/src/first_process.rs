@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
-use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use labkit::proc::Proc;
@@ -91,18 +90,11 @@ fn find(proc: &Proc, command: &[String]) -> Option<i32> {
 }
 
 /// Whether the mount of the working directory is not among those that can be
-/// reached from the root. See the fdinfo of proc_pid_fdinfo(5).
+/// reached from the root.
 fn works_outside(proc: &Proc, pid: i32, table: &MountTable) -> Option<bool> {
     let folder = proc.open_file(&format!("{pid}/cwd"), OFlag::O_PATH).ok()?;
-    let mount = mount_of(proc, &folder)?;
+    let mount = proc.mount_of(&folder).ok()?;
     Some(table.mounts.iter().all(|it| it.id != mount))
-}
-
-fn mount_of(proc: &Proc, file: &OwnedFd) -> Option<u32> {
-    use std::os::fd::AsRawFd;
-    let info = proc.read(&format!("self/fdinfo/{}", file.as_raw_fd())).ok()?;
-    let info = String::from_utf8_lossy(&info).into_owned();
-    info.lines().find_map(|line| line.strip_prefix("mnt_id:")?.trim().parse().ok())
 }
 
 /// The mounts of a container on which the file of the host's user is found.

@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use lab_03_grader::group::{Group, Waiting};
 
 // How long the last process of a group may take to end.
-const BUSY_FOR: Duration = Duration::from_millis(150);
+const BUSY_FOR: Duration = Duration::from_millis(500);
 
 /// Parses a size as it is given on a command line: `100m` are 104857600 bytes.
 ///
