@@ -20,6 +20,14 @@ use crate::tree;
 /// The longest that anything in a test may take before it counts as hung.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
+/// [`PATIENCE`], and $LABKIT_SLOWNESS times as much on a machine that is so much
+/// slower than usual, as a VM with an emulated processor is.
+#[must_use]
+pub fn patience() -> Duration {
+    let slowness = std::env::var("LABKIT_SLOWNESS").ok();
+    PATIENCE * slowness.and_then(|it| it.parse().ok()).unwrap_or(1).clamp(1, 100)
+}
+
 /// A host with an empty `--root` and the image `busybox`.
 ///
 /// As root, the test's thread gets a mount namespace of its own in which every
@@ -117,7 +125,7 @@ impl Host {
         arguments: impl IntoIterator<Item = I>,
     ) -> assert_cmd::Command {
         let mut command = assert_cmd::Command::from_std(self.command());
-        command.args(arguments).timeout(PATIENCE);
+        command.args(arguments).timeout(patience());
         command
     }
 
@@ -275,7 +283,7 @@ fn read_line(source: &mut (impl Read + AsFd)) -> String {
     let mut line = Vec::new();
     let mut byte = [0];
     while line.last() != Some(&b'\n') {
-        let ready = poll_one(source, PollFlags::POLLIN, PATIENCE);
+        let ready = poll_one(source, PollFlags::POLLIN, patience());
         assert!(!ready.is_empty(), "waited in vain, after {:?}", String::from_utf8_lossy(&line));
         if source.read(&mut byte).expect("its output") == 0 {
             break;
@@ -290,7 +298,7 @@ fn read_line(source: &mut (impl Read + AsFd)) -> String {
 /// # Panics
 /// It does not hold after half a minute.
 pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + patience();
     while !condition() {
         assert!(Instant::now() < deadline, "waited in vain until {what}");
         std::thread::sleep(Duration::from_millis(1));

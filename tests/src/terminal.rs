@@ -14,7 +14,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::termios::{Termios, tcgetattr};
 use nix::unistd::Pid;
 
-use crate::host::{PATIENCE, poll_one, wait_until};
+use crate::host::{patience, poll_one, wait_until};
 
 /// A program on a pseudo-terminal of its own.
 ///
@@ -87,7 +87,7 @@ impl Terminal {
     /// # Panics
     /// It does not come; says what came instead.
     pub fn read_until(&mut self, text: &str) -> String {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + patience();
         loop {
             if let Some(at) = self.screen.find(text) {
                 let rest = self.screen.split_off(at + text.len());

@@ -5,9 +5,8 @@ use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
-use harness::host::{Host, Running};
+use harness::host::{Host, Running, patience};
 use harness::image_tar::Image;
 use harness::mounts::who;
 use nix::sys::statvfs::{FsFlags, statvfs};
@@ -92,7 +91,7 @@ fn no_signal_is_blocked_or_ignored_whatever_the_caller_did() {
     let run = assert_cmd::Command::new("env")
         .args(["--ignore-signal", "--block-signal", PROGRAM, "run", "cat", "/proc/self/status"])
         .env("MYDOCKER_ROOT", host.root())
-        .timeout(Duration::from_secs(30))
+        .timeout(patience())
         .assert()
         .success();
     let status = String::from_utf8_lossy(&run.get_output().stdout);
