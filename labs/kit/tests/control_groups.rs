@@ -8,7 +8,9 @@ use std::process::{Command, ExitCode};
 use labkit::describe::Failure;
 use labkit::exam::{self, Exam, Promise};
 use labkit::host::Host;
+use labkit::language::Language;
 use labkit::need::Need;
+use labkit::report;
 use labkit::verdict::{Evidence, Finding, Verdict, require};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use nix::sched::CloneFlags;
@@ -67,7 +69,9 @@ fn main() -> ExitCode {
 fn grade() -> Result<Completion, Failed> {
     match exam::ask(EXAM.promises[0].name)? {
         Verdict::Kept => Ok(Completion::Completed),
-        Verdict::NotGradable(lacking) => Ok(Completion::ignored_with(lacking.key())),
+        Verdict::NotGradable(lacking) => {
+            Ok(Completion::ignored_with(report::not_gradable(lacking, Language::English)))
+        }
         Verdict::Broken(finding) => Err(format!("{finding:#?}").into()),
     }
 }
@@ -77,7 +81,7 @@ fn grade_after_a_kill() -> Result<Completion, Failed> {
     let left = hierarchy().join(format!("lab-{}", over.id()));
     over.wait()?;
     if let Err(error) = fs::create_dir_all(left.join("mine")) {
-        return Ok(Completion::ignored_with(format!("mkdir {}: {error}", left.display())));
+        return Ok(Completion::ignored_with(format!("no group can be made here: {error}")));
     }
     let graded = grade()?;
     if left.exists() {

@@ -12,6 +12,8 @@ use std::time::Duration;
 use labkit::describe::{Failure, tree};
 use labkit::exam::{self, Exam, Promise};
 use labkit::host::Host;
+use labkit::language::Language;
+use labkit::report;
 use labkit::verdict::{Evidence, Finding, Verdict, require};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use mydocker::mountinfo::{MountTable, difference};
@@ -186,7 +188,9 @@ fn check(name: &str, code: &str) -> Result<Completion, Failed> {
         return Err(format!("the machine has changed: {changes:#?}").into());
     }
     match verdict {
-        Verdict::NotGradable(lacking) => Ok(Completion::ignored_with(lacking.key())),
+        Verdict::NotGradable(lacking) => {
+            Ok(Completion::ignored_with(report::not_gradable(lacking, Language::English)))
+        }
         Verdict::Kept if code.is_empty() => Ok(Completion::Completed),
         verdict if verdict.code() == Some(code) => Ok(Completion::Completed),
         verdict => Err(format!("not {code:?}: {verdict:#?}").into()),
