@@ -61,7 +61,7 @@ fn expand(chapter: &mut Chapter, labs: &[Lab], language: Language) -> Result<()>
         }
         expanded += "\n";
     }
-    // Where a report sends its reader: `book/06-pivot-root.html#CODE`.
+    // Where a report sends its reader: `06-pivot-root.html#CODE`.
     let path = chapter.path.as_ref().map(|path| path.with_extension("html"));
     if let Some(lab) = labs.iter().find(|lab| Some(lab.page.as_ref()) == path.as_deref()) {
         expanded += &diagnoses::appendix(lab, language);

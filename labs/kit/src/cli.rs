@@ -1,5 +1,6 @@
 //! The command line of `lab`.
 
+mod blame;
 mod check;
 mod checkout;
 pub mod class;
@@ -7,6 +8,7 @@ mod completions;
 pub mod doctor;
 mod formats;
 mod grade;
+mod grading;
 mod hint;
 mod overview;
 mod programs;
@@ -18,6 +20,8 @@ mod standing;
 mod trouble;
 mod watch;
 
+use std::env;
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -33,7 +37,8 @@ use trouble::Trouble;
 #[command(after_help = "\
 First steps:
   cargo lab next        which file to edit, and what to read before
-  cargo lab grade 06    grade lab 06: what is kept, and the first thing that is not
+  cargo lab grade 06    grade lab 06: how much is kept, and the first thing that is
+                        not; `cargo lab 06` is short for it
   cargo lab hint 06     a hint for it; each call gives one more
 
 LAB is a number or a name: 6, 06, pivot-root, lab-06 and 06-pivot-root are the
@@ -70,7 +75,7 @@ here is named with the reason, and with where it can be.")]
 /// Does what the command line says.
 pub fn main() -> ExitCode {
     end_with_the_reader();
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::try_parse_from(with_grade(env::args_os().collect())) {
         Ok(cli) => cli,
         Err(error) => {
             let _ = error.print();
@@ -81,6 +86,17 @@ pub fn main() -> ExitCode {
         eprintln!("lab: {}", trouble.text(Language::current()));
         ExitCode::from(Trouble::EXIT_CODE)
     })
+}
+
+/// `lab 06` is `lab grade 06`.
+fn with_grade(mut arguments: Vec<OsString>) -> Vec<OsString> {
+    let first = arguments.get(1).map(|first| first.as_encoded_bytes());
+    if first.is_some_and(|first| {
+        first.starts_with(b"lab-") || first[..].first().is_some_and(u8::is_ascii_digit)
+    }) {
+        arguments.insert(1, "grade".into());
+    }
+    arguments
 }
 
 fn execute(command: Option<Command>) -> Result<ExitCode, Trouble> {

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 
 use libtest_mimic::{Arguments, Completion, Trial};
 
+use crate::answer::{digest, files};
 use crate::graders;
 use crate::host::Host;
 use crate::lab::Lab;
@@ -184,6 +185,7 @@ pub fn grade<A>(exam: &'static Exam<A>, answers: &'static A, folder: &str) -> Ex
     let language = Language::current();
     let labs = folder.parent().expect("a lab's folder lies in labs");
     let graders_changed = graders::changed(labs).unwrap_or_default();
+    let answer = Some(digest(&files(folder)));
     let verdicts = Arc::new(Mutex::new(BTreeMap::new()));
     let trials = exam.promises.iter().map(|promise| {
         let (lab, verdicts, name) = (lab.clone(), verdicts.clone(), promise.name);
@@ -209,7 +211,8 @@ pub fn grade<A>(exam: &'static Exam<A>, answers: &'static A, folder: &str) -> Ex
         println!("{}", report::graders_changed(&graders_changed, language));
     }
     if !verdicts.is_empty() {
-        let new = Report { lab: lab.number.clone(), at: now(), graders_changed, verdicts };
+        let (lab_number, program) = (lab.number.clone(), None);
+        let new = Report { lab: lab_number, at: now(), graders_changed, verdicts, answer, program };
         let top = labs.parent().expect("labs lies in the checkout");
         if let Err(error) = Records::of(top).keep(&lab, new) {
             println!("{}", report::not_kept(&error, language));

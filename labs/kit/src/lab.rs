@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::language::Words;
+use crate::verdict::{Finding, NOT_WRITTEN, PANICKED};
 
 /// What the kit itself can find wrong with an answer, whatever the lab.
 pub static KIT_TOML: &str = include_str!("../kit.toml");
@@ -72,6 +73,20 @@ pub struct Diagnosis {
 #[serde(deny_unknown_fields)]
 struct Kit {
     diagnoses: Vec<Diagnosis>,
+    panics: Vec<Panic>,
+}
+
+/// The hints for one kind of panic.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Panic {
+    /// A panic is of this kind if one of these is among its words.
+    #[serde(default)]
+    words: Vec<String>,
+    /// It is too if its place begins so.
+    #[serde(default)]
+    place: Option<String>,
+    hints: Vec<Words>,
 }
 
 impl Lab {
@@ -112,15 +127,29 @@ impl Lab {
     }
 
     /// The hints for a broken promise: those of its diagnosis; for a function
-    /// that is not written, those of the function.
-    pub fn hints(&self, promise: &str, code: &str) -> Vec<Words> {
-        if code == crate::verdict::NOT_WRITTEN {
+    /// that is not written, those of the function; for a panic, those that fit
+    /// its words.
+    pub fn hints(&self, promise: &str, finding: &Finding) -> Vec<Words> {
+        if finding.code == NOT_WRITTEN {
             let function = self.promise(promise).map(|promise| promise.function.as_str());
             let found = self.functions.iter().find(|f| Some(f.name.as_str()) == function);
             return found.map(|function| function.hints.clone()).unwrap_or_default();
         }
-        self.diagnosis(code).map(|diagnosis| diagnosis.hints).unwrap_or_default()
+        let of_panic = (finding.code == PANICKED).then(|| panic_hints(finding)).flatten();
+        let of_diagnosis = || self.diagnosis(&finding.code).map(|diagnosis| diagnosis.hints);
+        of_panic.or_else(of_diagnosis).unwrap_or_default()
     }
+}
+
+/// The hints for the first kind of panic that this one is of, if there is one.
+fn panic_hints(finding: &Finding) -> Option<Vec<Words>> {
+    let word = |name: &str| finding.words.get(name).map(String::as_str).unwrap_or_default();
+    let (words, place) = (word("words"), word("place"));
+    let is_of = |panic: &Panic| {
+        panic.words.iter().any(|part| words.contains(part.as_str()))
+            || panic.place.as_deref().is_some_and(|beginning| place.starts_with(beginning))
+    };
+    kit().panics.into_iter().find(is_of).map(|panic| panic.hints)
 }
 
 /// What the kit itself can find wrong.
@@ -128,5 +157,48 @@ impl Lab {
 /// # Panics
 /// Never: kit.toml is part of the program, and a test parses it.
 pub fn kit_diagnoses() -> Vec<Diagnosis> {
-    toml::from_str::<Kit>(KIT_TOML).expect("kit.toml").diagnoses
+    kit().diagnoses
+}
+
+fn kit() -> Kit {
+    toml::from_str(KIT_TOML).expect("kit.toml")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The first hint for a panic.
+    fn first_hint(words: &str, place: &str) -> String {
+        let finding = Finding::new(PANICKED).word("words", words).word("place", place);
+        panic_hints(&finding).expect("the last kind is all others")[0].en.clone()
+    }
+
+    #[test]
+    fn the_hints_for_a_panic_fit_its_words() {
+        let here = "labs/03-limits/src/lib.rs:7";
+        for (words, place, hint) in [
+            ("attempt to multiply with overflow", here, "A number"),
+            ("index out of bounds: the len is 5 but the index is 9", here, "An index"),
+            ("range end index 16 out of range for slice of length 13", here, "An index"),
+            ("mid > len", here, "An index"),
+            ("called `Option::unwrap()` on a `None` value", here, "unwrap() turns"),
+            ("called `Result::unwrap()` on an `Err` value: Empty", here, "unwrap() and expect()"),
+            ("its size: Os { code: 2, kind: NotFound, message: \"\" }", here, "unwrap() and"),
+            (
+                "unexpected error during closedir",
+                "/rustc/59807616e/library/std/src/fs.rs:9",
+                "This is",
+            ),
+            ("no such folder", here, "Your own code gave up"),
+        ] {
+            let found = first_hint(words, place);
+            assert!(found.starts_with(hint), "{words}: {found}");
+        }
+    }
+
+    #[test]
+    fn each_kind_of_panic_has_four_hints() {
+        assert!(kit().panics.iter().all(|panic| panic.hints.len() == 4));
+    }
 }

@@ -10,6 +10,7 @@
 //! [`verdict`] is what comes out, [`lab`] holds a lab's texts and [`report`]
 //! says all that to the student.
 
+pub mod answer;
 pub mod canary;
 pub mod control_groups;
 pub mod describe;

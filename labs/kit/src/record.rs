@@ -29,6 +29,12 @@ pub struct Report {
     pub graders_changed: Vec<String>,
     /// What was said of each promise, by its name.
     pub verdicts: BTreeMap<String, Verdict>,
+    /// The [`digest`](crate::answer::digest) of what was graded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<String>,
+    /// The program that was graded, if it is none of the checkout's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub program: Option<PathBuf>,
 }
 
 /// How far a student has come with a lab.

@@ -43,16 +43,27 @@ pub fn broken(
     if let Some(diagnosis) = diagnosis.filter(|_| finding.code != NOT_WRITTEN) {
         lines.push(labelled("why", &fill(&diagnosis.why, finding, language)));
     }
-    let hints = lab.hints(promise, &finding.code);
+    let hints = lab.hints(promise, finding);
     if let Some(hint) = hints.first() {
         lines.push(labelled("hint", &fill(hint, finding, language)));
-        let command = format!("cargo lab hint {}", lab.number);
+        let command = format!("cargo lab hint {} {promise}", lab.number);
         let count = hints.len() - 1;
         let more = t!("report.more-hints", locale = locale, count = count, command = command);
-        lines.push(look.indented(column, &more));
+        // Not broken into lines, however long: it is there to be copied.
+        lines.push(indent(&more, column));
     }
-    lines.push(labelled("page", &format!("book/{}", page(lab, &finding.code))));
+    let address = address(lab, &finding.code, language);
+    lines.push(labelled("page", &t!("report.address", locale = locale, address = address)));
     lines.join("\n")
+}
+
+/// Where `scripts/book serve` shows what the book says of a diagnosis.
+fn address(lab: &Lab, code: &str, language: Language) -> String {
+    let edition = match language {
+        Language::English => "",
+        Language::Chinese => "zh-CN/",
+    };
+    format!("http://127.0.0.1:3000/{edition}{}", page(lab, code))
 }
 
 /// Where the book says more: the lab's chapter, or the diagnosis's entry.

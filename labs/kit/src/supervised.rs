@@ -30,7 +30,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::killed_at::run_until;
 use crate::proc::Proc;
-use crate::verdict::{Finding, NOT_WRITTEN};
+use crate::verdict::{Finding, HUNG, NOT_WRITTEN, PANICKED};
 
 /// How long a function may take; [`slowness`] times as long on a slow machine.
 const TIME: Duration = Duration::from_secs(5);
@@ -142,9 +142,9 @@ pub fn call<T: Serialize + DeserializeOwned>(
             Finding::new(NOT_WRITTEN)
         }
         Watched::Panicked { words, place } => {
-            Finding::new("answer/panicked").word("words", words).word("place", place)
+            Finding::new(PANICKED).word("words", words).word("place", place)
         }
-        Watched::Hung => Finding::new("answer/hung").word("seconds", TIME.as_secs()),
+        Watched::Hung => Finding::new(HUNG).word("seconds", TIME.as_secs()),
         Watched::Signaled(signal) => Finding::new("answer/killed-by-signal").word("signal", signal),
         Watched::Exited(code) => Finding::new("answer/exited").word("code", code),
         Watched::Killed => return Ok(None),

@@ -38,6 +38,10 @@ impl Verdict {
 
 /// The code for a function that is still `todo!()`.
 pub const NOT_WRITTEN: &str = "answer/not-written";
+/// The code for a function that has panicked; its words are `words` and `place`.
+pub const PANICKED: &str = "answer/panicked";
+/// The code for a function that did not come to its end in time.
+pub const HUNG: &str = "answer/hung";
 
 /// What is wrong with an answer: a diagnosis and the evidence for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

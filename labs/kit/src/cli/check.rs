@@ -11,17 +11,18 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use indicatif::ProgressBar;
+use labkit::answer;
 use labkit::graders;
 use labkit::lab::{Lab, PromiseText};
-use labkit::record::{Report, now};
+use labkit::record::{Progress, Report, now};
 use labkit::report;
 use labkit::verdict::Verdict;
 use rust_i18n::t;
 
 use super::formats::Format;
-use super::grade::{Grade, explain, promises, summary};
+use super::grade::{Grade, open_promises, summary};
 use super::session::Session;
-use super::show::by_diagnosis;
+use super::show::{explain_each, head};
 use super::standing::{Standing, State};
 use super::trouble::Trouble;
 
@@ -29,8 +30,8 @@ use super::trouble::Trouble;
 ///
 /// The program is run in a sealed sandbox, where it is root and has a /root of
 /// its own; what the kernel shows of its containers decides. The verdicts are
-/// kept as those of lab 09: `cargo lab hint 09` and `cargo lab show 09` go on
-/// from there.
+/// kept apart from your own progress in lab 09: `cargo lab hint check` and
+/// `cargo lab show check` go on from there.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -71,7 +72,8 @@ enum Stage {
 }
 
 pub fn execute(session: &Session, arguments: &Arguments) -> Result<ExitCode, Trouble> {
-    let lab = session.checkout.lab("mydocker")?;
+    session.checkout.lab("mydocker")?;
+    let lab = session.checkout.check.as_ref().expect("it is lab mydocker");
     must_be_a_program(&arguments.program)?;
     let stage = arguments.stage.to_possible_value().expect("no value is hidden");
     let is_asked = |promise: &&PromiseText| {
@@ -82,8 +84,16 @@ pub fn execute(session: &Session, arguments: &Arguments) -> Result<ExitCode, Tro
 
     let labs = session.checkout.top.join("labs");
     let graders_changed = graders::changed(&labs).unwrap_or_default();
-    let report = Report { lab: lab.number.clone(), at: now(), graders_changed, verdicts };
-    if let Err(error) = session.records.keep(lab, report.clone()) {
+    let program = from_here(&arguments.program);
+    let report = Report {
+        lab: lab.number.clone(),
+        at: now(),
+        graders_changed,
+        verdicts,
+        answer: Some(answer::digest(std::slice::from_ref(&program))),
+        program: Some(program),
+    };
+    if let Err(error) = keep(session, lab, &report) {
         eprintln!("{}", report::not_kept(&error, session.language));
     }
     let grade = Grade { lab, outcome: Ok(report.clone()) };
@@ -98,6 +108,17 @@ pub fn execute(session: &Session, arguments: &Arguments) -> Result<ExitCode, Tro
         true => ExitCode::FAILURE,
         false => ExitCode::SUCCESS,
     })
+}
+
+/// Remembers the verdicts; those on another program, and the hints for it, are
+/// forgotten.
+fn keep(session: &Session, lab: &Lab, report: &Report) -> io::Result<()> {
+    let before = session.records.report(lab);
+    if before.is_some_and(|before| before.program != report.program) {
+        session.records.forget_report(lab)?;
+        session.records.keep_progress(lab, &Progress::default())?;
+    }
+    session.records.keep(lab, report.clone())
 }
 
 /// Has lab 09's own command grade the program: built by cargo if need be.
@@ -157,30 +178,27 @@ fn from_here(file: &Path) -> PathBuf {
 
 /// Tells the verdicts by stage, then explains each diagnosis once.
 fn tell(session: &Session, lab: &Lab, asked: &[&PromiseText], report: &Report) {
-    let (locale, look) = (session.locale(), session.look);
+    let look = session.look;
+    println!("{}\n", head(session, lab, report));
     let mut standing = Standing::in_report(lab, report);
     standing.promises.retain(|(promise, _)| asked.iter().any(|it| it.name == promise.name));
     for stage in &lab.functions {
         let theirs = standing.promises.iter().filter(|(it, _)| it.function == stage.name);
         let theirs: Vec<(&PromiseText, State)> = theirs.copied().collect();
         if !theirs.is_empty() {
-            println!("{}", look.bold(&stage.name));
-            println!("{}\n", promises(session, &Standing { promises: theirs }));
+            let theirs = Standing { promises: theirs };
+            println!("{}  {}", look.bold(&stage.name), summary(session, &theirs));
+            let open = open_promises(session, &theirs);
+            if !open.is_empty() {
+                println!("{open}");
+            }
         }
     }
-    println!("{}", summary(session, &standing));
+    println!("\n{}", summary(session, &standing));
     if !report.graders_changed.is_empty() {
         println!("\n{}", report::graders_changed(&report.graders_changed, session.language));
     }
-    for (_, broken) in by_diagnosis(&standing, report) {
-        println!();
-        explain(session, lab, broken[0], report);
-        let others: Vec<&str> = broken[1..].iter().map(|it| it.name.as_str()).collect();
-        if !others.is_empty() {
-            let text = t!("show.also", locale = locale, promises = others.join(", "));
-            println!("{}", look.indented(0, &text));
-        }
-    }
+    explain_each(session, lab, &standing, report);
     if standing.first_open().is_some() {
         println!();
         session.advise(lab, &["hint LAB", "show LAB"]);

@@ -1,7 +1,7 @@
 //! `lab grade`: grades labs and says what is kept and what is not.
 
 use std::path::Path;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 use clap::Args;
 use labkit::lab::{Lab, PromiseText};
@@ -11,8 +11,11 @@ use labkit::verdict::Verdict;
 use rust_i18n::t;
 use textwrap::core::display_width;
 
+use super::blame::to_mend;
 use super::class;
 use super::formats::Format;
+use super::grading;
+use super::hint::note_hints;
 use super::programs;
 use super::session::Session;
 use super::standing::{Standing, State};
@@ -22,7 +25,7 @@ use super::trouble::Trouble;
 ///
 /// Your code is compiled and called in a sealed sandbox, once for each promise;
 /// what the kernel shows then decides. The first broken promise is explained in
-/// full; `cargo lab show` explains the others.
+/// full; `cargo lab show` explains the others, and lists what is kept too.
 #[derive(Args)]
 #[command(after_help = "\
 Exit codes:
@@ -41,8 +44,9 @@ A submission is a folder with the answers: as in a checkout
 that is graded just lib.rs. What was graded is kept in handed-in/.lab and not
 graded again, unless the answer is another one. See labs/teach/README.md.")]
 pub struct Arguments {
-    /// Which lab; all if none is named
-    lab: Option<String>,
+    /// Which labs; all if none is named
+    #[arg(id = "lab", value_name = "LAB")]
+    labs: Vec<String>,
     /// Everything that is known, as JSON; with --all into FILE
     #[arg(long, group = "format", value_name = "FILE", num_args = 0..=1)]
     json: Option<Option<String>>,
@@ -87,10 +91,11 @@ pub fn execute(session: &Session, arguments: &Arguments) -> Result<ExitCode, Tro
     if let Some(folder) = &arguments.class.all {
         return class::execute(session, folder, &arguments.class, after_json.map(Path::new));
     }
-    let labs = match arguments.lab.as_deref().or(after_json) {
-        Some(name) => vec![session.checkout.lab(name)?],
-        None => session.checkout.labs.iter().collect(),
-    };
+    let named = after_json.into_iter().chain(arguments.labs.iter().map(String::as_str));
+    let named: Vec<&Lab> =
+        named.map(|name| session.checkout.lab(name)).collect::<Result<_, _>>()?;
+    let is_named = |lab: &&Lab| named.is_empty() || named.iter().any(|it| it.number == lab.number);
+    let labs: Vec<&Lab> = session.checkout.labs.iter().filter(is_named).collect();
     let built = programs::build(session, &labs)?;
     eprint!("{}", built.said);
     let grades: Vec<Grade> = labs.iter().map(|lab| run(session, lab, &built)).collect();
@@ -119,10 +124,8 @@ pub fn run<'a>(session: &Session, lab: &'a Lab, built: &programs::Built) -> Grad
         return Grade { lab, outcome: Err(built.said.clone()) };
     };
     let started = now();
-    let said = match Command::new(program).current_dir(session.checkout.folder(lab)).output() {
-        Ok(output) => String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into(),
-        Err(error) => format!("{}: {error}\n", program.display()),
-    };
+    let said = grading::said_by(session, lab, program)
+        .unwrap_or_else(|error| format!("{}: {error}\n", program.display()));
     if let Some(report) = session.records.report(lab).filter(|report| report.at >= started) {
         return Grade { lab, outcome: Ok(report) };
     }
@@ -141,12 +144,15 @@ pub fn tell(session: &Session, grade: &Grade) {
         return;
     };
     let standing = grade.standing();
-    println!("{}", promises(session, &standing));
-    println!("\n{}\n", summary(session, &standing));
+    let open = open_promises(session, &standing);
+    if !open.is_empty() {
+        println!("{open}\n");
+    }
+    println!("{}\n", summary(session, &standing));
     if !report.graders_changed.is_empty() {
         println!("{}\n", report::graders_changed(&report.graders_changed, session.language));
     }
-    match standing.first_open() {
+    match to_mend(session, lab, &standing, report) {
         Some(promise) => {
             explain(session, lab, promise, report);
             let place = session.place(lab, promise);
@@ -168,14 +174,45 @@ pub fn all_kept(session: &Session, lab: &Lab) {
 
 /// A line a promise: symbol, word, name.
 pub fn promises(session: &Session, standing: &Standing) -> String {
+    let line = |(promise, state): &(&PromiseText, State)| (*state, promise.name.clone());
+    lines(session, &standing.promises.iter().map(line).collect::<Vec<_>>())
+}
+
+/// The same of what is not kept: of a lab with thirty promises the report is to
+/// fit on the screen too. What is not written takes a line a function.
+pub fn open_promises(session: &Session, standing: &Standing) -> String {
+    let mut open: Vec<(State, String)> = Vec::new();
+    let mut functions: Vec<&str> = Vec::new();
+    for (promise, state) in &standing.promises {
+        let function = promise.function.as_str();
+        let is_same = |(it, other): &&(&PromiseText, State)| {
+            it.function == function && *other == State::NotWritten
+        };
+        match (*state, standing.promises.iter().filter(is_same).count()) {
+            (State::Kept, _) => {}
+            (State::NotWritten, 2..) if functions.contains(&function) => {}
+            (State::NotWritten, count @ 2..) => {
+                functions.push(function);
+                let locale = session.locale();
+                let text = t!("grade.all-of", locale = locale, function = function, count = count);
+                open.push((State::NotWritten, text.into_owned()));
+            }
+            (state, _) => open.push((state, promise.name.clone())),
+        }
+    }
+    lines(session, &open)
+}
+
+/// A line for each: symbol, word, name.
+fn lines(session: &Session, named: &[(State, String)]) -> String {
     let (locale, look) = (session.locale(), session.look);
     let word = |state: &State| t!(format!("state.{}", state.key()), locale = locale);
-    let words: Vec<_> = standing.promises.iter().map(|(_, state)| word(state)).collect();
+    let words: Vec<_> = named.iter().map(|(state, _)| word(state)).collect();
     let widest = words.iter().map(|word| display_width(word)).max().unwrap_or(0);
     let mut lines = Vec::new();
-    for ((promise, state), word) in standing.promises.iter().zip(&words) {
+    for ((state, name), word) in named.iter().zip(&words) {
         let padding = " ".repeat(widest - display_width(word));
-        lines.push(format!("  {} {word}{padding}  {}", state.symbol(look), promise.name));
+        lines.push(format!("  {} {word}{padding}  {name}", state.symbol(look)));
         if let State::NotGradable(lacking) = state {
             let why = report::lacking(*lacking, session.language);
             lines.push(look.indented(widest + 6, &why));
@@ -199,9 +236,10 @@ pub fn summary(session: &Session, standing: &Standing) -> String {
     text
 }
 
-/// One promise that is not kept, in full.
+/// One promise that is not kept, in full; with that its first hint was shown.
 pub fn explain(session: &Session, lab: &Lab, promise: &PromiseText, report: &Report) {
     let Some(Verdict::Broken(finding)) = report.verdicts.get(&promise.name) else { return };
+    note_hints(session, lab, promise, &finding.code, 1);
     println!("{}", session.look.bold(&promise.name));
     println!("{}", report::broken(lab, &promise.name, finding, session.language, session.look));
 }

@@ -1,14 +1,17 @@
 //! `lab hint`: the next rung of a ladder of hints.
 
 use clap::Args;
-use labkit::lab::Lab;
+use labkit::lab::{Lab, PromiseText};
+use labkit::record::Report;
 use labkit::report;
 use labkit::verdict::{Finding, NOT_WRITTEN, Verdict};
 use rust_i18n::t;
 use textwrap::core::display_width;
 
+use super::blame::to_mend;
 use super::grade::all_kept;
 use super::session::{Session, promise_called};
+use super::show::{head, say_if_outdated};
 use super::standing::Standing;
 use super::trouble::Trouble;
 
@@ -19,7 +22,7 @@ use super::trouble::Trouble;
 /// has other ones.
 #[derive(Args)]
 pub struct Arguments {
-    /// Which lab; the next one if none is named
+    /// Which lab; the next one if none is named. `check`: what was checked last
     lab: Option<String>,
     /// For which promise; the first that is not kept if none is named
     promise: Option<String>,
@@ -30,32 +33,29 @@ pub struct Arguments {
 
 pub fn execute(session: &Session, arguments: &Arguments) -> Result<(), Trouble> {
     let (locale, look) = (session.locale(), session.look);
-    let lab = session.lab_or_next(arguments.lab.as_deref())?;
-    let promise = match &arguments.promise {
-        Some(name) => Some(promise_called(lab, name)?),
-        None => Standing::of(session, lab).first_open(),
-    };
-    let Some(promise) = promise else {
+    let lab = session.lab_or_check(arguments.lab.as_deref())?;
+    let report = session.records.report(lab).unwrap_or_default();
+    let standing = Standing::of(session, lab);
+    let named = arguments.promise.as_ref().map(|name| promise_called(lab, name)).transpose()?;
+    let Some(promise) = named.or_else(|| to_mend(session, lab, &standing, &report)) else {
         all_kept(session, lab);
         return Ok(());
     };
-    let Some(finding) = finding(session, lab, &promise.name, &promise.function) else {
+    if report.program.is_some() {
+        println!("{}", head(session, lab, &report));
+    }
+    say_if_outdated(session, lab, &report);
+    let Some(finding) = finding(&report, promise) else {
         let text = t!("hint.not-broken", locale = locale, promise = promise.name);
         println!("{}", look.indented(0, &text));
         session.advise(lab, &["show LAB"]);
         return Ok(());
     };
 
-    let hints = lab.hints(&promise.name, &finding.code);
-    let mut progress = session.records.progress(lab);
-    let of_promise = progress.hints.entry(promise.name.clone()).or_default();
-    let shown = of_promise.entry(finding.code.clone()).or_default();
-    // The first one stands in the report already.
-    let was_graded = session.records.report(lab).is_some();
-    let before = (*shown).max(was_graded.into()).min(hints.len());
-    let now = if arguments.again { before } else { hints.len().min(before + 1) };
+    let hints = lab.hints(&promise.name, &finding);
+    let before = hints_shown(session, lab, promise, &finding.code).min(hints.len());
+    let now = if arguments.again { before.max(1) } else { hints.len().min(before + 1) };
     let first = if arguments.again || now == before { 0 } else { before };
-    *shown = now;
 
     println!("{}  {}", look.bold(&promise.name), look.dim(&finding.code));
     for (index, hint) in hints.iter().enumerate().take(now).skip(first) {
@@ -69,22 +69,43 @@ pub fn execute(session: &Session, arguments: &Arguments) -> Result<(), Trouble> 
     let left = hints.len() - now;
     if left > 0 {
         println!("{}", t!("hint.left", locale = locale, count = left));
-        session.advise(lab, &["hint LAB"]);
+        session.advise_on(lab, named, &["hint LAB"]);
     } else {
         println!("{}", t!("hint.none-left", locale = locale));
-        session.advise(lab, &["show LAB", "solution LAB --give-up"]);
+        // For somebody else's program there is no solution.
+        let is_lab = report.program.is_none();
+        let commands = ["show LAB", "solution LAB --give-up"];
+        session.advise(lab, if is_lab { &commands } else { &commands[..1] });
     }
-
-    let kept = session.records.keep_progress(lab, &progress);
-    kept.map_err(|error| Trouble::cannot("write", session.checkout.top.join(".lab"), error))
+    note_hints(session, lab, promise, &finding.code, now);
+    Ok(())
 }
 
 /// What is wrong, by the last grade; what was never graded was never written.
-fn finding(session: &Session, lab: &Lab, promise: &str, function: &str) -> Option<Finding> {
-    let report = session.records.report(lab).unwrap_or_default();
-    match report.verdicts.get(promise) {
+fn finding(report: &Report, promise: &PromiseText) -> Option<Finding> {
+    match report.verdicts.get(&promise.name) {
         Some(Verdict::Broken(finding)) => Some(finding.clone()),
         Some(Verdict::Kept | Verdict::NotGradable(_)) => None,
-        None => Some(Finding::new(NOT_WRITTEN).word("function", function)),
+        None => Some(Finding::new(NOT_WRITTEN).word("function", &promise.function)),
+    }
+}
+
+/// How many hints of a diagnosis were shown: also for another promise on the same
+/// function, for they are the same ones.
+fn hints_shown(session: &Session, lab: &Lab, promise: &PromiseText, code: &str) -> usize {
+    let shown = session.records.progress(lab).hints;
+    let same = lab.promises.iter().filter(|other| other.function == promise.function);
+    same.filter_map(|other| shown.get(&other.name)?.get(code)).copied().max().unwrap_or(0)
+}
+
+/// Notes that the first `count` hints for a promise were shown.
+pub fn note_hints(session: &Session, lab: &Lab, promise: &PromiseText, code: &str, count: usize) {
+    let mut progress = session.records.progress(lab);
+    let hints = progress.hints.entry(promise.name.clone()).or_default();
+    let shown = hints.entry(code.to_owned()).or_default();
+    if *shown < count {
+        *shown = count;
+        // Where that cannot be noted, the hint comes once more.
+        let _ = session.records.keep_progress(lab, &progress);
     }
 }

@@ -4,8 +4,9 @@ use labkit::lab::Lab;
 use rust_i18n::t;
 use textwrap::core::display_width;
 
+use super::blame::to_mend;
 use super::session::Session;
-use super::standing::Standing;
+use super::standing::{LabState, Standing};
 
 /// Where the student stands, and what is next.
 pub fn stand(session: &Session) {
@@ -31,7 +32,12 @@ fn line(session: &Session, lab: &Lab) -> String {
     let (locale, look) = (session.locale(), session.look);
     let longest = session.checkout.labs.iter().map(|lab| lab.folder().len()).max().unwrap_or(0);
     let standing = Standing::of(session, lab);
-    let state = standing.lab_state();
+    let state = match standing.lab_state() {
+        LabState::NotBegun if !session.records.progress(lab).kept.is_empty() => {
+            LabState::BegunAgain
+        }
+        state => state,
+    };
     let name = format!("{:longest$}", lab.folder());
     let kept = t!("list.kept", locale = locale, kept = standing.kept(), total = standing.total());
     let padding = " ".repeat(16_usize.saturating_sub(display_width(&kept)));
@@ -67,7 +73,8 @@ pub fn next(session: &Session) {
         return;
     };
     let standing = Standing::of(session, lab);
-    let promise = standing.first_open().expect("the lab is open");
+    let report = session.records.report(lab).unwrap_or_default();
+    let promise = to_mend(session, lab, &standing, &report).expect("the lab is open");
     let folder = session.checkout.folder(lab);
     let number = lab.number.as_str();
 

@@ -71,6 +71,11 @@ pub fn build(session: &Session, labs: &[&Lab]) -> Result<Built, Trouble> {
 /// Shows on a terminal what cargo is building, and returns what comes out.
 fn follow(session: &Session, labs: &[&Lab], stdout: ChildStdout) -> Built {
     let spinner = ProgressBar::new_spinner();
+    // Until the first one is there: of programs that are there already cargo says
+    // nothing, and for nine of them it takes seconds to see that.
+    let all: Vec<String> = labs.iter().map(|lab| lab.folder()).collect();
+    let building = |what: &str| t!("grade.building", locale = session.locale(), what = what);
+    spinner.set_message(building(&all.join(", ")).into_owned());
     spinner.enable_steady_tick(Duration::from_millis(200));
     let mut built =
         Built { programs: BTreeMap::new(), libraries: BTreeMap::new(), said: String::new() };
@@ -82,11 +87,10 @@ fn follow(session: &Session, labs: &[&Lab], stdout: ChildStdout) -> Built {
         let (Some(manifest), Some(target)) = (message.manifest_path, message.target) else {
             continue;
         };
-        spinner.set_message(
-            t!("grade.building", locale = session.locale(), what = target.name).into_owned(),
-        );
         let lab =
             labs.iter().find(|lab| manifest == session.checkout.folder(lab).join("Cargo.toml"));
+        let what = lab.map_or_else(|| target.name.clone(), |lab| lab.folder());
+        spinner.set_message(building(&what).into_owned());
         if let (Some(lab), Some(program), "grade") = (lab, message.executable, target.name.as_str())
         {
             built.programs.insert(lab.number.clone(), program);

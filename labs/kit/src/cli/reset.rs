@@ -13,12 +13,16 @@ use super::trouble::Trouble;
 /// Begin a lab again: your files become the starter's, a backup is kept
 #[derive(Args)]
 pub struct Arguments {
-    /// Which lab
-    lab: String,
+    /// Which lab; it must be named
+    lab: Option<String>,
 }
 
 pub fn execute(session: &Session, arguments: &Arguments) -> Result<(), Trouble> {
-    let lab = session.checkout.lab(&arguments.lab)?;
+    // It replaces files: not by a guess.
+    let Some(name) = &arguments.lab else {
+        return Err(Trouble::NotNamed { command: "reset", lab: session.current().number.clone() });
+    };
+    let lab = session.checkout.lab(name)?;
     for answer in session.checkout.answers(lab) {
         let starter = fs::read(&answer.starter);
         let starter = starter.map_err(|error| Trouble::cannot("read", &answer.starter, error))?;
@@ -51,6 +55,8 @@ pub fn replace(
             let backup = session.checkout.shown(&backup);
             let text = t!("reset.backup", locale = locale, file = file, backup = backup);
             println!("{}", look.indented(0, &text));
+            let back = t!("reset.back", locale = locale, file = file, backup = backup);
+            println!("  {back}");
         }
         // There is nothing to lose.
         Err(_) => println!("{}", look.indented(0, &t!("reset.new", locale = locale, file = file))),

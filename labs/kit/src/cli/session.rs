@@ -6,7 +6,7 @@ use labkit::look::Look;
 use labkit::record::Records;
 use rust_i18n::t;
 
-use super::checkout::Checkout;
+use super::checkout::{CHECK, Checkout};
 use super::standing::Standing;
 use super::trouble::Trouble;
 
@@ -32,7 +32,14 @@ impl Session {
     /// Says what to do next: a line a command, and beside it what it does. `LAB`
     /// in a command stands for the lab; the texts are those below `do.`.
     pub fn advise(&self, lab: &Lab, commands: &[&str]) {
-        let line = |command: &&str| format!("  cargo lab {}", command.replace("LAB", &lab.number));
+        self.advise_on(lab, None, commands);
+    }
+
+    /// The same on one promise of the lab.
+    pub fn advise_on(&self, lab: &Lab, promise: Option<&PromiseText>, commands: &[&str]) {
+        let name = promise.map_or(String::new(), |promise| format!(" {}", promise.name));
+        let lab = format!("{}{name}", lab.number);
+        let line = |command: &&str| format!("  cargo lab {}", command.replace("LAB", &lab));
         let lines: Vec<String> = commands.iter().map(line).collect();
         let column = lines.iter().map(String::len).max().unwrap_or(0) + 3;
         for (line, command) in lines.iter().zip(commands) {
@@ -63,6 +70,23 @@ impl Session {
             Some(name) => self.checkout.lab(name),
             None => Ok(self.next().unwrap_or(&self.checkout.labs[0])),
         }
+    }
+
+    /// The lab that a command names; `check` is the program that was checked
+    /// last. Else the one that is next.
+    pub fn lab_or_check(&self, name: Option<&str>) -> Result<&Lab, Trouble> {
+        match (name, &self.checkout.check) {
+            (Some(CHECK), Some(check)) => Ok(check),
+            _ => self.lab_or_next(name),
+        }
+    }
+
+    /// The lab that was graded last, else the one that is next.
+    pub fn current(&self) -> &Lab {
+        let graded = self.checkout.labs.iter();
+        let graded = graded.filter_map(|lab| Some((self.records.report(lab)?.at, lab)));
+        let last = graded.max_by_key(|(at, _)| *at).map(|(_, lab)| lab);
+        last.or_else(|| self.next()).unwrap_or(&self.checkout.labs[0])
     }
 
     /// The first lab in which something is still to be done.

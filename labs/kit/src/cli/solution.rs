@@ -14,8 +14,8 @@ use super::trouble::Trouble;
 /// Print the solution of a lab, once you have kept all its promises
 #[derive(Args)]
 pub struct Arguments {
-    /// Which lab
-    lab: String,
+    /// Which lab; the one that was graded last if none is named
+    lab: Option<String>,
     /// Print it although not all is kept; that is remembered
     #[arg(long)]
     give_up: bool,
@@ -25,7 +25,15 @@ pub struct Arguments {
 }
 
 pub fn execute(session: &Session, arguments: &Arguments) -> Result<(), Trouble> {
-    let lab = session.checkout.lab(&arguments.lab)?;
+    let lab = match &arguments.lab {
+        Some(name) => session.checkout.lab(name)?,
+        // What is remembered for ever, and what replaces files: not by a guess.
+        None if arguments.give_up || arguments.write => {
+            let lab = session.current().number.clone();
+            return Err(Trouble::NotNamed { command: "solution", lab });
+        }
+        None => session.current(),
+    };
     let mut progress = session.records.progress(lab);
     if !(has_kept_all(session, lab, &progress) || progress.given_up) {
         if !arguments.give_up {

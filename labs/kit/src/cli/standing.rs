@@ -25,6 +25,8 @@ pub enum LabState {
     Done,
     UnderWay,
     NotBegun,
+    /// Something of it was kept before a reset.
+    BegunAgain,
 }
 
 /// How far a student is with a lab.
@@ -70,6 +72,7 @@ impl LabState {
             LabState::Done => "done",
             LabState::UnderWay => "under-way",
             LabState::NotBegun => "not-begun",
+            LabState::BegunAgain => "begun-again",
         }
     }
 
@@ -77,7 +80,7 @@ impl LabState {
         match self {
             LabState::Done => State::Kept.symbol(look),
             LabState::UnderWay => look.styled(YELLOW, "…"),
-            LabState::NotBegun => State::NotGraded.symbol(look),
+            LabState::NotBegun | LabState::BegunAgain => State::NotGraded.symbol(look),
         }
     }
 }

@@ -13,6 +13,8 @@ pub enum Trouble {
     BadLab { file: PathBuf, error: String },
     /// No lab is called so.
     UnknownLab { name: String, known: Vec<String> },
+    /// The command takes no lab by itself; `lab` is the one that it would be.
+    NotNamed { command: &'static str, lab: String },
     /// No promise of the lab is called so.
     UnknownPromise { name: String, lab: String, known: Vec<String> },
     /// It was never graded, so there is nothing to show.
@@ -56,6 +58,9 @@ impl Trouble {
             Trouble::UnknownLab { name, known } => {
                 let known = known.join("\n    ");
                 t!("trouble.unknown-lab", locale = locale, name = name, known = known)
+            }
+            Trouble::NotNamed { command, lab } => {
+                t!("trouble.not-named", locale = locale, command = command, lab = lab)
             }
             Trouble::UnknownPromise { name, lab, known } => {
                 let known = known.join("\n    ");

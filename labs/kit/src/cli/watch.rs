@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
@@ -73,11 +73,14 @@ fn watcher(session: &Session, lab: &Lab, sender: Sender<Event>) -> Option<impl W
 }
 
 fn grade_once(session: &Session, lab: &Lab) -> Result<(), Trouble> {
-    if io::stdout().is_terminal() {
-        // Clears the screen: console_codes(4).
-        print!("\x1b[2J\x1b[3J\x1b[H");
-    }
     let built = programs::build(session, &[lab])?;
+    // Only for a new grade: what the compiler said is to stay on the screen until
+    // then, and what was said before is to be found above it.
+    if io::stdout().is_terminal() && built.programs.contains_key(&lab.number) {
+        // Clears the screen: console_codes(4).
+        print!("\x1b[2J\x1b[H");
+        let _ = io::stdout().flush();
+    }
     eprint!("{}", built.said);
     grade::tell(session, &grade::run(session, lab, &built));
     let folder = session.checkout.shown(&session.checkout.folder(lab));

@@ -153,6 +153,48 @@ fn json_is_all_that_is_printed() {
 fn the_hints_go_on_from_a_check() {
     let fixture = fixture(&chroot_only());
     fixture.fails(1, &["check", "--program", "mydocker"]);
-    let said = fixture.says(&["hint", "09"]);
-    assert!(said.contains("Hint 2 of 4"), "{said}");
+    insta::assert_snapshot!(fixture.says(&["hint", "check"]), @r"
+    mydocker, by the promises of lab 09; it is no part of your progress there
+    the_breakout_fails  mydocker/chroot-only
+    Hint 2 of 4:  Look for chroot where pivot_root should be.
+    2 more:
+      cargo lab hint check   one more hint
+    ");
+    let said = fixture.says(&["show", "check"]);
+    assert!(said.starts_with("mydocker, by the promises of lab 09;"), "{said}");
+}
+
+#[test]
+fn a_checked_program_is_no_progress_in_lab_09() {
+    let fixture = fixture(&verdicts(|_| None));
+    fixture.says(&["check", "--program", "mydocker"]);
+    let list = fixture.says(&["list"]);
+    assert!(list.contains("09-mydocker    0 of 27 kept      not begun"), "{list}");
+    let refused = fixture.fails(2, &["solution", "09"]);
+    assert!(refused.contains("0 of 27 are"), "{refused}");
+}
+
+#[test]
+fn what_was_said_of_another_program_is_forgotten() {
+    let fixture = fixture(&chroot_only());
+    fixture.fails(1, &["check", "--program", "mydocker"]);
+    fixture.says(&["hint", "check"]);
+    fixture.write_program("other", "#!/bin/sh\n");
+    let mut theirs = chroot_only();
+    theirs.retain(|promise, _| promise == "the_breakout_fails");
+    fixture.write("verdicts.json", &serde_json::to_string(&theirs).expect("plain data"));
+    fixture.fails(1, &["check", "--program", "other", "--stage", "pivot-root"]);
+    let said = fixture.says(&["show", "check"]);
+    assert!(said.starts_with("other, by"), "{said}");
+    assert_eq!(said.matches("not graded yet").count(), 26, "{said}");
+    assert!(fixture.says(&["hint", "check"]).contains("Hint 2 of 4"));
+}
+
+#[test]
+fn a_program_that_was_built_anew_is_to_be_checked_again() {
+    let fixture = fixture(&chroot_only());
+    fixture.fails(1, &["check", "--program", "mydocker"]);
+    assert!(!fixture.says(&["show", "check"]).contains("another one"));
+    fixture.write_program("mydocker", "#!/bin/sh\nexit 1\n");
+    assert!(fixture.says(&["show", "check"]).contains("The program is another one since then"));
 }

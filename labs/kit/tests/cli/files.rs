@@ -10,10 +10,38 @@ fn reset_brings_the_starter_back_and_keeps_a_backup() {
     insta::assert_snapshot!(fixture.says(&["reset", "06"]), @r"
     labs/06-pivot-root/src/lib.rs is replaced; yours is kept as
     .lab/backups/06/lib.rs.~1~
+      to get yours back: cp .lab/backups/06/lib.rs.~1~ labs/06-pivot-root/src/lib.rs
       cargo lab next   go on
     ");
     assert_eq!(fixture.read(ANSWER), "// ours\n");
     assert_eq!(fixture.read(".lab/backups/06/lib.rs.~1~"), "// the student's\n");
+}
+
+#[test]
+fn what_replaces_files_or_is_remembered_wants_the_lab_named() {
+    let fixture = Fixture::new();
+    fixture.set_verdicts("06-pivot-root", &all_kept());
+    fixture.says(&["grade", "06"]);
+    insta::assert_snapshot!(fixture.fails(2, &["reset"]), @r"
+    lab: the lab must be named, for `reset` can replace what is yours
+      do: cargo lab reset 06, if you mean the lab that you are at
+    ");
+    insta::assert_snapshot!(fixture.fails(2, &["solution", "--give-up"]), @r"
+    lab: the lab must be named, for `solution` can replace what is yours
+      do: cargo lab solution 06, if you mean the lab that you are at
+    ");
+    assert_eq!(fixture.read(ANSWER), "// the student's\n");
+}
+
+#[test]
+fn the_solution_is_that_of_the_lab_that_was_graded_last() {
+    let fixture = Fixture::new();
+    fixture.set_verdicts("06-pivot-root", &all_kept());
+    fixture.says(&["grade", "06"]);
+    let kept = all_kept().into_iter().take(4).map(|(name, _)| format!("\"{name}\":7"));
+    let kept: Vec<String> = kept.collect();
+    fixture.write(".lab/progress/06.json", &format!(r#"{{"kept":{{{}}}}}"#, kept.join(",")));
+    assert_eq!(fixture.says(&["solution"]), "// the solution\n");
 }
 
 #[test]
@@ -42,7 +70,7 @@ fn after_a_reset_the_lab_is_to_be_done_again_and_what_was_kept_is_remembered() {
     fixture.says(&["grade", "06"]);
     fixture.says(&["reset", "06"]);
     let list = fixture.says(&["list"]);
-    assert!(list.contains("0 of 5 kept       not begun, 1 kept before"), "{list}");
+    assert!(list.contains("0 of 5 kept       begun again, 1 kept before"), "{list}");
 }
 
 #[test]

@@ -1,11 +1,11 @@
 //! `lab grade` and `lab show`.
 
 use labkit::record::Report;
-use labkit::verdict::Verdict;
+use labkit::verdict::{Finding, Verdict};
 use predicates::prelude::*;
 use rstest::rstest;
 
-use crate::fixture::{Fixture, all_kept, old_root_left, one_of_each};
+use crate::fixture::{Fixture, all_kept, not_written, old_root_left, one_of_each};
 
 #[test]
 fn every_promise_has_a_symbol_and_a_word_and_the_first_broken_one_is_explained() {
@@ -30,6 +30,33 @@ fn a_lab_has_many_names(
     let fixture = Fixture::new();
     fixture.set_verdicts("06-pivot-root", &all_kept());
     fixture.lab(&["grade", name]).assert().success();
+}
+
+#[test]
+fn a_number_alone_grades_and_several_labs_go_in_one_call() {
+    let fixture = Fixture::new();
+    fixture.set_verdicts("06-pivot-root", &all_kept());
+    assert_eq!(fixture.says(&["06"]), fixture.says(&["grade", "06"]));
+    let both = fixture.fails(1, &["6", "05"]);
+    let [first, second] = ["05-rootfs: ", "06-pivot-root: "].map(|head| both.find(head));
+    assert!(first.is_some() && first < second, "{both}");
+    let both = fixture.lab(&["grade", "--json", "5", "6"]).assert().code(1);
+    both.stdout(
+        predicate::str::contains(r#""lab": "05""#).and(predicate::str::contains(r#""lab": "06""#)),
+    );
+}
+
+#[test]
+fn what_is_not_written_is_a_line_a_function() {
+    let fixture = Fixture::new();
+    let mut verdicts = one_of_each();
+    verdicts[0].1 = not_written("enter");
+    verdicts[2].1 = not_written("enter");
+    fixture.set_verdicts("06-pivot-root", &verdicts);
+    let said = fixture.fails(1, &["grade", "06"]);
+    assert_eq!(said.matches("not written yet    ").count(), 2, "{said}");
+    assert!(said.contains("· not written yet    enter: 2 promises\n"), "{said}");
+    assert!(said.contains("· not written yet    proc_is_fresh\n"), "{said}");
 }
 
 #[test]
@@ -98,6 +125,36 @@ fn show_explains_each_reason_once() {
     fixture.fails(1, &["grade", "06"]);
     insta::assert_snapshot!("show_en", fixture.says(&["show", "06"]));
     insta::assert_snapshot!("show_zh", fixture.says_in_chinese(&["show", "06"]));
+}
+
+#[test]
+fn only_the_same_diagnosis_on_the_same_function_is_shown_once() {
+    let fixture = Fixture::new();
+    let panicked = |line: &str| Finding::new("answer/panicked").word("place", line);
+    let old_root_left = |function: &str| {
+        Finding::new("pivot-root/old-root-still-mounted")
+            .word("path", "/")
+            .word("function", function)
+    };
+    let verdicts = [
+        ("new_root_is_the_root", panicked("lib.rs:7")),
+        ("old_root_is_unreachable", panicked("lib.rs:7")),
+        ("the_breakout_fails", panicked("lib.rs:9")),
+        ("proc_is_fresh", old_root_left("mount_proc")),
+        ("devices_work", old_root_left("mount_proc")),
+    ];
+    fixture.set_verdicts("06-pivot-root", &verdicts.map(|(name, it)| (name, Verdict::Broken(it))));
+    fixture.fails(1, &["grade", "06"]);
+    let said = fixture.says(&["show", "06"]);
+    let also = "with the same diagnosis; look again after this:";
+    assert_eq!(said.matches("Diagnosis:").count(), 3, "{said}");
+    assert_eq!(said.matches(also).count(), 2, "{said}");
+
+    let unforeseen = Verdict::Broken(Finding::new("pivot-root/unforeseen"));
+    let names = ["new_root_is_the_root", "old_root_is_unreachable"];
+    fixture.set_verdicts("06-pivot-root", &names.map(|name| (name, unforeseen.clone())));
+    fixture.fails(1, &["grade", "06"]);
+    assert!(!fixture.says(&["show", "06"]).contains(also));
 }
 
 #[test]
