@@ -32,6 +32,7 @@ use crate::canary::contents;
 use crate::control_groups::ControlGroups;
 use crate::host::Host;
 use crate::need::{Lacking, Seal};
+use crate::supervised::slowness;
 use crate::verdict::Verdict;
 
 /// The folder of the sandbox that can be written to.
@@ -54,7 +55,8 @@ const FOLDERS: [&str; 10] =
 const FIRST_ID: u32 = 1_500_000_000;
 const IDS: u32 = 65_536;
 
-/// How long the grading of one promise may take, in seconds.
+/// How long the grading of one promise may take, in seconds; [`slowness`] times as
+/// long on a slow machine.
 const AT_MOST: u32 = 60;
 
 /// Seals the machine off, lets `witness` grade in the sandbox and returns its
@@ -73,7 +75,7 @@ pub fn grade_in_sandbox(
     witness: impl FnOnce(&Host) -> Verdict,
 ) -> mydocker::Result<Verdict> {
     // A grader that hangs is killed, and with it all that it started.
-    alarm::set(AT_MOST);
+    alarm::set(AT_MOST * slowness());
     // What is made here is for the answer, which may be another user.
     umask(Mode::from_bits_truncate(0o022));
 

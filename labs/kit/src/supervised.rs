@@ -144,7 +144,7 @@ pub fn call<T: Serialize + DeserializeOwned>(
         Watched::Panicked { words, place } => {
             Finding::new(PANICKED).word("words", words).word("place", place)
         }
-        Watched::Hung => Finding::new(HUNG).word("seconds", TIME.as_secs()),
+        Watched::Hung => Finding::new(HUNG).word("seconds", (TIME * slowness()).as_secs()),
         Watched::Signaled(signal) => Finding::new("answer/killed-by-signal").word("signal", signal),
         Watched::Exited(code) => Finding::new("answer/exited").word("code", code),
         Watched::Killed => return Ok(None),
