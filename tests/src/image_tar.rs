@@ -117,6 +117,11 @@ impl Image {
         Image { layers: vec![busybox], env: Vec::new() }
     }
 
+    /// An image of this layer alone.
+    pub fn of(layer: Layer) -> Image {
+        Image { layers: vec![layer.into_bytes()], env: Vec::new() }
+    }
+
     /// Lays one more layer on top.
     pub fn layer(mut self, layer: Layer) -> Image {
         self.layers.push(layer.into_bytes());
@@ -141,7 +146,8 @@ impl Image {
         host.mydocker(import.chain([archive.as_os_str()]).chain(options)).assert().success();
     }
 
-    fn archive(&self) -> Vec<u8> {
+    /// The archive.
+    pub fn archive(&self) -> Vec<u8> {
         let layers: Vec<String> = (0..self.layers.len()).map(|n| format!("{n}.tar")).collect();
         let manifest = serde_json::json!([{ "Config": "config.json", "Layers": layers }]);
         let config = serde_json::json!({

@@ -11,12 +11,17 @@ use std::time::{Duration, Instant};
 use harness::host::Host;
 use harness::tree;
 use mydocker::mountinfo::MountTable;
-use nix::unistd::geteuid;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Pid, geteuid};
 
 use crate::Proof;
 
 /// How long the last process of a killed container may take to end.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long a process that has no memory any more, and so cannot be recognised
+/// as ours, may still hold a lock.
+const LAST_MOMENT: Duration = Duration::from_secs(1);
 
 /// A host, an image and a volume, and how they were in the beginning.
 #[derive(Debug)]
@@ -70,8 +75,11 @@ impl Ground {
     /// # Errors
     /// `prune` fails, or something has changed: what.
     pub fn check_after_prune(&self) -> Result<(), String> {
-        let deadline = Instant::now() + PATIENCE;
+        let mut deadline = Instant::now() + PATIENCE;
         loop {
+            if self.processes().is_empty() {
+                deadline = deadline.min(Instant::now() + LAST_MOMENT);
+            }
             let said = self.command(["prune"]).output().expect("mydocker starts");
             if !said.status.success() {
                 return Err(format!("prune afterwards: {said:?}"));
@@ -108,6 +116,16 @@ impl Ground {
         self.check().err()
     }
 
+    /// Takes away what a broken promise has left on the machine.
+    pub fn abandon(self) {
+        self.kill_processes();
+        for group in self.group_folders() {
+            let _ = fs::remove_dir(group);
+        }
+        // Its host would complain again.
+        std::mem::forget(self);
+    }
+
     /// `mydocker` with these arguments.
     pub fn command<const N: usize>(&self, arguments: [&str; N]) -> Command {
         let mut command = self.host.command();
@@ -133,19 +151,8 @@ impl Ground {
         unexpected
     }
 
-    /// Every process that was started here has the folder's name in its
-    /// environment: `mydocker` as MYDOCKER_ROOT, a container's own as `-e`.
     fn processes(&self) -> Vec<String> {
-        let name = self.name.as_bytes();
-        let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-        let is_ours = |process: &PathBuf| {
-            let environment = fs::read(process.join("environ")).unwrap_or_default();
-            environment.windows(name.len()).any(|part| part == name)
-        };
-        let ours = entries
-            .filter(|entry| entry.file_name().as_bytes()[0].is_ascii_digit())
-            .map(|entry| entry.path())
-            .filter(is_ours);
+        let ours = self.process_folders();
         ours.map(|process| {
             let command = fs::read_to_string(process.join("comm")).unwrap_or_default();
             format!("still runs: {} {}", process.display(), command.trim())
@@ -153,11 +160,40 @@ impl Ground {
         .collect()
     }
 
+    /// Kills what was started here and hangs.
+    pub fn kill_processes(&self) {
+        for process in self.process_folders() {
+            let pid = process.file_name().and_then(|pid| pid.to_str()?.parse().ok());
+            let pid = pid.expect("a number");
+            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        }
+    }
+
+    /// Every process that was started here has the folder's name in its
+    /// environment: `mydocker` as MYDOCKER_ROOT, a container's own as `-e`.
+    fn process_folders(&self) -> impl Iterator<Item = PathBuf> {
+        let name = self.name.as_bytes();
+        let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+        let is_ours = move |process: &PathBuf| {
+            let environment = fs::read(process.join("environ")).unwrap_or_default();
+            environment.windows(name.len()).any(|part| part == name)
+        };
+        entries
+            .filter(|entry| entry.file_name().as_bytes()[0].is_ascii_digit())
+            .map(|entry| entry.path())
+            .filter(is_ours)
+    }
+
     fn groups(&self) -> Vec<String> {
+        self.group_folders().map(|group| format!("a cgroup: {}", group.display())).collect()
+    }
+
+    fn group_folders(&self) -> impl Iterator<Item = PathBuf> {
         let entries = self.cgroups.iter().flat_map(fs::read_dir).flatten().flatten();
-        let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
         let begins = format!("mydocker-{}", self.name);
-        names.filter(|name| name.starts_with(&begins)).map(|n| format!("a cgroup: {n}")).collect()
+        let is_ours =
+            move |folder: &fs::DirEntry| folder.file_name().to_string_lossy().starts_with(&begins);
+        entries.filter(is_ours).map(|entry| entry.path())
     }
 }
 

@@ -5,6 +5,7 @@
 //! Each subject has a short form, which is one of the tests, and a long form,
 //! which `scripts/proof` runs to write a report.
 
+pub mod faults;
 pub mod full_disk;
 pub mod ground;
 pub mod hostile_images;
@@ -65,7 +66,8 @@ pub struct Subject {
 }
 
 /// All of them, in the order of the report.
-pub const SUBJECTS: [&Subject; 7] = [
+pub const SUBJECTS: [&Subject; 8] = [
+    &faults::SUBJECT,
     &signals::SUBJECT,
     &load::SUBJECT,
     &process_limit::SUBJECT,

@@ -11,18 +11,22 @@ use crate::ground::Ground;
 
 /// Makes every attempt, and returns those promises that were not kept. An
 /// attempt that panics is a failure like another one.
-pub fn attempt_all<Attempt: Sync>(
+pub fn attempt_all<'a, Attempt: Sync>(
     proof: &Proof,
-    attempts: &[Attempt],
-    attempt: impl Fn(&Ground, &Attempt) -> Result<(), String> + Sync,
+    attempts: &'a [Attempt],
+    attempt: impl Fn(&Ground, &'a Attempt) -> Result<(), String> + Sync,
 ) -> Vec<String> {
     let (next, failures) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     let work = || {
-        let ground = Ground::new(proof);
+        let mut ground = Ground::new(proof);
         while let Some(this) = attempts.get(next.fetch_add(1, Relaxed)) {
             let outcome = catch_unwind(AssertUnwindSafe(|| attempt(&ground, this)));
             let outcome = outcome.unwrap_or_else(|panic| Err(text_of(&*panic)));
-            failures.lock().expect("no panic here").extend(outcome.err());
+            if let Err(failure) = outcome {
+                failures.lock().expect("no panic here").push(failure);
+                // What is left there would be taken for the next one's.
+                std::mem::replace(&mut ground, Ground::new(proof)).abandon();
+            }
             show_progress(next.load(Relaxed).min(attempts.len()), attempts.len());
         }
         failures.lock().expect("no panic here").extend(ground.finish());

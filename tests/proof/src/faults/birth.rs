@@ -1,0 +1,57 @@
+//! Holds a child at its birth.
+//!
+//! strace counts calls for each process on its own, so under `strace -f` the
+//! third openat of parent and child both fail. To hit the child alone, it is
+//! stopped before its first instruction, for a strace of its own to take over.
+
+use std::process::{Child, Command};
+
+use nix::libc;
+use nix::sys::ptrace::{self, Options};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
+
+/// Starts a command, and returns it with the first child that it makes, which
+/// is stopped as by SIGSTOP; nobody traces it any more.
+///
+/// # Errors
+/// It ends without a child.
+pub fn start_and_stop_child(command: &Command) -> Result<(Child, Pid), String> {
+    let mut shell = Command::new("sh");
+    // It stops itself, so that it can be seized before it does anything.
+    shell.args(["-c", r#"kill -STOP $$; exec "$@""#, "sh"]);
+    shell.arg(command.get_program()).args(command.get_args());
+    shell.env_clear().envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    shell.stdin(std::process::Stdio::null());
+    shell.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    let started = shell.spawn().expect("sh starts");
+    let parent = Pid::from_raw(started.id() as i32);
+    let child = child_of(parent).map_err(|error| format!("no child to be traced: {error}"))?;
+    Ok((started, child))
+}
+
+fn child_of(parent: Pid) -> Result<Pid, String> {
+    let text = |errno: nix::Error| errno.to_string();
+    waitpid(parent, Some(WaitPidFlag::WUNTRACED)).map_err(text)?;
+    // A clone that sends SIGCHLD at the end counts as a fork.
+    ptrace::seize(parent, Options::PTRACE_O_TRACEFORK).map_err(text)?;
+    kill(parent, Signal::SIGCONT).map_err(text)?;
+    let child = loop {
+        match waitpid(parent, None).map_err(text)? {
+            WaitStatus::PtraceEvent(_, _, libc::PTRACE_EVENT_FORK) => {
+                break Pid::from_raw(ptrace::getevent(parent).map_err(text)? as i32);
+            }
+            WaitStatus::PtraceEvent(..) => ptrace::cont(parent, None).map_err(text)?,
+            WaitStatus::Stopped(_, signal) => ptrace::cont(parent, signal).map_err(text)?,
+            other => return Err(format!("{other:?}")),
+        }
+    };
+    // It is seized too, and stops before its first instruction. Let go with a
+    // SIGSTOP waiting for it, it stays there.
+    waitpid(child, Some(WaitPidFlag::__WALL)).map_err(text)?;
+    kill(child, Signal::SIGSTOP).map_err(text)?;
+    ptrace::detach(child, None).map_err(text)?;
+    ptrace::detach(parent, None).map_err(text)?;
+    Ok(child)
+}
