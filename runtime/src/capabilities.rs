@@ -1,11 +1,13 @@
 //! What root of a container may do: a part of what root of the machine may.
 
+use std::path::Path;
+
 use rustix::thread::{
     CapabilitySet, CapabilitySets, clear_ambient_capability_set,
     remove_capability_from_bounding_set, set_capabilities,
 };
 
-use crate::error::{Error, Result};
+use crate::error::{Error, OnPath, Result};
 use crate::sys;
 
 /// Docker's default set. See capabilities(7).
@@ -24,6 +26,13 @@ const KEPT: CapabilitySet = CapabilitySet::CHOWN
     .union(CapabilitySet::AUDIT_WRITE)
     .union(CapabilitySet::SETFCAP);
 
+/// The number of the last capability that this kernel knows.
+fn last_capability() -> Result<u32> {
+    let path = Path::new("/proc/sys/kernel/cap_last_cap");
+    let text = std::fs::read_to_string(path).on("read", path)?;
+    text.trim().parse().map_err(|_| Error::new(format!("{path:?} has no number: {text:?}")))
+}
+
 /// Drops all other capabilities for good: no setuid program brings one back.
 ///
 /// # Errors
@@ -35,16 +44,13 @@ pub fn drop_all_but_default() -> Result<()> {
         }
     };
     // The bounding set first: dropping from it needs CAP_SETPCAP.
-    for bit in 0..u64::BITS {
+    for bit in 0..=last_capability()? {
         let capability = CapabilitySet::from_bits_retain(1 << bit);
         if KEPT.contains(capability) {
             continue;
         }
-        match remove_capability_from_bounding_set(capability) {
-            // The first number past the last capability of this kernel.
-            Err(rustix::io::Errno::INVAL) => break,
-            other => other.map_err(failed("prctl(PR_CAPBSET_DROP)"))?,
-        }
+        remove_capability_from_bounding_set(capability)
+            .map_err(failed("prctl(PR_CAPBSET_DROP)"))?;
     }
     clear_ambient_capability_set().map_err(failed("prctl(PR_CAP_AMBIENT_CLEAR_ALL)"))?;
     let sets =

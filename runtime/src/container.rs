@@ -13,11 +13,12 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, OnPath, Result};
+use crate::error::{Error, OnPath, Result, if_there};
+use crate::folder::make_folder;
 use crate::limits::Group;
+use crate::lock::{FlockOperation, Lock};
 use crate::workspace::delete::{delete_mount_point, delete_workspace};
 
 /// What is known of a container: the content of `lock`, as JSON.
@@ -49,7 +50,7 @@ pub struct Container {
     pub id: String,
     /// `ROOT/containers/ID`.
     pub folder: PathBuf,
-    lock: Flock<File>,
+    lock: Lock,
 }
 
 impl Container {
@@ -63,12 +64,11 @@ impl Container {
             None => random_id()?,
         };
         let containers = root.join("containers");
-        let mut with_parents = DirBuilder::new();
-        with_parents.recursive(true).mode(0o700).create(&containers).on("mkdir", &containers)?;
+        make_folder(&containers, 0o700)?;
 
         // Between mkdir and flock the folder looks left over. `prune` waits
         // for this lock before it judges.
-        let _no_prune = lock_folder(&containers, FlockArg::LockShared)?;
+        let _no_prune = lock_folder(&containers, FlockOperation::LockShared)?;
         let folder = containers.join(&id);
         match DirBuilder::new().mode(0o700).create(&folder) {
             Err(error) if error.raw_os_error() == Some(libc::EEXIST) => {
@@ -84,9 +84,7 @@ impl Container {
         let mut options = OpenOptions::new();
         let file =
             options.write(true).create_new(true).mode(0o600).open(&path).on("open", &path)?;
-        let lock = Flock::lock(file, FlockArg::LockExclusiveNonblock)
-            .map_err(|(_, errno)| errno)
-            .on("flock", &path)?;
+        let lock = Lock::take(file, FlockOperation::NonBlockingLockExclusive).on("flock", &path)?;
         Ok(Container { id, folder, lock })
     }
 
@@ -97,7 +95,7 @@ impl Container {
     pub fn note(&mut self, record: &Record) -> Result<()> {
         let path = self.folder.join("lock");
         let json = serde_json::to_vec(record).expect("strings and numbers");
-        self.lock.write_all(&json).on("write", &path)
+        self.lock.0.write_all(&json).on("write", &path)
     }
 }
 
@@ -114,9 +112,9 @@ fn random_id() -> Result<String> {
 ///
 /// # Errors
 /// As open(2) and flock(2).
-pub fn lock_folder(folder: &Path, how: FlockArg) -> Result<Flock<File>> {
+pub fn lock_folder(folder: &Path, how: FlockOperation) -> Result<Lock> {
     let file = File::open(folder).on("open", folder)?;
-    Flock::lock(file, how).map_err(|(_, errno)| errno).on("flock", folder)
+    Lock::take(file, how).on("flock", folder)
 }
 
 /// How a container is doing.
@@ -201,9 +199,9 @@ pub fn prune(root: &Path, kept: bool) -> Result<Vec<String>> {
 
 /// Looks at every container, with the lock of those that nobody owns. With
 /// `claim`, half-made ones without a lock get one.
-fn look_at_all(root: &Path, claim: bool) -> Result<Vec<(Listed, Option<Flock<File>>)>> {
+fn look_at_all(root: &Path, claim: bool) -> Result<Vec<(Listed, Option<Lock>)>> {
     let containers = root.join("containers");
-    let _no_create = match lock_folder(&containers, FlockArg::LockExclusive) {
+    let _no_create = match lock_folder(&containers, FlockOperation::LockExclusive) {
         Err(error) if error.errno() == Some(Errno::ENOENT) => return Ok(Vec::new()),
         other => other?,
     };
@@ -214,14 +212,16 @@ fn look_at_all(root: &Path, claim: bool) -> Result<Vec<(Listed, Option<Flock<Fil
         let lock_file = folder.join("lock");
         let mut options = OpenOptions::new();
         let opened = options.read(true).write(claim).create(claim).open(&lock_file);
-        let (owned, lock) = match opened {
-            Ok(file) => match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-                Ok(lock) => (false, Some(lock)),
-                Err(_) => (true, None),
+        // Only what the kernel says for certain counts: a container that runs,
+        // or was to be kept, must not be taken for left over.
+        let (owned, lock) = match if_there(opened).on("open", &lock_file)? {
+            Some(file) => match Lock::take(file, FlockOperation::NonBlockingLockExclusive) {
+                Err(Errno::EWOULDBLOCK) => (true, None),
+                other => (false, Some(other.on("flock", &lock_file)?)),
             },
-            Err(_) => (false, None),
+            None => (false, None),
         };
-        let record = std::fs::read(&lock_file).ok();
+        let record = if_there(std::fs::read(&lock_file)).on("read", &lock_file)?;
         let record: Option<Record> = record.and_then(|json| serde_json::from_slice(&json).ok());
         let state = match &record {
             _ if owned => State::Running,

@@ -109,6 +109,20 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
+/// `None` for a file that is not there, where that is an answer; other errors
+/// stay errors.
+///
+/// # Errors
+/// As the call.
+pub fn if_there<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENOTDIR)) => {
+            Ok(None)
+        }
+        other => other.map(Some),
+    }
+}
+
 /// Turns the result of a call on a path into ours: `.on("mkdir", path)`.
 pub trait OnPath<T> {
     /// Names the call and the path, and looks at the path for the reason.

@@ -23,14 +23,15 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, Flock, FlockArg, OFlag, RenameFlags, renameat2};
+use nix::fcntl::{AT_FDCWD, OFlag, RenameFlags, renameat2};
 use serde::{Deserialize, Serialize};
 
 pub use import::{ImportOptions, Summary, import};
 pub use leftovers::clear_leftovers;
 use whiteout::{WhiteoutForm, XattrNamespace};
 
-use crate::error::{Error, OnPath, Result};
+use crate::error::{Error, OnPath, Result, if_there};
+use crate::lock::{FlockOperation, Lock};
 use crate::workspace::delete::delete_tree;
 
 /// The layout of an image's folder that this program writes and reads.
@@ -72,7 +73,7 @@ pub struct Image {
     name: String,
     folder: PathBuf,
     manifest: Manifest,
-    _lock: Flock<File>,
+    _lock: Lock,
 }
 
 impl Image {
@@ -83,16 +84,19 @@ impl Image {
     pub fn open(root: &Path, name: &str) -> Result<Image> {
         let folder = folder(root, name)?;
         // A lock that cannot be had is held by whoever is removing the image.
-        let Some(lock) = lock(&folder, FlockArg::LockSharedNonblock)? else {
+        let Some(lock) = lock(&folder, FlockOperation::NonBlockingLockShared)? else {
             return Err(missing(root, name));
         };
         let manifest = read_manifest(&folder)?;
         let folder = folder.canonicalize().on("realpath", &folder)?;
         let image = Image { name: name.into(), folder, manifest, _lock: lock };
-        match (0..image.manifest.layers).map(|n| image.layer(n)).find(|layer| !layer.is_dir()) {
-            None => Ok(image),
-            Some(layer) => Err(damaged(&image.folder, format!("there is no folder {layer:?}"))),
+        for layer in image.layers() {
+            let there = if_there(layer.metadata()).on("stat", &layer)?;
+            if !there.is_some_and(|there| there.is_dir()) {
+                return Err(damaged(&image.folder, format!("there is no folder {layer:?}")));
+            }
         }
+        Ok(image)
     }
 
     /// The name under which it was imported.
@@ -165,7 +169,7 @@ pub fn remove(root: &Path, name: &str, used_by: &[String]) -> Result<()> {
             .because(format!("containers use it, running or kept: {}", used_by.join(", ")))
             .advise("end them; what is kept is cleared by: mydocker prune --kept"));
     }
-    let Some(lock) = lock(&folder, FlockArg::LockExclusiveNonblock)? else {
+    let Some(lock) = lock(&folder, FlockOperation::NonBlockingLockExclusive)? else {
         return Err(Error::new(format!("the image {name:?} cannot be removed"))
             .because("it is in use by a running container")
             .advise("end that container first"));
@@ -173,7 +177,7 @@ pub fn remove(root: &Path, name: &str, used_by: &[String]) -> Result<()> {
     // A rename is whole or not at all: after a kill the image is still there
     // or is a leftover, never half an image. No other folder has the inode
     // number of this one, so the name is free.
-    let inode = lock.metadata().on("fstat", &folder)?.ino();
+    let inode = lock.0.metadata().on("fstat", &folder)?.ino();
     let removed = images(root).join(format!("{}{name}-{inode}", leftovers::REMOVE));
     rename(&folder, &removed)?;
     delete_tree(&removed)
@@ -255,8 +259,9 @@ fn damaged(folder: &Path, why: String) -> Error {
 
 fn read_manifest(folder: &Path) -> Result<Manifest> {
     let path = folder.join("image.json");
-    let text =
-        std::fs::read(&path).map_err(|error| damaged(folder, format!("{path:?}: {error}")))?;
+    let text = if_there(std::fs::read(&path))
+        .on("read", &path)?
+        .ok_or_else(|| damaged(folder, format!("there is no file {path:?}")))?;
     let manifest: Manifest = serde_json::from_slice(&text)
         .map_err(|error| damaged(folder, format!("{path:?}: {error}")))?;
     if manifest.format != FORMAT {
@@ -268,19 +273,20 @@ fn read_manifest(folder: &Path) -> Result<Manifest> {
 
 /// Opens a folder and locks it without waiting. `None` if it is not there
 /// (any more), or if somebody else's lock forbids it.
-fn lock(folder: &Path, how: FlockArg) -> Result<Option<Flock<File>>> {
+fn lock(folder: &Path, how: FlockOperation) -> Result<Option<Lock>> {
     let flags = (OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW).bits();
     let opened = match File::options().read(true).custom_flags(flags).open(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         opened => opened.on("open", folder)?,
     };
-    let locked = match Flock::lock(opened, how) {
-        Err((_, Errno::EWOULDBLOCK)) => return Ok(None),
-        locked => locked.map_err(|(_, errno)| errno).on("flock", folder)?,
+    let locked = match Lock::take(opened, how) {
+        Err(Errno::EWOULDBLOCK) => return Ok(None),
+        locked => locked.on("flock", folder)?,
     };
     // Between the two calls it may have been renamed or deleted.
-    let (ours, there) = (locked.metadata().on("fstat", folder)?, std::fs::symlink_metadata(folder));
-    let same = there.is_ok_and(|there| (there.dev(), there.ino()) == (ours.dev(), ours.ino()));
+    let ours = locked.0.metadata().on("fstat", folder)?;
+    let there = if_there(std::fs::symlink_metadata(folder)).on("lstat", folder)?;
+    let same = there.is_some_and(|there| (there.dev(), there.ino()) == (ours.dev(), ours.ino()));
     Ok(same.then_some(locked))
 }
 

@@ -115,7 +115,7 @@ impl Limits {
 }
 
 /// The control group of one container: a folder in each hierarchy it needs.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Group {
     folders: Vec<PathBuf>,
 }
@@ -126,19 +126,9 @@ impl Group {
     ///
     /// # Errors
     /// A controller is missing, or this user may not make groups: a limit that
-    /// was asked for is never left out. What was made until then is removed.
-    pub fn create(id: &str, limits: &Limits) -> Result<Group> {
-        let mut group = Group { folders: Vec::new() };
-        match group.fill(id, limits) {
-            Ok(()) => Ok(group),
-            Err(error) => {
-                group.remove()?;
-                Err(error)
-            }
-        }
-    }
-
-    fn fill(&mut self, id: &str, limits: &Limits) -> Result<()> {
+    /// was asked for is never left out. What was made until then is there, to
+    /// be removed.
+    pub fn create(&mut self, id: &str, limits: &Limits) -> Result<()> {
         let controllers = limits.controllers();
         if controllers.is_empty() {
             return Ok(());
@@ -167,7 +157,7 @@ impl Group {
             }
             for (of, file, value, optional) in limits.files(version) {
                 let path = folder.join(file);
-                if of == controller && (path.exists() || !optional) {
+                if of == controller && (!optional || path.try_exists().on("stat", &path)?) {
                     write(&path, &value)?;
                 }
             }
@@ -178,14 +168,18 @@ impl Group {
     /// The group that an earlier run made for `id`, as far as it is there.
     ///
     /// # Errors
-    /// The mount table cannot be read.
+    /// The mount table or a hierarchy cannot be read.
     pub fn find(id: &str) -> Result<Group> {
-        let hierarchies = MountTable::read()?.mounts.into_iter();
-        let folders = hierarchies
-            .filter(|mount| matches!(mount.fs_type.as_str(), "cgroup" | "cgroup2"))
-            .map(|mount| mount.mount_point.join(format!("mydocker-{id}")))
-            .filter(|folder| folder.is_dir());
-        Ok(Group { folders: folders.collect() })
+        let mut group = Group::default();
+        for mount in MountTable::read()?.mounts {
+            let folder = mount.mount_point.join(format!("mydocker-{id}"));
+            if matches!(mount.fs_type.as_str(), "cgroup" | "cgroup2")
+                && folder.try_exists().on("stat", &folder)?
+            {
+                group.folders.push(folder);
+            }
+        }
+        Ok(group)
     }
 
     /// Moves a process into the group; its children are born into it.
@@ -239,21 +233,21 @@ pub fn try_controller(controller: &str) -> Result<String> {
 /// The top folder of the hierarchy that has `controller`.
 fn find_hierarchy(table: &MountTable, controller: &str) -> Result<(Version, PathBuf)> {
     let has = |list: &str, separator| list.split(separator).any(|name| name.trim() == controller);
-    let version = |mount: &Mount| match mount.fs_type.as_str() {
-        "cgroup" if has(&mount.super_options, ',') => Some(Version::V1),
-        "cgroup2" => {
-            let list = fs::read_to_string(mount.mount_point.join("cgroup.controllers"));
-            has(&list.unwrap_or_default(), ' ').then_some(Version::V2)
+    for Mount { mount_point, fs_type, super_options, .. } in &table.mounts {
+        match fs_type.as_str() {
+            "cgroup" if has(super_options, ',') => return Ok((Version::V1, mount_point.clone())),
+            "cgroup2" => {
+                let list = mount_point.join("cgroup.controllers");
+                if has(&fs::read_to_string(&list).on("read", &list)?, ' ') {
+                    return Ok((Version::V2, mount_point.clone()));
+                }
+            }
+            _ => {}
         }
-        _ => None,
-    };
-    let found =
-        table.mounts.iter().find_map(|mount| Some((version(mount)?, mount.mount_point.clone())));
-    found.ok_or_else(|| {
-        Error::new(format!("no control group here limits {controller:?}"))
-            .because("no mounted hierarchy has that controller (see /proc/cgroups)")
-            .advise(ADVICE)
-    })
+    }
+    Err(Error::new(format!("no control group here limits {controller:?}"))
+        .because("no mounted hierarchy has that controller (see /proc/cgroups)")
+        .advise(ADVICE))
 }
 
 fn write(path: &Path, value: &str) -> Result<()> {

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use mydocker::error::{Error, FAILED, Result};
+use nix::errno::Errno;
 
 /// Runs a command in a container, as the blog series does it: namespaces, a
 /// layered workspace, pivot_root.
@@ -99,9 +100,10 @@ fn execute(cli: Cli) -> Result<u8> {
 /// Writes to stdout; a reader that has closed it (`| head`) is no failure.
 fn print(text: &str) -> Result<()> {
     match std::io::stdout().lock().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(Error::new(format!("cannot write to stdout: {error}")))
-        }
-        _ => Ok(()),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        other => other.map_err(|error| {
+            let errno = Errno::from_raw(error.raw_os_error().unwrap_or_default());
+            Error::call("write(stdout)", errno)
+        }),
     }
 }

@@ -1,6 +1,10 @@
 //! Who runs this: real root, root of a user namespace, or an ordinary user.
 
+use std::path::Path;
+
 use nix::unistd::geteuid;
+
+use crate::error::{OnPath, Result};
 
 /// What the kernel lets this process do, as far as it matters to a container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,16 +21,24 @@ pub enum Privileges {
 
 impl Privileges {
     /// Those of the calling process. See user_namespaces(7).
-    pub fn current() -> Privileges {
+    ///
+    /// # Errors
+    /// /proc cannot be read.
+    pub fn known() -> Result<Privileges> {
         if !geteuid().is_root() {
-            return Privileges::User;
+            return Ok(Privileges::User);
         }
-        // The initial user namespace maps all user IDs to themselves. Without
-        // /proc nothing is known: then the lesser powers are assumed.
-        let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
-        match map.split_whitespace().collect::<Vec<_>>()[..] {
+        // The initial user namespace maps all user IDs to themselves.
+        let path = Path::new("/proc/self/uid_map");
+        let map = std::fs::read_to_string(path).on("read", path)?;
+        Ok(match map.split_whitespace().collect::<Vec<_>>()[..] {
             ["0", "0", "4294967295"] => Privileges::Root,
             _ => Privileges::MappedRoot,
-        }
+        })
+    }
+
+    /// The same, where the lesser powers may be assumed if nothing is known.
+    pub fn current() -> Privileges {
+        Privileges::known().unwrap_or(Privileges::MappedRoot)
     }
 }

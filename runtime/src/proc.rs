@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use nix::mount::MsFlags;
 
-use crate::error::Result;
+use crate::error::{OnPath, Result, if_there};
 use crate::sys;
 use crate::volume::{OpenVolume, Volume};
 
@@ -70,19 +70,22 @@ pub fn protect() -> Result<()> {
     // An empty folder of our own to hide folders behind, made when needed.
     let mut empty: Option<&Path> = None;
     for path in MASKED.map(Path::new) {
-        match (path.metadata(), empty) {
-            (Err(_), _) => {}
-            (Ok(metadata), _) if !metadata.is_dir() => {
+        match (if_there(path.metadata()).on("stat", path)?, empty) {
+            (None, _) => {}
+            (Some(metadata), _) if !metadata.is_dir() => {
                 sys::mount("/dev/null", path, "", MsFlags::MS_BIND, "")?;
             }
-            (Ok(_), Some(empty)) => sys::mount(empty, path, "", MsFlags::MS_BIND, "")?,
-            (Ok(_), None) => {
+            (Some(_), Some(empty)) => sys::mount(empty, path, "", MsFlags::MS_BIND, "")?,
+            (Some(_), None) => {
                 sys::mount("tmpfs", path, "tmpfs", MsFlags::MS_RDONLY | HARMLESS, "size=0")?;
                 empty = Some(path);
             }
         }
     }
-    for path in READ_ONLY.map(Path::new).into_iter().filter(|path| path.exists()) {
+    for path in READ_ONLY.map(Path::new) {
+        if !path.try_exists().on("stat", path)? {
+            continue;
+        }
         sys::mount(path, path, "", MsFlags::MS_BIND | MsFlags::MS_REC, "")?;
         // In one call with the bind the flag would be ignored.
         let again = MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY;

@@ -106,7 +106,8 @@ pub fn execute(command: &[OsString], environment: &Environment) -> Result<Infall
     for folder in folders {
         let folder = if folder.is_empty() { b"." } else { folder };
         let program = PathBuf::from(OsString::from_vec(folder.to_vec())).join(name);
-        if program.exists() {
+        // Where that cannot be said, the call itself says why.
+        if !matches!(program.try_exists(), Ok(false)) {
             let Err(error) = sys::execve(&c_string(program.as_os_str())?, &arguments, &variables);
             found_but = found_but.or(Some(error));
         }

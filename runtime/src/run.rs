@@ -14,6 +14,7 @@ use std::fs::{self, OpenOptions};
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
 use nix::mount::MsFlags;
 use nix::sched::CloneFlags;
 use nix::sys::signal::{Signal, kill};
@@ -26,6 +27,7 @@ use rustix::termios::Winsize;
 use crate::channel::{Channel, Message};
 use crate::container::{Container, Record};
 use crate::error::{Error, OnPath, Result};
+use crate::folder::make_folder;
 use crate::image::Image;
 use crate::limits::{Group, Limits};
 use crate::privileges::Privileges;
@@ -87,17 +89,17 @@ pub fn run(spec: &Spec) -> Result<u8> {
     trace::step("make and lock the container's folder");
     let mut container = Container::create(&spec.root, spec.name.as_deref())?;
 
-    let outcome = Group::create(&container.id, &spec.limits).and_then(|group| {
-        let outcome = start(spec, &mut container, &group, &signals);
-        let removed = group.remove();
-        outcome.and_then(|code| removed.map(|()| code))
-    });
+    let mut group = Group::default();
+    let outcome = group
+        .create(&container.id, &spec.limits)
+        .and_then(|()| start(spec, &mut container, &group, &signals));
 
     trace::step("unmount and delete the workspace");
-    let deleted = match spec.keep {
+    // The folder stays as long as the group does: it tells prune of that.
+    let deleted = group.remove().and_then(|()| match spec.keep {
         true => delete_mount_point(&container.folder),
         false => delete_workspace(&container.folder),
-    };
+    });
     trace::finish();
     match (outcome, deleted) {
         (outcome, Ok(())) => outcome,
@@ -108,7 +110,7 @@ pub fn run(spec: &Spec) -> Result<u8> {
 
 /// The parent's side: everything is ready before the container is let go.
 fn start(spec: &Spec, container: &mut Container, group: &Group, signals: &SignalFd) -> Result<u8> {
-    let privileges = Privileges::current();
+    let privileges = Privileges::known()?;
 
     // 1. The layers: container-init layer, write layer, an empty mount point.
     trace::step("create the workspace's layers");
@@ -160,8 +162,13 @@ fn start(spec: &Spec, container: &mut Container, group: &Group, signals: &Signal
         .and_then(|()| container.note(&record(spec, child)));
     if let Err(error) = let_go {
         let _ = kill(child, Signal::SIGKILL);
-        // Its own report, if it has one, says more than our EPIPE.
-        return supervise(child, ours, signals, false).and(Err(error));
+        // Its own report, if it has one, says more than our error.
+        let ended = supervise(child, ours, signals, false);
+        return match error.errno() {
+            // It had ended by itself, and how is what counts.
+            Some(Errno::EPIPE | Errno::ESRCH) => ended,
+            _ => ended.and(Err(error)),
+        };
     }
 
     // 5. Forward signals, carry the terminal's bytes, wait for the end.
@@ -321,7 +328,7 @@ impl Inside<'_> {
 
         // 11. Where the command starts. Like docker, make it if it is missing.
         trace::step("go to the working directory");
-        fs::create_dir_all(&spec.working_dir).on("mkdir", &spec.working_dir)?;
+        make_folder(&spec.working_dir, 0o777)?;
         sys::chdir(&spec.working_dir)?;
 
         // 12. Nothing of ours goes along: no capability beyond docker's, no

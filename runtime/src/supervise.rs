@@ -93,7 +93,12 @@ pub fn supervise(
         // 4. The end.
         match (ended, failure.take()) {
             (Some(_), Some(error)) => return Err(error),
-            (Some(code), None) => return Ok(code),
+            (Some(code), None) => {
+                return match relay.and_then(|relay| relay.failure) {
+                    Some(error) => Err(error.after(format!("the command ended with {code}, but "))),
+                    None => Ok(code),
+                };
+            }
             (None, still) => failure = still,
         }
     }

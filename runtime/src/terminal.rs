@@ -8,13 +8,14 @@ use std::io::{ErrorKind, IsTerminal, Read, Write, stderr, stdin, stdout};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::pty::{PtyMaster, grantpt, posix_openpt, ptsname_r, unlockpt};
 use nix::sys::termios::{SetArg, Termios, cfmakeraw, tcgetattr, tcsetattr};
 use nix::unistd::{dup2_stderr, dup2_stdin, dup2_stdout, setsid};
 use rustix::termios::{Winsize, tcgetwinsize, tcsetwinsize};
 
-use crate::error::{OnPath, Result};
+use crate::error::{Error, OnPath, Result};
 
 /// How much of a paste or of the output is held at most.
 const BUFFER: usize = 16 * 1024;
@@ -92,6 +93,8 @@ pub struct Relay {
     pub open: bool,
     /// Whether our own terminal has gone.
     pub hung_up: bool,
+    /// What kept a part of the output from being shown.
+    pub failure: Option<Error>,
     _raw_mode: Option<RawMode>,
 }
 
@@ -111,6 +114,7 @@ impl Relay {
             reads_stdin: interactive,
             open: true,
             hung_up: false,
+            failure: None,
             _raw_mode: raw_mode,
         })
     }
@@ -134,7 +138,7 @@ impl Relay {
     pub fn read_stdin(&mut self) {
         let mut buffer = [0; BUFFER];
         match nix::unistd::read(stdin(), &mut buffer) {
-            Err(nix::errno::Errno::EINTR | nix::errno::Errno::EAGAIN) => {}
+            Err(Errno::EINTR | Errno::EAGAIN) => {}
             Ok(length) if length > 0 => {
                 self.typed.extend_from_slice(&buffer[..length]);
                 self.write_typed();
@@ -162,19 +166,35 @@ impl Relay {
         match self.master.read(&mut buffer) {
             Ok(length) if length > 0 => {
                 let mut screen = stdout();
-                // Nobody to tell when our screen has gone; the end of the
-                // container is what ends us.
-                let _ = screen.write_all(&buffer[..length]).and_then(|()| screen.flush());
+                let shown = screen.write_all(&buffer[..length]).and_then(|()| screen.flush());
+                // Nobody is there when our screen has gone, and the end of the
+                // container is what ends us. But a full disk is to be told of.
+                if let Err(error) = shown
+                    && error.kind() != ErrorKind::BrokenPipe
+                    && !screen.is_terminal()
+                {
+                    self.fail("write(stdout)", &error);
+                }
                 true
             }
             Err(error) if error.kind() == ErrorKind::Interrupted => true,
             Err(error) if error.kind() == ErrorKind::WouldBlock => false,
-            // EIO: the last process has closed the slave.
-            _ => {
+            other => {
                 self.open = false;
+                // EIO: the last process has closed the slave.
+                if let Err(error) = other
+                    && error.raw_os_error() != Some(libc::EIO)
+                {
+                    self.fail("read(/dev/ptmx)", &error);
+                }
                 false
             }
         }
+    }
+
+    fn fail(&mut self, call: &str, error: &std::io::Error) {
+        let errno = Errno::from_raw(error.raw_os_error().unwrap_or_default());
+        self.failure.get_or_insert(Error::call(call, errno));
     }
 
     /// Gives the container's terminal the size of our window.

@@ -64,7 +64,7 @@ impl Driver {
                          sudo modprobe aufs), as in the VM: vagrant up aufs",
                     ));
             }
-            if Privileges::current() != Privileges::Root {
+            if Privileges::known()? != Privileges::Root {
                 return Err(Error::new("AUFS cannot be mounted by this user")
                     .because("AUFS refuses mounts in a user namespace")
                     .advise("run as root, or use --driver overlay"));
@@ -173,7 +173,7 @@ impl Workspace {
             init_layer: folder.join("init-layer"),
             write_layer: folder.join("write-layer"),
             work: folder.join("work"),
-            user_xattrs: image.has_user_xattrs() || Privileges::current() != Privileges::Root,
+            user_xattrs: image.has_user_xattrs() || Privileges::known()? != Privileges::Root,
         };
         for directory in [&layers.init_layer, &layers.work, &folder.join("mnt")] {
             DirBuilder::new().mode(0o755).create(directory).on("mkdir", directory)?;

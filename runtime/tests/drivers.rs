@@ -154,7 +154,7 @@ fn the_whiteouts_of_aufs_hide_what_is_below(#[case] path: &str, #[case] found_in
     }
     let directories = ["top", "bottom"].map(|layer| folder.path().join(layer)).to_vec();
     let stack = Stack { directories, form: WhiteoutForm::Aufs };
-    let found = match stack.lookup_path(Path::new(path)) {
+    let found = match stack.lookup_path(Path::new(path)).unwrap() {
         Found::File(file, _) => file.strip_prefix(folder.path()).unwrap().to_owned(),
         _ => "nothing".into(),
     };

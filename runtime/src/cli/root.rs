@@ -15,7 +15,7 @@ pub fn choose(given: Option<PathBuf>) -> Result<PathBuf> {
                 .advise("name a folder, or leave it out"));
         }
         Some(root) => root,
-        None if Privileges::current() == Privileges::Root => "/var/lib/mydocker".into(),
+        None if Privileges::known()? == Privileges::Root => "/var/lib/mydocker".into(),
         None => variable("XDG_DATA_HOME")
             .filter(absolute)
             .or_else(|| variable("HOME").filter(absolute).map(|home| home.join(".local/share")))

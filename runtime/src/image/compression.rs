@@ -1,13 +1,14 @@
 //! What an archive is compressed with, by its first bytes; never by its name.
 
 use std::io::{self, BufRead, BufReader, Cursor, Read};
+use std::path::Path;
 
 use flate2::bufread::MultiGzDecoder;
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
 use super::allowance::{Allowance, Allowed};
-use crate::error::{Error, Result};
+use crate::error::{Error, OnPath, Result};
 
 /// How much is read at once: what fits into the processor's nearest cache.
 const BUFFER: usize = 32 * 1024;
@@ -37,9 +38,7 @@ pub fn decompress<'a>(
 ) -> Result<BufReader<Box<dyn Read + 'a>>> {
     // A pipe may give less than was asked for, so the head is read apart.
     let mut head = Vec::new();
-    (&mut source).take(6).read_to_end(&mut head).map_err(|error| {
-        Error::new(format!("{label} cannot be read")).because(error.to_string())
-    })?;
+    (&mut source).take(6).read_to_end(&mut head).on("read", Path::new(label))?;
     if let Some((_, what, advice)) = OTHERS.iter().find(|(magic, ..)| head.starts_with(magic)) {
         return Err(
             Error::new(format!("{label} {what}, which cannot be read here")).advise(*advice)

@@ -9,8 +9,6 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use nix::errno::Errno;
-
 use super::tree::{Attributes, Tree};
 use super::whiteout::{self, WhiteoutForm, XattrNamespace};
 use crate::error::{OnPath, Result};
@@ -98,12 +96,12 @@ impl Deletions {
 
         let mut opaque = BTreeSet::new();
         for path in self.directories {
-            if tree.stat_below(&path) != Err(Errno::ENOENT) {
+            if tree.is_below(&path)? {
                 let mark = path.join(whiteout::OPAQUE);
                 opaque.insert(tree.real_parent(&mark)?);
                 match form {
                     WhiteoutForm::Overlay => {
-                        tree.set_opaque(&path, XattrNamespace::current().opaque())?
+                        tree.set_opaque(&path, XattrNamespace::current()?.opaque())?
                     }
                     WhiteoutForm::Aufs => make_mark(tree, &mark)?,
                 }
@@ -111,7 +109,7 @@ impl Deletions {
         }
 
         for path in files {
-            if tree.stat_below(&path) == Err(Errno::ENOENT) {
+            if !tree.is_below(&path)? {
                 continue;
             }
             let parent = tree.real_parent(&path)?;

@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use nix::fcntl::{Flock, FlockArg};
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::mkdtemp;
 
@@ -19,8 +18,10 @@ use super::leftovers::{self, clear_leftovers};
 use super::progress::Progress;
 use super::whiteout::{WhiteoutForm, XattrNamespace};
 use super::{FORMAT, Manifest, folder, images, layer_path, lock, rename};
-use crate::error::{Error, OnPath, Result};
+use crate::error::{Error, OnPath, Result, if_there};
+use crate::folder::make_folder;
 use crate::limits::Limit;
+use crate::lock::{FlockOperation, Lock};
 use crate::privileges::Privileges;
 use crate::workspace::delete::delete_tree;
 
@@ -65,7 +66,7 @@ pub struct Summary {
 pub fn import(root: &Path, name: &str, source: &Path, options: &ImportOptions) -> Result<Summary> {
     // Before the long work: is the name free, is the source there?
     let image = folder(root, name)?;
-    if image.symlink_metadata().is_ok() {
+    if if_there(image.symlink_metadata()).on("lstat", &image)?.is_some() {
         return Err(Error::new(format!("there is an image {name:?} already"))
             .advise(format!("choose another name, or first: mydocker image rm {name}")));
     }
@@ -75,7 +76,7 @@ pub fn import(root: &Path, name: &str, source: &Path, options: &ImportOptions) -
     // full, so the umask has no say.
     let _no_umask = NoUmask::set();
     let images = images(root);
-    DirBuilder::new().recursive(true).mode(0o700).create(&images).on("mkdir", &images)?;
+    make_folder(&images, 0o700)?;
     clear_leftovers(root)?;
     let (draft, _lock) = make_draft(&images)?;
     let mut progress = Progress::new(options.progress);
@@ -146,12 +147,12 @@ impl Source {
 
 /// Makes the folder of an import, locked as that of an image in use is, so
 /// that nobody takes it for left over.
-fn make_draft(images: &Path) -> Result<(PathBuf, Flock<File>)> {
+fn make_draft(images: &Path) -> Result<(PathBuf, Lock)> {
     loop {
         let template = images.join(format!("{}XXXXXX", leftovers::IMPORT));
         let draft = mkdtemp(&template).on("mkdtemp", &template)?;
         // In the moment before it is locked it may be cleared away.
-        if let Some(lock) = lock(&draft, FlockArg::LockSharedNonblock)? {
+        if let Some(lock) = lock(&draft, FlockOperation::NonBlockingLockShared)? {
             return Ok((draft, lock));
         }
     }
@@ -210,7 +211,7 @@ fn fill(
         env: image.env,
         working_dir: image.working_dir,
         whiteouts: options.whiteouts,
-        xattrs: XattrNamespace::current(),
+        xattrs: XattrNamespace::current()?,
         source: label,
         imported: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs()),
         entries: summary.entries,

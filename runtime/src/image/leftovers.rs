@@ -2,10 +2,9 @@
 
 use std::path::Path;
 
-use nix::fcntl::FlockArg;
-
 use super::{images, lock, names};
 use crate::error::Result;
+use crate::lock::FlockOperation;
 use crate::workspace::delete::delete_tree;
 
 /// What the name of an unfinished import begins with.
@@ -27,7 +26,7 @@ pub fn clear_leftovers(root: &Path) -> Result<Vec<String>> {
         }
         // Whoever still works on it has it locked.
         let folder = images(root).join(&name);
-        if let Some(_lock) = lock(&folder, FlockArg::LockExclusiveNonblock)? {
+        if let Some(_lock) = lock(&folder, FlockOperation::NonBlockingLockExclusive)? {
             delete_tree(&folder)?;
             cleared.push(name);
         }

@@ -11,12 +11,13 @@ use std::ffi::{OsStr, OsString};
 use std::fmt::Display;
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use nix::sys::time::TimeSpec;
 use tar::{EntryType, GnuExtSparseHeader, Header};
 
 use super::allowance::{Allowance, is_used_up};
-use crate::error::{Error, Result};
+use crate::error::{Error, OnPath, Result};
 pub use sparse::SparseMap;
 
 const BLOCK: usize = 512;
@@ -143,6 +144,9 @@ impl<'a, R: Read> TarReader<'a, R> {
     fn unreadable(&self, error: io::Error) -> Error {
         match is_used_up(&error) {
             true => self.allowance.explain(self.refusal("")),
+            false if error.raw_os_error().is_some() => {
+                Err::<(), _>(error).on("read", Path::new(&self.label)).unwrap_err()
+            }
             false => self.damaged(error),
         }
     }

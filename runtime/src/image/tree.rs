@@ -77,7 +77,7 @@ impl Tree {
             root,
             label: label.into(),
             lower: lower.into(),
-            privileges: Privileges::current(),
+            privileges: Privileges::known()?,
             owner,
             parent: None,
             directories: BTreeMap::from([(PathBuf::new(), root_attributes)]),

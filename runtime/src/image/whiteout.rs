@@ -12,6 +12,7 @@ use std::path::Path;
 use rustix::fs::lgetxattr;
 use serde::{Deserialize, Serialize};
 
+use crate::error::Result;
 use crate::privileges::Privileges;
 
 /// What the name of a whiteout begins with, in an archive and for AUFS.
@@ -46,11 +47,14 @@ pub enum XattrNamespace {
 
 impl XattrNamespace {
     /// The one that this process may write.
-    pub fn current() -> XattrNamespace {
-        match Privileges::current() {
+    ///
+    /// # Errors
+    /// As [`Privileges::known`].
+    pub fn current() -> Result<XattrNamespace> {
+        Ok(match Privileges::known()? {
             Privileges::Root => XattrNamespace::Trusted,
             Privileges::MappedRoot | Privileges::User => XattrNamespace::User,
-        }
+        })
     }
 
     /// The name of the attribute that makes a directory opaque.

@@ -14,15 +14,14 @@ use std::time::{Duration, Instant};
 use nix::NixPath;
 use nix::dir::{Dir, Entry, Type};
 use nix::errno::Errno;
-use nix::fcntl::{
-    AtFlags, FlockArg, OFlag, OpenHow, RenameFlags, ResolveFlag, open, openat2, renameat2,
-};
+use nix::fcntl::{AtFlags, OFlag, OpenHow, RenameFlags, ResolveFlag, open, openat2, renameat2};
 use nix::mount::MntFlags;
 use nix::sys::stat::{FchmodatFlags, Mode, fchmod, fchmodat, fstatat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use crate::container::lock_folder;
 use crate::error::{Error, OnPath, Result};
+use crate::lock::FlockOperation;
 use crate::mountinfo::MountTable;
 use crate::{explain, sys};
 
@@ -49,10 +48,11 @@ pub fn delete_workspace(folder: &Path) -> Result<()> {
     delete_tree(&folder.join("init-layer"))?;
     delete_tree(&folder.join("mnt"))?;
     // Without its lock the folder looks left over: nobody must see it so.
-    let _no_look = match folder.parent().map(|parent| lock_folder(parent, FlockArg::LockShared)) {
-        Some(Err(error)) if error.errno() == Some(Errno::ENOENT) => return Ok(()),
-        other => other.transpose()?,
-    };
+    let _no_look =
+        match folder.parent().map(|parent| lock_folder(parent, FlockOperation::LockShared)) {
+            Some(Err(error)) if error.errno() == Some(Errno::ENOENT) => return Ok(()),
+            other => other.transpose()?,
+        };
     delete_tree(folder)
 }
 

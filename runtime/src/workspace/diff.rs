@@ -77,7 +77,7 @@ impl Diff {
             let name = entry.file_name();
             let (name, kind) = self.read(&name, &metadata);
             let here = path.join(name);
-            match (kind, lower.lookup(name)) {
+            match (kind, lower.lookup(name)?) {
                 (Entry::Ignored, _) | (Entry::Deleted, Found::Nothing) => {}
                 (Entry::Deleted, _) => self.note(Kind::Deleted, here),
                 (Entry::File, below) => self.entry(&entry.path(), &metadata, here, below)?,
@@ -136,7 +136,7 @@ impl Diff {
             }
         }
         for name in names {
-            let is_there = !matches!(lower.lookup(&name), Found::Nothing);
+            let is_there = !matches!(lower.lookup(&name)?, Found::Nothing);
             if is_there && upper.join(&name).symlink_metadata().is_err() {
                 self.note(Kind::Deleted, path.join(name));
             }

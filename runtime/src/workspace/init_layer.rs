@@ -6,7 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown, symli
 use std::path::{Path, PathBuf};
 
 use super::lookup::{Found, Stack};
-use crate::error::{OnPath, Result};
+use crate::error::{OnPath, Result, if_there};
 use crate::privileges::Privileges;
 
 /// The mount points that every container needs at its root.
@@ -23,9 +23,10 @@ const MOUNT_POINTS: [&str; 3] = ["dev", "proc", "sys"];
 /// # Errors
 /// A file cannot be made.
 pub fn create_init_layer(init_layer: &Path, image: &Stack, hostname: &str) -> Result<()> {
-    let etc = image.resolve_directory(Path::new("etc"));
+    let etc = image.resolve_directory(Path::new("etc"))?;
     let etc_here = create_like_image(init_layer, image, &etc)?;
-    let resolv_conf = std::fs::read("/etc/resolv.conf").unwrap_or_default();
+    let of_host = Path::new("/etc/resolv.conf");
+    let resolv_conf = if_there(std::fs::read(of_host)).on("read", of_host)?.unwrap_or_default();
     let hosts = format!(
         "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n127.0.1.1\t{hostname}\n"
     );
@@ -43,7 +44,7 @@ pub fn create_init_layer(init_layer: &Path, image: &Stack, hostname: &str) -> Re
     for name in MOUNT_POINTS {
         // Also where the image has a link or a file: a mount must not land
         // where a link of the image leads.
-        if !matches!(image.lookup(name.as_ref()), Found::Directory(_)) {
+        if !matches!(image.lookup(name.as_ref())?, Found::Directory(_)) {
             let mount_point = init_layer.join(name);
             if !mount_point.is_dir() {
                 DirBuilder::new().mode(0o755).create(&mount_point).on("mkdir", &mount_point)?;
@@ -62,7 +63,7 @@ fn create_like_image(init_layer: &Path, image: &Stack, path: &Path) -> Result<Pa
         relative.push(name);
         let here = init_layer.join(&relative);
         DirBuilder::new().mode(0o755).create(&here).on("mkdir", &here)?;
-        if let Found::Directory(merged) = image.lookup_path(&relative) {
+        if let Found::Directory(merged) = image.lookup_path(&relative)? {
             copy_attributes(&merged.directories[0], &here)?;
         }
     }
@@ -77,7 +78,7 @@ pub fn copy_attributes(from: &Path, to: &Path) -> Result<()> {
     let wanted = from.metadata().on("stat", from)?;
     let present = to.metadata().on("stat", to)?;
     let owner_differs = (wanted.uid(), wanted.gid()) != (present.uid(), present.gid());
-    if owner_differs && Privileges::current() != Privileges::User {
+    if owner_differs && Privileges::known()? != Privileges::User {
         chown(to, Some(wanted.uid()), Some(wanted.gid())).on("chown", to)?;
     }
     if wanted.mode() != present.mode() {

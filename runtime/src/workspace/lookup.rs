@@ -5,6 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs::Metadata;
 use std::path::{Component, Path, PathBuf};
 
+use crate::error::{OnPath, Result, if_there};
 use crate::image::whiteout::{OPAQUE, PREFIX, WhiteoutForm, is_opaque, is_whiteout};
 
 /// As many links as the kernel follows before it says ELOOP.
@@ -31,12 +32,15 @@ pub enum Found {
 
 impl Stack {
     /// Looks a name up. Symbolic links are found, not followed.
-    pub fn lookup(&self, name: &OsStr) -> Found {
+    ///
+    /// # Errors
+    /// As stat(2), but what is not there is no error.
+    pub fn lookup(&self, name: &OsStr) -> Result<Found> {
         let mut merged = Vec::new();
         for (index, directory) in self.directories.iter().enumerate() {
             let path = directory.join(name);
-            match path.symlink_metadata() {
-                Ok(metadata) if metadata.is_dir() => {
+            match if_there(path.symlink_metadata()).on("lstat", &path)? {
+                Some(metadata) if metadata.is_dir() => {
                     // In the lowest layer there is nothing for it to hide.
                     let is_lowest = index + 1 == self.directories.len();
                     let hides_those_below = !is_lowest && hides_all(self.form, &path);
@@ -45,36 +49,42 @@ impl Stack {
                         break;
                     }
                 }
-                Ok(metadata) if merged.is_empty() && !is_whiteout(&metadata) => {
-                    return Found::File(path, metadata);
+                Some(metadata) if merged.is_empty() && !is_whiteout(&metadata) => {
+                    return Ok(Found::File(path, metadata));
                 }
-                Ok(_) => break,
-                Err(_) if self.form == WhiteoutForm::Aufs && hides_name(directory, name) => break,
-                Err(_) => {}
+                Some(_) => break,
+                None if self.form == WhiteoutForm::Aufs && hides_name(directory, name) => break,
+                None => {}
             }
         }
         if merged.is_empty() {
-            return Found::Nothing;
+            return Ok(Found::Nothing);
         }
-        Found::Directory(Stack { directories: merged, form: self.form })
+        Ok(Found::Directory(Stack { directories: merged, form: self.form }))
     }
 
     /// Looks a whole path up, component by component, following no link.
-    pub fn lookup_path(&self, path: &Path) -> Found {
+    ///
+    /// # Errors
+    /// As [`Stack::lookup`].
+    pub fn lookup_path(&self, path: &Path) -> Result<Found> {
         let mut found = Found::Directory(self.clone());
         for component in path.components() {
             if let Component::Normal(name) = component {
-                let Found::Directory(stack) = found else { return Found::Nothing };
-                found = stack.lookup(name);
+                let Found::Directory(stack) = found else { return Ok(Found::Nothing) };
+                found = stack.lookup(name)?;
             }
         }
-        found
+        Ok(found)
     }
 
     /// The real place of the directory `path`, symbolic links followed as a
     /// process would that has this stack for its root: no `..` and no absolute
     /// link leads out of it. What does not exist stays as it is.
-    pub fn resolve_directory(&self, path: &Path) -> PathBuf {
+    ///
+    /// # Errors
+    /// As [`Stack::lookup`] and readlink(2).
+    pub fn resolve_directory(&self, path: &Path) -> Result<PathBuf> {
         let mut resolved = PathBuf::new();
         let mut pending: Vec<OsString> = reversed_components(path);
         let mut links = 0;
@@ -84,10 +94,10 @@ impl Stack {
                 continue;
             }
             let here = resolved.join(&name);
-            match self.lookup_path(&here) {
+            match self.lookup_path(&here)? {
                 Found::File(file, metadata) if metadata.is_symlink() && links < MAX_LINKS => {
                     links += 1;
-                    let target = std::fs::read_link(file).unwrap_or_default();
+                    let target = std::fs::read_link(&file).on("readlink", &file)?;
                     if target.is_absolute() {
                         resolved = PathBuf::new();
                     }
@@ -96,7 +106,7 @@ impl Stack {
                 _ => resolved = here,
             }
         }
-        resolved
+        Ok(resolved)
     }
 }
 

@@ -22,18 +22,21 @@ struct Manifest {
 /// The image archive is damaged, or holds several images.
 pub fn image(files: &Files) -> Result<Option<ImageArchive>> {
     let path = Path::new("manifest.json");
-    if files.find(path).is_none() {
+    if files.find(path)?.is_none() {
         return Ok(None);
     }
     // Many programs have a file of that name, also in the root of an image.
-    let Ok(manifests) = files.read::<Vec<Manifest>>(path) else { return Ok(None) };
+    let manifests: Vec<Manifest> = match files.read(path) {
+        Err(error) if error.errno().is_none() => return Ok(None),
+        other => other?,
+    };
     let [manifest] = manifests.as_slice() else {
         return match manifests.is_empty() {
             true => Ok(None),
             false => Err(several_images(&files.label, manifests.into_iter().map(name).collect())),
         };
     };
-    if files.find(Path::new(&manifest.config)).is_none() {
+    if files.find(Path::new(&manifest.config))?.is_none() {
         return Ok(None);
     }
 

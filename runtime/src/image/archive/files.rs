@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
 use serde::de::DeserializeOwned;
@@ -39,18 +40,28 @@ impl Files {
 
     /// Opens the regular file `path`, if there is one that can be read; no
     /// symbolic link leads out of the folder.
-    pub fn find(&self, path: &Path) -> Option<File> {
-        let found = File::from(open_in_root(&self.folder, path, OFlag::O_PATH).ok()?);
+    ///
+    /// # Errors
+    /// The kernel lacks the means: nothing is known of the file then.
+    pub fn find(&self, path: &Path) -> Result<Option<File>> {
+        let name = || PathBuf::from(self.name(path));
+        let found = match open_in_root(&self.folder, path, OFlag::O_PATH) {
+            Err(errno) if is_of_the_path(errno) => return Ok(None),
+            other => File::from(other.on("openat2", &name())?),
+        };
         // To open a fifo would wait, and a device might do anything; so it is
         // opened when it is known to be neither.
-        if !found.metadata().ok()?.is_file() {
-            return None;
+        if !found.metadata().on("fstat", &name())?.is_file() {
+            return Ok(None);
         }
-        File::open(format!("/proc/self/fd/{}", found.as_raw_fd())).ok()
+        match File::open(format!("/proc/self/fd/{}", found.as_raw_fd())) {
+            Err(error) if error.raw_os_error() == Some(libc::EACCES) => Ok(None),
+            other => other.on("open", &name()).map(Some),
+        }
     }
 
     fn get(&self, path: &Path) -> Result<File> {
-        self.find(path).ok_or_else(|| self.damaged(path, "it is missing, or cannot be read"))
+        self.find(path)?.ok_or_else(|| self.damaged(path, "it is missing, or cannot be read"))
     }
 
     /// Opens the archive of a layer, after its checksum was compared. What is
@@ -71,7 +82,10 @@ impl Files {
         };
         let sum = sum.map_err(|error| match is_used_up(&error) {
             true => allowance.explain(self.damaged(path, "")),
-            false => self.damaged(path, error.to_string()),
+            false => match error.raw_os_error() {
+                Some(_) => Err::<(), _>(error).on("read", Path::new(&self.name(path))).unwrap_err(),
+                None => self.damaged(path, error.to_string()),
+            },
         })?;
         match &sum == expected {
             true => open(),
@@ -138,6 +152,12 @@ impl Files {
             false => Ok(bytes),
         }
     }
+}
+
+/// Whether an error tells something of the path, and not of the kernel's means.
+fn is_of_the_path(errno: Errno) -> bool {
+    use Errno::{EACCES, EINVAL, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, EXDEV};
+    matches!(errno, EACCES | EINVAL | ELOOP | ENAMETOOLONG | ENOENT | ENOTDIR | EXDEV)
 }
 
 fn checksum(mut source: impl Read) -> io::Result<String> {

@@ -45,7 +45,7 @@ struct Manifest {
 /// The image archive is damaged, or holds several images.
 pub fn image(files: &Files) -> Result<Option<ImageArchive>> {
     let index = Path::new("index.json");
-    if files.find(Path::new("oci-layout")).is_none() || files.find(index).is_none() {
+    if files.find(Path::new("oci-layout"))?.is_none() || files.find(index)?.is_none() {
         return Ok(None);
     }
     let mut images = Vec::new();

@@ -37,7 +37,7 @@ impl Tree {
     ///
     /// # Errors
     /// ENOENT if there is nothing; another errno if that cannot be seen.
-    pub fn stat_below(&self, path: &Path) -> nix::Result<FileStat> {
+    pub(super) fn stat_below(&self, path: &Path) -> nix::Result<FileStat> {
         let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW;
         for layer in &self.lower {
             let layer = open(layer, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty())?;
@@ -47,6 +47,19 @@ impl Tree {
             }
         }
         Err(Errno::ENOENT)
+    }
+
+    /// Whether the layers below have anything at `path`. What cannot be looked
+    /// at because of them is taken to be there.
+    ///
+    /// # Errors
+    /// Names the call and the entry.
+    pub fn is_below(&self, path: &Path) -> Result<bool> {
+        match self.stat_below(path) {
+            Err(Errno::ENOENT) => Ok(false),
+            Err(errno) if !is_of_the_path(errno) => Err(self.error("openat2", path, errno)),
+            _ => Ok(true),
+        }
     }
 
     /// The path of the directory that holds `path`, without symbolic links.
@@ -90,10 +103,14 @@ impl Tree {
                     let mode = Mode::from_bits_truncate(0o755);
                     mkdirat(&above, name, mode)
                         .map_err(|errno| self.error("mkdirat", path, errno))?;
-                    if let Ok(below) = self.stat_below(&real)
-                        && kind(&below) == SFlag::S_IFDIR
-                    {
-                        self.directories.insert(real, Attributes::of(&below));
+                    match self.stat_below(&real) {
+                        Ok(below) if kind(&below) == SFlag::S_IFDIR => {
+                            self.directories.insert(real, Attributes::of(&below));
+                        }
+                        Err(errno) if !is_of_the_path(errno) => {
+                            return Err(self.error("openat2", path, errno));
+                        }
+                        _ => {}
                     }
                     self.open_directory(&so_far)
                 }
@@ -118,6 +135,12 @@ impl Tree {
         let real = PathBuf::from(readlinkat(AT_FDCWD, link.as_str())?);
         Ok(real.strip_prefix(&self.folder).map_err(|_| Errno::EXDEV)?.into())
     }
+}
+
+/// Whether an error tells something of the path, and not of the kernel's means.
+fn is_of_the_path(errno: Errno) -> bool {
+    use Errno::{EACCES, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR};
+    matches!(errno, EACCES | ELOOP | ENAMETOOLONG | ENOENT | ENOTDIR)
 }
 
 /// Opens `path` below `root`; the empty path is `root` itself.

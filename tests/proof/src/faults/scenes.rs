@@ -61,7 +61,7 @@ pub const SCENES: [Scene; 4] = [
 const SHOW_ALL: &str = r#"
     cat /proc/self/mounts /proc/self/cgroup /etc/hostname /etc/hosts /etc/resolv.conf;
     hostname; id; env; pwd; umask; tty; ls /proc/self/fd; cat /sys/class/net/lo/flags;
-    grep -E '^(Cap|Sig|NoNewPrivs)' /proc/self/status;
+    grep -E '^(Cap|Sig[BIC]|NoNewPrivs)' /proc/self/status;
     stat -c '%A %u %n %t:%T' / /dev /dev/* /proc /sys /etc /etc/* /volume /volume/*;
     cat /cgroup/*/mydocker-$PROOF/memory.*limit_in_bytes /cgroup/*/mydocker-$PROOF/pids.max
         /cgroup/mydocker-$PROOF/memory.max /cgroup/mydocker-$PROOF/pids.max 2>/dev/null;

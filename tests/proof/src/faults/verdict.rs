@@ -70,8 +70,7 @@ impl Expected<'_> {
         }
         // As in: mkdir("/x") => EIO (Input/output error)
         let names_it = ended.stderr.lines().any(|line| {
-            let call = line.split_once(&format!(") => {errno} (")).map(|(call, _)| call);
-            call.is_some_and(|call| call.contains('('))
+            line.split_once(&format!(" => {errno} (")).is_some_and(|(call, _)| call.contains('('))
         });
         if names_it {
             Ok(Verdict::Refused)
