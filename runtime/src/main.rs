@@ -2,7 +2,8 @@
 
 mod cli;
 
-use std::io::{ErrorKind, Write};
+use std::fmt::Display;
+use std::io::{ErrorKind, Write, stderr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -73,7 +74,7 @@ fn main() -> ExitCode {
     match execute(cli) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            eprintln!("mydocker: {error}");
+            complain(&error);
             ExitCode::from(error.exit_code())
         }
     }
@@ -95,6 +96,12 @@ fn execute(cli: Cli) -> Result<u8> {
             print(&String::from_utf8_lossy(&script)).map(|()| 0)
         }
     }
+}
+
+/// Writes to stderr; if that fails there is nobody to tell, and what was done
+/// is done: the exit code still says how it went.
+fn complain(text: &impl Display) {
+    let _ = stderr().lock().write_all(format!("mydocker: {text}\n").as_bytes());
 }
 
 /// Writes to stdout; a reader that has closed it (`| head`) is no failure.

@@ -7,6 +7,7 @@ mod concurrency;
 mod devices;
 mod environment;
 mod exit_codes;
+mod faults;
 mod fuzz_corpus;
 mod hostile_image;
 mod isolation;

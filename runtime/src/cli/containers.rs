@@ -9,7 +9,7 @@ use mydocker::image::{self, Image};
 use mydocker::workspace::diff;
 use mydocker::workspace::lookup::Stack;
 
-use crate::print;
+use crate::{complain, print};
 
 /// Delete what killed runs left: mounts, workspaces, control groups, half images
 #[derive(Args)]
@@ -65,7 +65,7 @@ pub fn ps(root: &Path) -> Result<u8> {
     }
     print(&text)?;
     if left_over > 0 {
-        eprintln!("mydocker: {left_over} left over by a killed run; clear with: mydocker prune");
+        complain(&format!("{left_over} left over by a killed run; clear with: mydocker prune"));
     }
     Ok(0)
 }

@@ -11,7 +11,7 @@ use mydocker::limits::Limit;
 
 use super::bytes::parse_bytes;
 use super::containers::age;
-use crate::print;
+use crate::{complain, print};
 
 /// What to do with images.
 #[derive(Subcommand)]
@@ -63,7 +63,7 @@ pub fn execute(root: &Path, command: Command) -> Result<u8> {
             let options = ImportOptions { whiteouts, max_size, progress: true };
             let summary = image::import(root, &name, &file, &options)?;
             for warning in &summary.warnings {
-                eprintln!("mydocker: note: {warning}");
+                complain(&format!("note: {warning}"));
             }
             let (layers, entries) = (summary.layers, summary.entries);
             let s = if layers == 1 { "" } else { "s" };

@@ -33,7 +33,7 @@ pub const SUBJECT: Subject = Subject {
 
 /// Every so manyth injection is tried in the short form; a prime, so that all
 /// calls and errors have their turn.
-const EVERY: usize = 7;
+const EVERY: usize = 17;
 
 /// A call of one process of one command, changed.
 struct Attempt<'a> {
