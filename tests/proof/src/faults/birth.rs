@@ -25,10 +25,16 @@ pub fn start_and_stop_child(command: &Command) -> Result<(Child, Pid), String> {
     shell.env_clear().envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
     shell.stdin(std::process::Stdio::null());
     shell.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
-    let started = shell.spawn().expect("sh starts");
+    let mut started = shell.spawn().expect("sh starts");
     let parent = Pid::from_raw(started.id() as i32);
-    let child = child_of(parent).map_err(|error| format!("no child to be traced: {error}"))?;
-    Ok((started, child))
+    match child_of(parent) {
+        Ok(child) => Ok((started, child)),
+        Err(error) => {
+            let _ = started.kill();
+            let output = started.wait_with_output();
+            Err(format!("no child to be traced: {error}\n{output:?}"))
+        }
+    }
 }
 
 fn child_of(parent: Pid) -> Result<Pid, String> {

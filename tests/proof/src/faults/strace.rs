@@ -135,8 +135,12 @@ fn attach(strace: &mut Command) -> Result<Child, String> {
     let mut strace = strace.spawn().expect("strace: scripts/install-tools");
     let mut line = String::new();
     let stderr = strace.stderr.as_mut().expect("a pipe");
-    BufReader::new(stderr).read_line(&mut line).map_err(|error| error.to_string())?;
-    if line.contains("attached") { Ok(strace) } else { Err(line) }
+    BufReader::new(stderr).read_line(&mut line).expect("a pipe");
+    if !line.contains("attached") {
+        let ended = strace.wait();
+        return Err(format!("strace, {ended:?}: {line}"));
+    }
+    Ok(strace)
 }
 
 /// The end has come when nobody has the pipes open any more, neither strace
