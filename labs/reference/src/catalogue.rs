@@ -21,6 +21,17 @@ pub struct Variant<A> {
     pub answers: A,
 }
 
+/// An answer with two faults at once: neither may answer for what the other has
+/// broken.
+pub struct Pair<A> {
+    /// Both, in a few words.
+    pub name: &'static str,
+    /// Each promise that is broken, and the code of the fault that breaks it.
+    pub broken: &'static [(&'static str, &'static str)],
+    /// The solution with two things wrong.
+    pub answers: A,
+}
+
 /// The answers to one lab.
 pub struct Catalogue<A: 'static> {
     /// The lab.
@@ -31,6 +42,8 @@ pub struct Catalogue<A: 'static> {
     pub solution: A,
     /// What breaks some.
     pub mistakes: &'static [Mistake<A>],
+    /// What has two of them.
+    pub pairs: &'static [Pair<A>],
     /// What keeps every promise in other ways than the solution.
     pub also_right: &'static [Variant<A>],
     /// What breaks some in ways that no rule foresees.
@@ -40,8 +53,10 @@ pub struct Catalogue<A: 'static> {
 impl<A> Catalogue<A> {
     fn named(&self, name: &str) -> Option<&A> {
         let mistakes = self.mistakes.iter().map(|mistake| (mistake.name, &mistake.answers));
+        let pairs = self.pairs.iter().map(|pair| (pair.name, &pair.answers));
         let variants = self.also_right.iter().chain(self.unforeseen);
-        let mut all = mistakes.chain(variants.map(|variant| (variant.name, &variant.answers)));
+        let variants = variants.map(|variant| (variant.name, &variant.answers));
+        let mut all = mistakes.chain(pairs).chain(variants);
         all.find(|(known, _)| *known == name).map(|(_, answers)| answers)
     }
 

@@ -1,6 +1,7 @@
 //! Lab 02.
 
 pub mod mistakes;
+mod pairs;
 pub mod solution;
 pub mod starter;
 mod steps;
@@ -20,6 +21,7 @@ pub static CATALOGUE: Catalogue<Answers> = Catalogue {
     starter: Answers { start: starter::start, wait: starter::wait, exit_code: starter::exit_code },
     solution: SOLUTION,
     mistakes: mistakes::MISTAKES,
+    pairs: pairs::PAIRS,
     also_right: variants::RIGHT,
     unforeseen: variants::UNFORESEEN,
 };

@@ -1,6 +1,7 @@
 //! Lab 03.
 
 pub mod mistakes;
+mod pairs;
 pub mod solution;
 pub mod starter;
 pub mod variants;
@@ -32,6 +33,7 @@ pub static CATALOGUE: Catalogue<Answers> = Catalogue {
     },
     solution: SOLUTION,
     mistakes: mistakes::MISTAKES,
+    pairs: pairs::PAIRS,
     also_right: variants::RIGHT,
     unforeseen: variants::UNFORESEEN,
 };

@@ -18,6 +18,7 @@ pub static CATALOGUE: Catalogue<Answers> = Catalogue {
     starter: Answers { create_read_only_layer: starter::create_read_only_layer },
     solution: SOLUTION,
     mistakes: mistakes::MISTAKES,
+    pairs: &[],
     also_right: &[],
     unforeseen: &[],
 };

@@ -28,6 +28,7 @@ pub static CATALOGUE: Catalogue<Answers> = Catalogue {
     },
     solution: SOLUTION,
     mistakes: mistakes::MISTAKES,
+    pairs: &[],
     also_right: variants::RIGHT,
     unforeseen: variants::UNFORESEEN,
 };

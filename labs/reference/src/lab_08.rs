@@ -25,6 +25,7 @@ pub static CATALOGUE: Catalogue<Answers> = Catalogue {
     },
     solution: SOLUTION,
     mistakes: mistakes::MISTAKES,
+    pairs: &[],
     also_right: &[],
     unforeseen: &[],
 };

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use lab_reference::catalogue::{Catalogue, Mistake, Variant};
+use lab_reference::catalogue::{Catalogue, Mistake, Pair, Variant};
 use lab_reference::{lab_01, lab_02, lab_03, lab_04, lab_05, lab_06, lab_07, lab_08};
 use labkit::exam;
 use labkit::language::Language;
@@ -72,6 +72,10 @@ fn trials_of<A: Sync>(lab: &'static str, catalogue: &'static Catalogue<A>) -> Ve
         let expected = Some(catalogue.exam.lab().unforeseen());
         trials.push(Trial::test(name, move || try_variant(lab, catalogue, variant, expected)));
     }
+    for pair in catalogue.pairs {
+        let name = format!("{lab}::pair::{}", pair.name);
+        trials.push(Trial::test(name, move || try_pair(lab, catalogue, pair)));
+    }
     for mistake in catalogue.mistakes {
         let name = format!("{lab}::mistake::{}", mistake.name);
         trials.push(Trial::ignorable_test(name, move || try_mistake(lab, catalogue, mistake)));
@@ -99,6 +103,25 @@ fn try_variant<A>(
         return Ok(());
     }
     Err(format!("not {expected:?}: {broken:#?}").into())
+}
+
+/// Each promise that a pair breaks gets the code of the fault that breaks it.
+fn try_pair<A>(lab: &str, catalogue: &Catalogue<A>, pair: &Pair<A>) -> Result<(), Failed> {
+    let mut broken = Vec::new();
+    let mut not_gradable = Vec::new();
+    for promise in catalogue.exam.promises {
+        match ask(&format!("{lab}/{}/{}", pair.name, promise.name))? {
+            Verdict::Kept => {}
+            Verdict::Broken(finding) => broken.push((promise.name, finding.code)),
+            Verdict::NotGradable(_) => not_gradable.push(promise.name),
+        }
+    }
+    let gradable = pair.broken.iter().filter(|(promise, _)| !not_gradable.contains(promise));
+    let expected: Vec<_> = gradable.map(|(promise, code)| (*promise, (*code).to_owned())).collect();
+    if broken == expected {
+        return Ok(());
+    }
+    Err(format!("not {expected:#?}\nbut {broken:#?}").into())
 }
 
 /// A mistake must break a promise, and get its own code on each that it breaks;

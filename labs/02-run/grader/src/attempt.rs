@@ -16,8 +16,8 @@ use nix::sched::CloneFlags;
 use nix::unistd::{chdir, chroot};
 
 use crate::caller::{NAMESPACES, State, end_all_but, processes};
-use crate::container::{Given, observe};
-use crate::diagnosis::finding;
+use crate::container::{Facts, Given, observe};
+use crate::diagnosis::{Rule, finding};
 use crate::{Answers, UNFORESEEN};
 
 /// Docker's exit codes for a container that has not come to run.
@@ -96,20 +96,20 @@ impl Attempted {
 }
 
 /// The promise is kept if the command has not run where something says `refusal`,
-/// and the caller was told so. If it has run because there was nothing that could
-/// fail, what it lacks is known from a container where all goes well.
+/// and the caller was told so. If it has run, `missing` knows whether there was a
+/// step at all that could fail, from a container where all goes well.
 fn must_not_run(
     answers: &Answers,
     host: &Host,
     refusal: &str,
     attempted: &Attempted,
     has_run: bool,
+    missing: Rule,
 ) -> Result<(), Finding> {
     let told = attempted.returned.is_err() || attempted.ended_with(FAILED);
     let found = match has_run {
         false => attempted.diagnose(),
-        true => observe(answers, host, Given::Path)?
-            .diagnose()
+        true => missing(&observe(answers, host, Given::Path)?)
             .or_else(|| Some(finding("failed-step-ignored"))),
     };
     let evidence = || {
@@ -135,7 +135,12 @@ pub fn refused_namespaces(answers: &Answers, host: &Host) -> Result<(), Finding>
     limit_namespaces(0);
     let attempted = attempt(answers, host, None, &[&root.join("bin/touch"), &trace])?;
     limit_namespaces(1000);
-    must_not_run(answers, host, "where clone(2) says ENOSPC", &attempted, trace.exists())
+    let refusal = "where clone(2) says ENOSPC";
+    let missing = |facts: &Facts| {
+        let has_some = NAMESPACES.iter().any(|kind| facts.is_new(kind));
+        if has_some { None } else { facts.namespaces() }
+    };
+    must_not_run(answers, host, refusal, &attempted, trace.exists(), missing)
 }
 
 /// How many new namespaces of each kind there may be. See namespaces(7).
@@ -153,13 +158,29 @@ pub fn failed_step(answers: &Answers, host: &Host) -> Result<(), Finding> {
     let root = host.busybox("root");
     let attempted = attempt(answers, host, Some(&root), &command)?;
     let has_run = root.join("has-run").exists();
-    must_not_run(answers, host, "where mount(2) says EINVAL for /", &attempted, has_run)?;
+    let refusal = "where mount(2) says EINVAL for /";
+    let missing = |facts: &Facts| if facts.root_is_shared() { facts.propagation() } else { None };
+    must_not_run(answers, host, refusal, &attempted, has_run, missing)?;
 
     // 2. One that is a mount point, with a file for /proc.
-    let mounted = root_without_proc(&root, host.path("mounted")).expect("the sandbox allows it");
-    let attempted = attempt(answers, host, Some(&mounted), &command)?;
-    let has_run = mounted.join("has-run").exists();
-    must_not_run(answers, host, "where mount(2) says ENOTDIR for /proc", &attempted, has_run)
+    let attempted = attempt_without_proc(answers, host, &command)?;
+    let has_run = host.path(WITHOUT_PROC).join("has-run").exists();
+    let refusal = "where mount(2) says ENOTDIR for /proc";
+    let missing = |facts: &Facts| (!facts.proc_is_mounted()).then(|| finding("proc-not-mounted"));
+    must_not_run(answers, host, refusal, &attempted, has_run, missing)
+}
+
+/// The root directory that has a file for /proc.
+const WITHOUT_PROC: &str = "mounted";
+
+fn attempt_without_proc(
+    answers: &Answers,
+    host: &Host,
+    command: &[&Path],
+) -> Result<Attempted, Finding> {
+    let busybox = host.path("root");
+    let mounted = root_without_proc(&busybox, host.path(WITHOUT_PROC));
+    attempt(answers, host, Some(&mounted.expect("the sandbox allows it")), command)
 }
 
 /// Makes a root directory that has `touch`, and no place for a proc.
@@ -172,15 +193,42 @@ fn root_without_proc(busybox: &Path, root: PathBuf) -> io::Result<PathBuf> {
     Ok(root)
 }
 
+pub fn says_why(answers: &Answers, host: &Host) -> Result<(), Finding> {
+    host.busybox("root");
+    let nothing = host.path("nothing");
+    let closed = closed_file(host);
+    let touch = [Path::new("/bin/touch"), Path::new("/has-run")];
+    for (what, attempted) in [
+        ("no such command", attempt(answers, host, None, &[&nothing])?),
+        ("a command that may not be executed", attempt(answers, host, None, &[&closed])?),
+        ("where mount(2) says ENOTDIR for /proc", attempt_without_proc(answers, host, &touch)?),
+    ] {
+        let has_run = host.path(WITHOUT_PROC).join("has-run").exists();
+        let said = !attempted.printed.trim().is_empty();
+        let found = match attempted.state {
+            State::Ended(_) => Some(finding("failure-not-told")),
+            _ => attempted.diagnose(),
+        };
+        let evidence = || vec![Evidence::differs(format!("stderr, {what}"), "some words", "-")];
+        attempted.require(said || has_run || attempted.returned.is_err(), evidence, found)?;
+    }
+    Ok(())
+}
+
 pub fn missing_command(answers: &Answers, host: &Host) -> Result<(), Finding> {
     cannot_be_executed(answers, host, &host.path("nothing"), NOT_FOUND)
 }
 
 pub fn closed_command(answers: &Answers, host: &Host) -> Result<(), Finding> {
+    cannot_be_executed(answers, host, &closed_file(host), CANNOT_BE_EXECUTED)
+}
+
+/// A script that may not be executed.
+fn closed_file(host: &Host) -> PathBuf {
     let path = host.path("closed");
     fs::write(&path, "#!/bin/sh\n").expect("a file in the scratch folder");
     fs::set_permissions(&path, Permissions::from_mode(0o644)).expect("it is ours");
-    cannot_be_executed(answers, host, &path, CANNOT_BE_EXECUTED)
+    path
 }
 
 fn cannot_be_executed(
@@ -197,7 +245,7 @@ fn cannot_be_executed(
     let mut found = attempted.diagnose();
     if attempted.ended_with(FAILED) {
         // Perhaps it never came so far as to execute anything.
-        found = observe(answers, host, Given::Path)?.diagnose().or(found);
+        found = observe(answers, host, Given::Path)?.did_not_run().or(found);
     }
     attempted.require(attempted.ended_with(code), evidence, found)
 }

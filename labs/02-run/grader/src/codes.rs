@@ -51,31 +51,24 @@ impl Codes {
         all.filter(move |(ending, code)| ending.is_signal() == signals && ending.code() != *code)
     }
 
-    /// What has become of the numbers; nothing if no rule knows it.
-    pub fn diagnose(&self) -> Option<Finding> {
-        let (mut exits, mut signals) = (self.wrong(false), self.wrong(true));
-        let code = |code: &str| Some(finding(code));
-        if let Some((ending, seen)) = exits.next() {
-            return match ending {
-                Ending::Exited(code) if seen == i32::from(code as i8) => {
-                    Some(finding("exit-code-truncated"))
-                }
-                _ if self.0.iter().all(|(_, code)| *code == seen) => code("exit-status-lost"),
-                _ => None,
-            };
+    /// What has become of the numbers of exits, or of signals; nothing if no rule
+    /// knows it.
+    pub fn diagnose(&self, signals: bool) -> Option<Finding> {
+        let mut wrong = self.wrong(signals);
+        let (ending, seen) = wrong.next()?;
+        if self.0.iter().all(|(_, code)| *code == seen) {
+            return Some(finding("exit-status-lost"));
         }
-        let (ending, seen) = signals.next()?;
-        let Ending::Signaled(number) = ending else { return None };
-        if seen == number {
-            return code("signal-without-128");
-        }
-        if seen == ending.code() + 128 {
-            return code("core-dump-counted");
-        }
-        let all_alike = signals.all(|(_, other)| other == seen);
-        match seen {
-            _ if !all_alike => None,
-            0 => code("signal-is-success"),
+        let all_alike = wrong.all(|(_, other)| other == seen);
+        match ending {
+            Ending::Exited(code) if seen == i32::from(code as i8) => {
+                Some(finding("exit-code-truncated"))
+            }
+            Ending::Exited(_) => None,
+            Ending::Signaled(number) if seen == number => Some(finding("signal-without-128")),
+            _ if seen == ending.code() + 128 => Some(finding("core-dump-counted")),
+            _ if !all_alike || self.wrong(false).next().is_some() => None,
+            _ if seen == 0 => Some(finding("signal-is-success")),
             _ => Some(finding("signal-number-lost").word("seen", seen)),
         }
     }
@@ -109,7 +102,7 @@ fn judge(codes: &Codes, signals: bool) -> Result<(), Finding> {
             })
             .collect()
     };
-    require(wrong.next().is_none(), evidence, || codes.diagnose(), UNFORESEEN)
+    require(wrong.next().is_none(), evidence, || codes.diagnose(signals), UNFORESEEN)
 }
 
 pub fn exits(answers: &Answers, host: &Host) -> Result<(), Finding> {

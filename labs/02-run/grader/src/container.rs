@@ -13,6 +13,7 @@ use nix::unistd::{gethostname, sethostname};
 use serde::{Deserialize, Serialize};
 
 use crate::caller::{Namespaces, State, end_all_but, namespaces, processes};
+use crate::diagnosis::Rule;
 use crate::probe::{Listener, Probe, Report};
 use crate::{Answers, UNFORESEEN};
 
@@ -186,7 +187,8 @@ impl Facts {
 
     /// The promise is kept if start has returned the pid of a process that runs
     /// the probe, and `kept`.
-    pub fn require(&self, kept: bool, evidence: Vec<Evidence>) -> Result<(), Finding> {
+    /// Else `why` is asked for the reason.
+    pub fn require(&self, kept: bool, evidence: Vec<Evidence>, why: Rule) -> Result<(), Finding> {
         let started = self.started();
         let kept = kept && started.returned.is_ok() && started.report.is_some();
         let all = || {
@@ -207,7 +209,7 @@ impl Facts {
             all.retain(is_different);
             all
         };
-        require(kept, all, || self.diagnose(), UNFORESEEN)
+        require(kept, all, || self.did_not_run().or_else(|| why(self)), UNFORESEEN)
             .map_err(|finding| Finding { printed: self.seen.printed.clone(), ..finding })
     }
 

@@ -59,6 +59,7 @@ pub static EXAM: Exam<Answers> = Exam {
             needs: &[],
             check: attempt::closed_command,
         },
+        Promise { name: "a_failed_start_says_why", needs: &[], check: attempt::says_why },
         Promise { name: "wait_lasts_until_the_end", needs: &[], check: waiting::until_the_end },
         Promise { name: "wait_returns_the_exit_code", needs: &[], check: waiting::exit_code },
         Promise { name: "wait_returns_128_and_the_signal", needs: &[], check: waiting::signal },

@@ -8,7 +8,8 @@ use mydocker::mountinfo::Mount;
 
 use crate::Answers;
 use crate::caller::{FOR_CHILDREN, NAMESPACES, State};
-use crate::container::{Given, HOST_NAME, observe};
+use crate::container::{Facts, Given, HOST_NAME, observe};
+use crate::diagnosis;
 use crate::probe::ARGUMENTS;
 
 type Outcome = Result<(), Finding>;
@@ -21,7 +22,8 @@ pub fn namespaces(answers: &Answers, host: &Host) -> Outcome {
         let what = format!("readlink(\"/proc/PID/ns/{kind}\")");
         Evidence::differs(what, format!("!= {hosts}"), format!("{sign} {hosts}"))
     });
-    facts.require(NAMESPACES.into_iter().all(|kind| facts.is_new(kind)), evidence.into())
+    let are_new = NAMESPACES.into_iter().all(|kind| facts.is_new(kind));
+    facts.require(are_new, evidence.into(), Facts::namespaces)
 }
 
 pub fn pid_1(answers: &Answers, host: &Host) -> Outcome {
@@ -39,14 +41,14 @@ pub fn pid_1(answers: &Answers, host: &Host) -> Outcome {
         Evidence::differs("echo $$", "1", &facts.report().pid),
         Evidence::differs("readlink(\"/proc/PID/exe\")", busybox.display(), seen),
     ];
-    facts.require(facts.report().pid == "1" && is_the_command, evidence)
+    facts.require(facts.report().pid == "1" && is_the_command, evidence, Facts::pid_namespace)
 }
 
 pub fn arguments(answers: &Answers, host: &Host) -> Outcome {
     let facts = observe(answers, host, Given::Path)?;
     let seen = &facts.report().arguments;
     let evidence = Evidence::differs("\"$@\"", format!("{ARGUMENTS:?}"), format!("{seen:?}"));
-    facts.require(*seen == ARGUMENTS, vec![evidence])
+    facts.require(*seen == ARGUMENTS, vec![evidence], Facts::arguments)
 }
 
 pub fn environment(answers: &Answers, host: &Host) -> Outcome {
@@ -54,12 +56,13 @@ pub fn environment(answers: &Answers, host: &Host) -> Outcome {
     let kept = facts.report().canary == facts.probe.canary;
     // The words are other ones each time.
     let seen = if facts.report().canary.is_empty() { "\"\"" } else { "?" };
-    facts.require(kept, vec![Evidence::differs("$CANARY", "getenv(\"CANARY\")", seen)])
+    let evidence = Evidence::differs("$CANARY", "getenv(\"CANARY\")", seen);
+    facts.require(kept, vec![evidence], Facts::environment)
 }
 
 pub fn path(answers: &Answers, host: &Host) -> Outcome {
     let facts = observe(answers, host, Given::Name)?;
-    facts.require(facts.started().report.is_some(), Vec::new())
+    facts.require(facts.started().report.is_some(), Vec::new(), diagnosis::nothing)
 }
 
 pub fn propagation(answers: &Answers, host: &Host) -> Outcome {
@@ -70,7 +73,7 @@ pub fn propagation(answers: &Answers, host: &Host) -> Outcome {
         Evidence::differs(format!("/proc/PID/mountinfo, {path}"), "private", seen)
     });
     let kept = facts.mounts.mounts.iter().all(|mount| propagation_of(mount) == "private");
-    facts.require(kept && !facts.mounts.mounts.is_empty(), evidence.into())
+    facts.require(kept && !facts.mounts.mounts.is_empty(), evidence.into(), Facts::propagation)
 }
 
 /// The propagation of a mount without the numbers of peer groups.
@@ -86,31 +89,34 @@ fn propagation_of(mount: &Mount) -> String {
 
 pub fn host_mounts(answers: &Answers, host: &Host) -> Outcome {
     let facts = observe(answers, host, Given::Path)?;
-    facts.require(facts.seen.host_changes().is_empty(), vec![facts.seen.host_evidence()])
+    let kept = facts.seen.host_changes().is_empty();
+    facts.require(kept, vec![facts.seen.host_evidence()], Facts::host_mounts)
 }
 
 pub fn host_name(answers: &Answers, host: &Host) -> Outcome {
     let facts = observe(answers, host, Given::Path)?;
     let seen = &facts.started().host_name;
-    facts.require(seen == HOST_NAME, vec![Evidence::differs("gethostname()", HOST_NAME, seen)])
+    let evidence = Evidence::differs("gethostname()", HOST_NAME, seen);
+    facts.require(seen == HOST_NAME, vec![evidence], Facts::host_name)
 }
 
 pub fn proc(answers: &Answers, host: &Host) -> Outcome {
     let facts = observe(answers, host, Given::Path)?;
     let seen = &facts.report().processes;
     let evidence = Evidence::differs("ls -d /proc/[0-9]*", "1", seen.join(" "));
-    facts.require(facts.proc_is_its_own(), vec![evidence, facts.proc_drawn()])
+    let evidence = vec![evidence, facts.proc_drawn()];
+    facts.require(facts.proc_is_its_own(), evidence, Facts::proc_shows_others)
 }
 
 pub fn proc_flags(answers: &Answers, host: &Host) -> Outcome {
     let facts = observe(answers, host, Given::Path)?;
     let lacks = facts.proc_lacks();
-    facts.require(lacks.is_empty(), vec![facts.proc_drawn()])
+    facts.require(lacks.is_empty(), vec![facts.proc_drawn()], Facts::proc_flags)
 }
 
 pub fn no_wait(answers: &Answers, host: &Host) -> Outcome {
     let facts = observe(answers, host, Given::Path)?;
-    facts.require(facts.started().state == State::Running, Vec::new())
+    facts.require(facts.started().state == State::Running, Vec::new(), diagnosis::nothing)
 }
 
 pub fn caller(answers: &Answers, host: &Host) -> Outcome {
@@ -121,5 +127,5 @@ pub fn caller(answers: &Answers, host: &Host) -> Outcome {
         let same = started.own_before.get(kind) == started.own_after.get(kind);
         Evidence::differs(before, true, same)
     });
-    facts.require(started.own_before == started.own_after, evidence.collect())
+    facts.require(started.own_before == started.own_after, evidence.collect(), Facts::caller)
 }

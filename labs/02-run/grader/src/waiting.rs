@@ -102,58 +102,61 @@ impl Waited {
 }
 
 impl Facts {
-    fn both(&self) -> [&Waited; 2] {
-        [&self.exited, &self.signaled]
+    /// Whether wait was over before the child was.
+    fn too_early(&self) -> Option<Finding> {
+        let exited = &self.exited;
+        let code = match (exited.other, exited.child) {
+            (State::Reaped, _) => "waits-for-any-child",
+            (_, State::Running) => "wait-returns-at-once",
+            _ => return None,
+        };
+        Some(finding(code))
     }
 
-    fn diagnose(&self) -> Option<Finding> {
-        let code = |code: &str| Some(finding(code));
-        if self.both().iter().any(|waited| waited.other == State::Reaped) {
-            return code("waits-for-any-child");
-        }
-        if self.both().iter().any(|waited| waited.child == State::Running) {
-            return code("wait-returns-at-once");
-        }
+    /// What is wrong with the number of one of the two calls.
+    fn number(&self, ending: Ending) -> Option<Finding> {
         let (exit, signal) = match (&self.exited.returned, &self.signaled.returned) {
             (Ok(exit), Ok(signal)) => (*exit, *signal),
-            (Ok(_), Err(_)) => return code("signal-is-an-error"),
+            (Ok(_), Err(_)) => return Some(finding("signal-is-an-error")),
             (Err(failure), _) => {
                 let finding = Finding::new("answer/returned-error");
                 return Some(finding.word("function", "wait").word("error", failure));
             }
         };
-        if self.both().iter().any(|waited| waited.child != State::Reaped) {
-            return code("zombie-left");
-        }
-        Codes(vec![(EXIT, exit), (SIGNAL, signal)]).diagnose()
+        Codes(vec![(EXIT, exit), (SIGNAL, signal)]).diagnose(ending == SIGNAL)
     }
 
-    fn require(&self, kept: bool, waited: &Waited, ending: Ending) -> Result<(), Finding> {
-        require(kept, || waited.evidence(ending), || self.diagnose(), UNFORESEEN)
+    fn require(&self, kept: bool, why: impl FnOnce() -> Option<Finding>) -> Result<(), Finding> {
+        require(kept, || self.exited.evidence(EXIT), || self.too_early().or_else(why), UNFORESEEN)
     }
 }
 
 pub fn until_the_end(answers: &Answers, host: &Host) -> Result<(), Finding> {
     let facts = observe(answers, host)?;
-    facts.require(facts.exited.child != State::Running, &facts.exited, EXIT)
+    facts.require(facts.exited.child != State::Running, || None)
 }
 
 pub fn exit_code(answers: &Answers, host: &Host) -> Result<(), Finding> {
     let facts = observe(answers, host)?;
-    facts.require(facts.exited.returned == Ok(EXIT.code()), &facts.exited, EXIT)
+    facts.require(facts.exited.returned == Ok(EXIT.code()), || facts.number(EXIT))
 }
 
 pub fn signal(answers: &Answers, host: &Host) -> Result<(), Finding> {
     let facts = observe(answers, host)?;
-    facts.require(facts.signaled.returned == Ok(SIGNAL.code()), &facts.signaled, SIGNAL)
+    let kept = facts.signaled.returned == Ok(SIGNAL.code());
+    let why = || facts.too_early().or_else(|| facts.number(SIGNAL));
+    require(kept, || facts.signaled.evidence(SIGNAL), why, UNFORESEEN)
 }
 
 pub fn nothing_left(answers: &Answers, host: &Host) -> Result<(), Finding> {
     let facts = observe(answers, host)?;
-    facts.require(facts.exited.child == State::Reaped, &facts.exited, EXIT)
+    facts.require(facts.exited.child == State::Reaped, || match facts.exited.returned {
+        Ok(_) => Some(finding("zombie-left")),
+        Err(_) => facts.number(EXIT),
+    })
 }
 
 pub fn others(answers: &Answers, host: &Host) -> Result<(), Finding> {
     let facts = observe(answers, host)?;
-    facts.require(facts.exited.other == State::Ended(OTHERS_CODE), &facts.exited, EXIT)
+    facts.require(facts.exited.other == State::Ended(OTHERS_CODE), || None)
 }

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::group::Group;
 use crate::kernel;
-use crate::removal::{FUNCTION, NAME, gone};
+use crate::removal::{FUNCTION, NAME, gone_on};
 use crate::{Answers, UNFORESEEN, finding};
 
 /// How long a process stays that ends.
@@ -39,22 +39,22 @@ struct Removed {
 }
 
 pub fn nobody(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    judge(&remove(answers, host, |_, look| look())?, "Ok")
+    judge(&remove(answers, host, |_, look| look())?, "Ok")?;
+    on_other_kernels(answers, host)
 }
 
 pub fn for_a_moment(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    nobody(answers, host)?;
     let removed = remove(answers, host, |group, look| {
         let process = start_in(group, A_MOMENT);
         let removed = look();
         let ended = waitpid(process, None).expect("a child");
         Removed { was_busy: true, killed: matches!(ended, WaitStatus::Signaled(..)), ..removed }
     })?;
-    judge(&removed, "Ok")
+    judge(&removed, "Ok")?;
+    on_other_kernels(answers, host)
 }
 
 pub fn throughout(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    nobody(answers, host)?;
     let removed = remove(answers, host, |group, look| {
         let process = start_in(group, THROUGHOUT);
         let removed = look();
@@ -63,7 +63,13 @@ pub fn throughout(answers: &Answers, host: &Host) -> Result<(), Finding> {
         let killed = !matches!(ended, WaitStatus::Signaled(_, OURS, _));
         Removed { was_busy: true, killed, ..removed }
     })?;
-    judge(&removed, "Err")
+    judge(&removed, "Err")?;
+    on_other_kernels(answers, host)
+}
+
+/// Another machine's kernel may be of the other version.
+fn on_other_kernels(answers: &Answers, host: &Host) -> Result<(), Finding> {
+    gone_on(answers, host, kernel::version().other())
 }
 
 /// Makes a group of the machine and has the answer remove it when `around` calls
@@ -73,7 +79,7 @@ fn remove(
     host: &Host,
     around: impl FnOnce(&Group, &dyn Fn() -> Removed) -> Removed,
 ) -> Result<Removed, Finding> {
-    gone(answers, host)?;
+    gone_on(answers, host, kernel::version())?;
     let group = kernel::make_group(NAME);
     let look = || Removed {
         returned: (answers.remove)(&group).map_err(Failure::from),
@@ -118,8 +124,8 @@ fn diagnose(removed: &Removed) -> Option<Finding> {
     let files_refused = [Errno::EPERM, Errno::EACCES].map(|errno| Some(errno as i32));
     Some(match &removed.returned {
         _ if removed.killed => finding("process-killed"),
-        Err(_) if removed.was_busy && removed.is_there => finding("busy-not-retried"),
         Err(failure) if files_refused.contains(&failure.errno) => finding("files-deleted-singly"),
+        Err(_) if removed.was_busy && removed.is_there => finding("busy-not-retried"),
         Err(failure) => {
             Finding::new("answer/returned-error").word("function", FUNCTION).word("error", failure)
         }

@@ -9,7 +9,7 @@ use labkit::verdict::{Evidence, Finding, require};
 use nix::sched::CloneFlags;
 
 use crate::kernel;
-use crate::limits::{FUNCTION, MEMORY, PIDS, plain, some_without_limit, without_swap};
+use crate::limits::{FUNCTION, MEMORY, PIDS, no_limit, plain_on, without_swap};
 use crate::model::{Lacks, Model, Version};
 use crate::{Answers, UNFORESEEN, finding};
 
@@ -60,7 +60,7 @@ impl Limits {
 }
 
 pub fn step_by_step(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    plain(answers, host)?;
+    plain_on(answers, host, Version::One)?;
     each_step(answers, host)
 }
 
@@ -97,7 +97,7 @@ pub fn on_models(answers: &Answers, host: &Host) -> Result<(), Finding> {
 
 pub fn by_the_kernel(answers: &Answers, host: &Host) -> Result<(), Finding> {
     on_models(answers, host)?;
-    some_without_limit(answers, host)?;
+    no_limit(answers, host)?;
     let group = kernel::make_group("c1");
     let change = |memory: Option<u64>| {
         let returned = (answers.set_limits)(&group, memory, Some(PIDS)).map_err(Failure::from);

@@ -60,7 +60,7 @@ pub static EXAM: Exam<Answers> = Exam {
         anywhere("limits_are_written_in_version_2", limits::version_2),
         anywhere("no_limit_is_written_too", limits::no_limit),
         anywhere("swap_need_not_be_counted", limits::without_swap),
-        anywhere("a_limit_that_cannot_be_set_is_an_error", limits::missing_controller),
+        anywhere("a_limit_that_cannot_be_set_is_an_error", limits::cannot_be_set),
         anywhere("memory_is_never_above_memory_and_swap", changing::step_by_step),
         as_root("limits_can_be_changed", changing::by_the_kernel),
         as_root("too_much_memory_is_death", over_the_limit::memory),

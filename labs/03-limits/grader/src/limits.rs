@@ -95,6 +95,10 @@ impl Facts<'_> {
     fn evidence(&self, expected: &str) -> Vec<Evidence> {
         let call = format!("set_limits(…, {:?}, {:?})", self.memory, self.pids);
         let mut evidence = vec![Evidence::differs(call, expected, result(&self.returned))];
+        if self.model.lacks == Lacks::RightToSwap {
+            let what = format!("write {:?}", self.swap_file());
+            evidence.push(Evidence::differs(what, "Ok", "EACCES (Permission denied)"));
+        }
         let cat = |file: &Path| format!("cat {file:?}");
         if expected == "Ok" {
             for (file, value, seen) in self.wrong() {
@@ -128,7 +132,7 @@ impl Facts<'_> {
             } else {
                 Finding::new("answer/returned-error").word("error", failure)
             }
-        } else if matches!(self.model.lacks, Lacks::Memory | Lacks::Pids) {
+        } else if matches!(self.model.lacks, Lacks::Memory | Lacks::Pids | Lacks::RightToSwap) {
             finding("missing-controller-ignored")
         } else if self.memory.is_some() && self.before == self.after {
             Finding::new("answer/did-nothing")
@@ -160,6 +164,7 @@ impl Facts<'_> {
             }
             (Ok(number), Some(_)) if is_memory && Some(number) == pages => "bytes-and-pages",
             (Ok(number), Some(_)) if is_swap && Some(number) == limit => "swap-on-top",
+            (Ok(0), Some(_)) if is_swap => "swap-alone-in-version-1",
             (Ok(_), None) => "no-limit-as-a-number",
             _ => return None,
         };
@@ -171,7 +176,7 @@ fn or_dash(text: &str) -> &str {
     if text.is_empty() { "-" } else { text }
 }
 
-fn plain_on(answers: &Answers, host: &Host, version: Version) -> Result<(), Finding> {
+pub fn plain_on(answers: &Answers, host: &Host, version: Version) -> Result<(), Finding> {
     let model = Model::new(host, version, Lacks::Nothing);
     set(answers, model, Some(MEMORY), Some(PIDS))?.require_limits()
 }
@@ -184,44 +189,38 @@ pub fn version_2(answers: &Answers, host: &Host) -> Result<(), Finding> {
     plain_on(answers, host, Version::Two)
 }
 
-/// A harder case is tried only on an answer that can do the plain ones: else it
-/// would tell nothing new.
+/// The plain cases of both versions.
 pub fn plain(answers: &Answers, host: &Host) -> Result<(), Finding> {
     Version::BOTH.into_iter().try_for_each(|version| plain_on(answers, host, version))
 }
 
 pub fn no_limit(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    plain(answers, host)?;
-    some_without_limit(answers, host)
-}
-
-pub fn some_without_limit(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    for version in Version::BOTH {
+    let harder = |version| {
         for (memory, pids) in [(None, Some(PIDS)), (Some(MEMORY), None), (None, None)] {
             let model = Model::new(host, version, Lacks::Nothing);
             set(answers, model, memory, pids)?.require_limits()?;
         }
-    }
-    Ok(())
+        Ok(())
+    };
+    Version::try_in_both(|version| plain_on(answers, host, version), harder)
 }
 
 pub fn without_swap(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    plain(answers, host)?;
-    for version in Version::BOTH {
+    let harder = |version| {
         let model = Model::new(host, version, Lacks::Swap);
-        set(answers, model, Some(MEMORY), Some(PIDS))?.require_limits()?;
-    }
-    Ok(())
+        set(answers, model, Some(MEMORY), Some(PIDS))?.require_limits()
+    };
+    Version::try_in_both(|version| plain_on(answers, host, version), harder)
 }
 
-pub fn missing_controller(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    plain(answers, host)?;
-    for version in Version::BOTH {
-        for lacks in [Lacks::Memory, Lacks::Pids] {
+pub fn cannot_be_set(answers: &Answers, host: &Host) -> Result<(), Finding> {
+    let harder = |version| {
+        for lacks in [Lacks::Memory, Lacks::Pids, Lacks::RightToSwap] {
             let model = Model::new(host, version, lacks);
             let facts = set(answers, model, Some(MEMORY), Some(PIDS))?;
             facts.judge(facts.returned.is_err(), "Err")?;
         }
-    }
-    Ok(())
+        Ok(())
+    };
+    Version::try_in_both(|version| plain_on(answers, host, version), harder)
 }

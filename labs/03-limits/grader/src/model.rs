@@ -27,6 +27,32 @@ pub enum Version {
 impl Version {
     pub const BOTH: [Version; 2] = [Version::One, Version::Two];
 
+    /// Tries a harder case in each version in which the `plain` one goes well: else
+    /// it would tell nothing new. What is wrong with the plain one is the answer only
+    /// where nothing else is.
+    ///
+    /// # Errors
+    /// A case does not go well.
+    pub fn try_in_both(
+        plain: impl Fn(Version) -> Result<(), Finding>,
+        harder: impl Fn(Version) -> Result<(), Finding>,
+    ) -> Result<(), Finding> {
+        let plain = Version::BOTH.map(|version| (version, plain(version)));
+        for (version, outcome) in &plain {
+            if outcome.is_ok() {
+                harder(*version)?;
+            }
+        }
+        plain.into_iter().try_for_each(|(_, outcome)| outcome)
+    }
+
+    pub fn other(self) -> Version {
+        match self {
+            Version::One => Version::Two,
+            Version::Two => Version::One,
+        }
+    }
+
     pub fn number(self) -> u8 {
         match self {
             Version::One => 1,
@@ -64,6 +90,8 @@ pub enum Lacks {
     Memory,
     /// Nobody can limit the number of processes.
     Pids,
+    /// Swap is counted, and whoever sets its limit is refused.
+    RightToSwap,
 }
 
 /// Every entry of a folder: the text of a file, nothing for a folder.
@@ -96,7 +124,7 @@ impl<'a> Model<'a> {
                 let offered = match self.lacks {
                     Lacks::Memory => "cpu io pids\n",
                     Lacks::Pids => "cpu io memory\n",
-                    Lacks::Nothing | Lacks::Swap => "cpu io memory pids\n",
+                    Lacks::Nothing | Lacks::Swap | Lacks::RightToSwap => "cpu io memory pids\n",
                 };
                 write(&self.top.join("cgroup.controllers"), offered);
                 if matches!(self.lacks, Lacks::Memory | Lacks::Pids) {
@@ -159,6 +187,9 @@ impl<'a> Model<'a> {
         for folder in group.folders() {
             make_folder(folder, &self.control_files());
             close(folder, 0o555);
+        }
+        if self.lacks == Lacks::RightToSwap {
+            close(&group.memory.join(self.version.swap_file()), 0o444);
         }
         group
     }

@@ -10,7 +10,7 @@ use crate::{Answers, UNFORESEEN, finding};
 const FUNCTION: &str = "parse_size";
 
 /// Texts of numbers, the unit of each, and what both mean.
-const SIZES: [(&str, u64, u64); 9] = [
+const SIZES: [(&str, u64, u64); 11] = [
     ("4096", 4096, 1),
     ("0", 0, 1),
     ("512b", 512, 1),
@@ -20,11 +20,14 @@ const SIZES: [(&str, u64, u64); 9] = [
     ("3M", 3, 1 << 20),
     ("20G", 20, 1 << 30),
     ("17179869183g", 17_179_869_183, 1 << 30),
+    ("512B", 512, 1),
+    ("64K", 64, 1 << 10),
 ];
 
 /// More bytes than a u64 can hold.
 const TOO_MANY: [&str; 2] = ["17179869184g", "18446744073709551616"];
-const NO_SIZES: [&str; 9] = ["", "m", "10x", "-1", "1.5g", "12mm", "k10", "max1", "1é"];
+const NO_SIZES: [&str; 12] =
+    ["", "m", "10x", "-1", "1.5g", "12mm", "k10", "max1", "1é", "+5", "+5m", "MAX"];
 
 type Size = Result<Option<u64>, Failure>;
 
@@ -90,12 +93,12 @@ fn diagnose_size((text, number, unit): (&str, u64, u64), size: &Size) -> Option<
             return Some(Finding::new("answer/returned-error").word("error", failure));
         }
     };
-    let decimal_unit = 1000_u64.pow(unit.ilog2() / 10);
+    let [bytes, number, unit] = [bytes, number, unit].map(u128::from);
     let code = if bytes == number / 4096 * unit || bytes == number * unit / 4096 {
         "bytes-and-pages"
     } else if bytes == number {
         "unit-ignored"
-    } else if Some(bytes) == number.checked_mul(decimal_unit) {
+    } else if bytes == number * 1000_u128.pow(unit.ilog2() / 10) {
         "units-of-a-thousand"
     } else {
         return None;
@@ -122,9 +125,14 @@ pub fn refused(answers: &Answers, host: &Host) -> Result<(), Finding> {
         &texts,
         |_| "Err".to_owned(),
         |_, size| size.is_err(),
-        |i, _| {
-            let is_too_large = TOO_MANY.contains(&texts[i]);
-            Some(finding(if is_too_large { "size-wraps" } else { "nonsense-accepted" }))
+        |i, size| {
+            if !TOO_MANY.contains(&texts[i]) {
+                return Some(finding("nonsense-accepted"));
+            }
+            // By another unit it may be a number that fits.
+            let first = (TOO_MANY[0], 17_179_869_184, 1 << 30);
+            let by_unit = if i == NO_SIZES.len() { diagnose_size(first, size) } else { None };
+            by_unit.or_else(|| Some(finding("size-wraps")))
         },
     )
 }

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::group::{Group, Waiting};
 use crate::joining::{Members, PID};
 use crate::kernel;
-use crate::limits::{MEMORY, PIDS};
+use crate::limits::{self, MEMORY, PIDS};
 use crate::model::{Contents, Lacks, Model, Version, contents, text};
 use crate::{Answers, UNFORESEEN, finding};
 
@@ -102,38 +102,41 @@ impl Facts<'_> {
                     .word("error", failure),
             });
         };
+        // What was done only afterwards.
+        let written = |contents| (self.limits(contents), self.members(contents).has_anybody());
+        if written(at_begin) != written(&self.after) {
+            return Some(finding("begun-first"));
+        }
         let members = self.members(&self.after);
         if !members.has_joined() {
             return members.diagnose(FUNCTION).or_else(|| Some(finding("never-joined")));
         }
-        let is_ready = self.is_limited(at_begin) && self.members(at_begin).has_joined();
-        (self.is_limited(&self.after) && !is_ready).then(|| finding("begun-first"))
+        None
     }
 }
 
 pub fn in_order(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    for version in Version::BOTH {
-        let facts = start(answers, Model::new(host, version, Lacks::Nothing))?;
-        let is_ready = |at_begin: &Contents| {
-            facts.is_limited(at_begin) && facts.members(at_begin).has_joined()
-        };
-        let kept =
-            facts.started.returned.is_ok() && facts.started.at_begin.as_ref().is_some_and(is_ready);
-        require(kept, || facts.evidence("Ok"), || facts.diagnose(), UNFORESEEN)?;
-    }
-    Ok(())
+    Version::BOTH.into_iter().try_for_each(|version| in_order_on(answers, host, version))
+}
+
+fn in_order_on(answers: &Answers, host: &Host, version: Version) -> Result<(), Finding> {
+    let facts = start(answers, Model::new(host, version, Lacks::Nothing))?;
+    let is_ready =
+        |at_begin: &Contents| facts.is_limited(at_begin) && facts.members(at_begin).has_joined();
+    let kept =
+        facts.started.returned.is_ok() && facts.started.at_begin.as_ref().is_some_and(is_ready);
+    require(kept, || facts.evidence("Ok"), || facts.diagnose(), UNFORESEEN)
 }
 
 pub fn without_limits(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    in_order(answers, host)?;
-    for version in Version::BOTH {
+    let harder = |version| {
         let facts = start(answers, Model::new(host, version, Lacks::Memory))?;
         let kept = facts.started.returned.is_err() && facts.started.at_begin.is_none();
         let code =
             if facts.started.at_begin.is_some() { "begun-without-limits" } else { "never-begun" };
-        require(kept, || facts.evidence("Err"), || Some(finding(code)), UNFORESEEN)?;
-    }
-    Ok(())
+        require(kept, || facts.evidence("Err"), || Some(finding(code)), UNFORESEEN)
+    };
+    Version::try_in_both(|version| in_order_on(answers, host, version), harder)
 }
 
 /// What the kernel shows of a process that was to begin.
@@ -171,6 +174,10 @@ pub fn by_the_kernel(answers: &Answers, host: &Host) -> Result<(), Finding> {
     };
     let diagnosis = || {
         let failure = begun.returned.as_ref().err()?;
+        // Of the kernel's refusal the models know more.
+        if let Err(finding) = limits::plain(answers, host) {
+            return Some(Finding { evidence: Vec::new(), ..finding });
+        }
         let found = Finding::new("answer/returned-error");
         Some(found.word("function", FUNCTION).word("error", failure))
     };

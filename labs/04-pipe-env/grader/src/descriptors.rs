@@ -50,8 +50,9 @@ fn observe(answers: &Answers, host: &Host) -> Result<Facts, Finding> {
         Facts { ended: command.ended(), passed_on: passed_on(command.pid), printed: String::new() }
     })?;
     let facts = Facts { printed: seen.printed, ..seen.returned };
-    facts.ended.returned(FUNCTION).map_err(|finding| after(&facts.printed, finding))?;
-    Ok(facts)
+    let Err(finding) = facts.ended.returned(FUNCTION) else { return Ok(facts) };
+    let finding = if facts.has_closed_what_it_read() { closed_list() } else { finding };
+    Err(after(&facts.printed, finding))
 }
 
 /// Opens [`OPENED`], and nothing else above 2.
@@ -90,7 +91,19 @@ fn passed_on(process: Pid) -> BTreeMap<i32, String> {
         .collect()
 }
 
+/// What a call is told that has closed the descriptor of the folder that it was
+/// reading.
+fn closed_list() -> Finding {
+    let what = "closedir(/proc/self/fd)";
+    found("closed-what-it-reads").with([Evidence::differs(what, "Ok", "EBADF (Bad file number)")])
+}
+
 impl Facts {
+    /// std panics where the folder cannot be closed once more.
+    fn has_closed_what_it_read(&self) -> bool {
+        matches!(&self.ended, Ended::Panicked { words, .. } if words.contains("during closedir"))
+    }
+
     /// Those that should not be there.
     fn left(&self) -> Vec<i32> {
         self.passed_on.keys().copied().filter(|number| *number > 2).collect()
@@ -101,15 +114,13 @@ impl Facts {
         (0..=2).filter(|number| !self.passed_on.contains_key(number)).collect()
     }
 
+    /// Why others are open.
     fn diagnose(&self) -> Option<Finding> {
         let returned = self.ended.returned(FUNCTION).ok()?;
         let left = self.left();
         let opened_from = |first: i32| -> Vec<i32> {
             OPENED.into_iter().filter(|number| *number >= first).collect()
         };
-        if !self.missing().is_empty() {
-            return Some(found("standard-descriptors-closed"));
-        }
         match returned {
             Err(failure) if failure.errno == Some(Errno::EBADF as i32) => {
                 return Some(found("ebadf-taken-for-a-failure"));
@@ -138,9 +149,18 @@ impl Facts {
         OPENED.iter().any(is_closed_between).then(|| found("only-what-it-knows"))
     }
 
-    fn require(&self, kept: bool, evidence: Vec<Evidence>) -> Result<(), Finding> {
-        require(kept, || evidence, || self.diagnose(), UNFORESEEN)
-            .map_err(|finding| after(&self.printed, finding))
+    fn require(
+        &self,
+        kept: bool,
+        evidence: Evidence,
+        why: impl FnOnce() -> Option<Finding>,
+    ) -> Result<(), Finding> {
+        let evidence = || {
+            let returned = self.ended.returned(FUNCTION);
+            let returned = returned.map_or("-".to_owned(), result);
+            vec![evidence, Evidence::differs("close_descriptors()", "Ok", returned)]
+        };
+        require(kept, evidence, why, UNFORESEEN).map_err(|finding| after(&self.printed, finding))
     }
 }
 
@@ -150,12 +170,8 @@ pub fn others(answers: &Answers, host: &Host) -> Result<(), Finding> {
     let shown: Vec<String> =
         left.iter().map(|number| format!("{number} -> {}", facts.passed_on[number])).collect();
     let what = "/proc/PID/fd above 2, without close-on-exec";
-    let mut evidence = vec![Evidence::differs(what, "-", shown.join(", "))];
-    let returned = facts.ended.returned(FUNCTION)?;
-    if returned.is_err() {
-        evidence.push(Evidence::differs("close_descriptors()", "Ok", result(returned)));
-    }
-    facts.require(left.is_empty() && returned.is_ok(), evidence)
+    let kept = left.is_empty() && facts.ended.returned(FUNCTION)?.is_ok();
+    facts.require(kept, Evidence::differs(what, "-", shown.join(", ")), || facts.diagnose())
 }
 
 pub fn standard(answers: &Answers, host: &Host) -> Result<(), Finding> {
@@ -163,5 +179,6 @@ pub fn standard(answers: &Answers, host: &Host) -> Result<(), Finding> {
     let missing = facts.missing();
     let shown: Vec<String> = missing.iter().map(i32::to_string).collect();
     let what = "descriptors that are closed, of 0, 1 and 2";
-    facts.require(missing.is_empty(), vec![Evidence::differs(what, "-", shown.join(", "))])
+    let evidence = Evidence::differs(what, "-", shown.join(", "));
+    facts.require(missing.is_empty(), evidence, || Some(found("standard-descriptors-closed")))
 }

@@ -9,6 +9,7 @@ use labkit::verdict::{Evidence, Finding, require};
 use nix::sched::CloneFlags;
 use serde::{Deserialize, Serialize};
 
+use crate::peer::{Ended, call};
 use crate::{Answers, UNFORESEEN, after, found};
 
 const FUNCTION: &str = "merge_environment";
@@ -21,6 +22,8 @@ struct Case {
     given: Vec<OsString>,
     expected: Vec<OsString>,
     merged: Vec<OsString>,
+    /// The call did not come to its end: what happened instead.
+    died: Option<Finding>,
 }
 
 /// All calls, by what they are about.
@@ -48,7 +51,7 @@ impl Case {
     fn new(image: &[&str], given: &[&str], expected: &[&str]) -> Case {
         let strings = |texts: &[&str]| texts.iter().map(OsString::from).collect();
         let [image, given, expected] = [image, given, expected].map(strings);
-        Case { image, given, expected, merged: Vec::new() }
+        Case { image, given, expected, merged: Vec::new(), died: None }
     }
 
     /// The values that a variable has got; there should be one at most.
@@ -68,7 +71,41 @@ impl Case {
             sorted.sort();
             sorted
         };
-        sorted(&self.merged) == sorted(&self.expected)
+        self.died.is_none() && sorted(&self.merged) == sorted(&self.expected)
+    }
+
+    /// Whether the variables are the image's, but for a PATH of their own.
+    fn is_as_in_image(&self) -> bool {
+        self.merged.starts_with(&self.image) && self.merged.len() <= self.image.len() + 1
+    }
+
+    /// Whether a variable of the image that nobody has changed is not there.
+    fn lacks_an_image_variable(&self) -> bool {
+        let mut unchanged = self.image.iter().filter(|it| self.expected.contains(it));
+        unchanged.any(|variable| !self.merged.contains(variable))
+    }
+
+    /// Whether a variable of the image is there that should have another value.
+    fn holds_an_old_value(&self) -> bool {
+        let mut replaced = self.image.iter().filter(|it| !self.expected.contains(it));
+        replaced.any(|variable| self.merged.contains(variable))
+    }
+
+    fn has_another_path(&self) -> bool {
+        let path =
+            |variables: &[OsString]| variables.iter().find(|it| name_of(it) == b"PATH").cloned();
+        path(&self.merged) != path(&self.expected)
+    }
+
+    /// The variables that only the host has, and that nobody has asked for.
+    fn of_the_host<'a>(&'a self, host: &'a [(OsString, OsString)]) -> impl Iterator<Item = String> {
+        let variable = |(name, value): &(OsString, OsString)| {
+            [name.as_os_str(), value.as_os_str()].join("=".as_ref())
+        };
+        let is_there = move |it: &&(OsString, OsString)| {
+            self.merged.contains(&variable(it)) && !self.expected.contains(&variable(it))
+        };
+        host.iter().filter(is_there).map(|(name, _)| name.to_string_lossy().into())
     }
 
     fn has_duplicates(&self) -> bool {
@@ -78,8 +115,9 @@ impl Case {
 
     fn evidence(&self) -> Evidence {
         let call = format!("{FUNCTION}({:?}, {:?}, …)", self.image, self.given);
-        let [expected, merged] = [&self.expected, &self.merged].map(|it| format!("{it:?}"));
-        Evidence::differs(call, expected, merged)
+        let merged = format!("{:?}", self.merged);
+        let seen = if self.died.is_some() { "panic!".to_owned() } else { merged };
+        Evidence::differs(call, format!("{:?}", self.expected), seen)
     }
 }
 
@@ -134,99 +172,98 @@ impl Cases {
         [replaced, twice, name_alone, values, no_path, own_path]
     }
 
-    /// Variables of the host that nobody has asked for, in any of the cases.
-    fn of_the_host(&self) -> BTreeSet<String> {
-        let Cases { replaced, twice, name_alone, values, no_path, own_path, host, .. } = self;
-        let merged = [replaced, twice, name_alone, values, no_path, own_path]
-            .into_iter()
-            .flat_map(|case| case.merged.iter().filter(|it| !case.expected.contains(it)));
-        let merged: BTreeSet<&OsString> = merged.collect();
-        let is_there = |(name, value): &&(OsString, OsString)| {
-            let variable = [name.as_os_str(), value.as_os_str()].join("=".as_ref());
-            merged.contains(&variable)
-        };
-        host.iter().filter(is_there).map(|(name, _)| name.to_string_lossy().into()).collect()
-    }
-
-    /// The first rule that fits.
-    fn diagnose(&self) -> Option<Finding> {
+    /// The first rule that fits: what it says must show in one of a promise's `own`
+    /// cases, too.
+    fn diagnose(&self, own: &[&Case]) -> Option<Finding> {
         let Cases { replaced, twice, name_alone, values, no_path, own_path, .. } = self;
+        let shows = |symptom: fn(&Case) -> bool| own.iter().any(|case| symptom(case));
+        let is_own = |case: &Case| own.iter().any(|it| std::ptr::eq(*it, case));
         // 1. What must not come in.
-        let of_the_host = self.of_the_host();
+        let of_the_host: BTreeSet<String> =
+            own.iter().flat_map(|case| case.of_the_host(&self.host)).collect();
         if !of_the_host.is_empty() {
             let names = of_the_host.into_iter().collect::<Vec<_>>().join(", ");
             return Some(found("host-inherited").word("names", names));
         }
         // 2. The variables of the image, and those that replace them.
-        if replaced.merged == replaced.image {
+        if replaced.merged == replaced.image && shows(Case::is_as_in_image) {
             return Some(found("given-ignored"));
         }
-        if !replaced.holds("LANG=C") {
+        if !replaced.holds("LANG=C") && shows(Case::lacks_an_image_variable) {
             return Some(found("image-variables-lost"));
         }
-        if !replaced.holds("HOMEPAGE=/index") {
+        if !replaced.holds("HOMEPAGE=/index") && shows(Case::lacks_an_image_variable) {
             return Some(found("name-by-prefix"));
         }
-        if replaced.values("HOME") == [b"/root"] {
+        if replaced.values("HOME") == [b"/root"] && shows(Case::holds_an_old_value) {
             return Some(found("image-wins"));
         }
-        if [replaced, twice].into_iter().any(Case::has_duplicates) {
+        if [replaced, twice].into_iter().any(Case::has_duplicates) && shows(Case::has_duplicates) {
             return Some(found("duplicate-names"));
         }
         // 3. Values.
-        if values.values("OPTIONS") == [b"-Dmode"] {
-            return Some(found("value-cut-at-equals"));
-        }
-        if values.values("OPTIONS").len() > 1 {
-            return Some(found("split-at-the-last-equals"));
-        }
-        if values.values("FILE") == ["caf\u{fffd}.txt".as_bytes()] {
-            return Some(found("lossy-utf8").word("function", FUNCTION));
-        }
-        if values.values("PROMPT") != [b""] {
-            return Some(found("empty-value-dropped"));
+        if is_own(values)
+            && let Some(finding) = Cases::diagnose_values(values)
+        {
+            return Some(finding);
         }
         // 4. Names alone.
-        if name_alone.holds("LANG") || name_alone.holds("DISPLAY") || name_alone.holds("DEBUG") {
-            return Some(found("name-alone-passed-on"));
-        }
-        if name_alone.values("DISPLAY").is_empty() {
-            return Some(found("name-alone-ignored"));
-        }
-        if name_alone.values("DISPLAY") == [b""] {
-            return Some(found("name-alone-empty"));
-        }
-        if name_alone.values("DEBUG") == [b""] {
-            return Some(found("unset-becomes-empty"));
+        if is_own(name_alone)
+            && let Some(finding) = Cases::diagnose_name_alone(name_alone)
+        {
+            return Some(finding);
         }
         // 5. PATH, which must be there.
-        if no_path.values("PATH").is_empty() {
+        if no_path.values("PATH").is_empty() && is_own(no_path) {
             return Some(found("no-path"));
         }
-        if !replaced.holds("PATH=/bin") || !own_path.holds("PATH=/opt") {
+        let is_overridden = !replaced.holds("PATH=/bin") || !own_path.holds("PATH=/opt");
+        if is_overridden && shows(Case::has_another_path) {
             return Some(found("path-overridden"));
         }
-        let complete = [replaced, twice, name_alone, values, own_path];
-        complete.into_iter().all(Case::is_complete).then(|| found("order-lost"))
+        own.iter().all(|case| case.is_complete()).then(|| found("order-lost"))
     }
 
-    fn require(&self, kept: bool, evidence: impl FnOnce() -> Vec<Evidence>) -> Result<(), Finding> {
-        require(kept, evidence, || self.diagnose(), UNFORESEEN)
-            .map_err(|finding| after(&self.printed, finding))
+    fn diagnose_values(case: &Case) -> Option<Finding> {
+        if case.values("OPTIONS") == [b"-Dmode"] {
+            return Some(found("value-cut-at-equals"));
+        }
+        if case.values("OPTIONS").len() > 1 {
+            return Some(found("split-at-the-last-equals"));
+        }
+        if case.values("FILE") == ["caf\u{fffd}.txt".as_bytes()] {
+            return Some(found("lossy-utf8").word("function", FUNCTION));
+        }
+        (case.values("PROMPT") != [b""]).then(|| found("empty-value-dropped"))
     }
 
-    /// The promise that nothing is missing in these cases, and nothing too much.
-    fn require_complete<const N: usize>(&self, cases: [&Case; N]) -> Result<(), Finding> {
-        self.require_each(cases, Case::is_complete)
+    fn diagnose_name_alone(case: &Case) -> Option<Finding> {
+        if case.holds("LANG") || case.holds("DISPLAY") || case.holds("DEBUG") {
+            return Some(found("name-alone-passed-on"));
+        }
+        if case.values("DISPLAY").is_empty() {
+            return Some(found("name-alone-ignored"));
+        }
+        if case.values("DISPLAY") == [b""] {
+            return Some(found("name-alone-empty"));
+        }
+        (case.values("DEBUG") == [b""]).then(|| found("unset-becomes-empty"))
     }
 
-    fn require_each<const N: usize>(
+    /// The promise that these cases are right.
+    fn require<const N: usize>(
         &self,
-        cases: [&Case; N],
+        own: [&Case; N],
         is_right: impl Fn(&Case) -> bool,
     ) -> Result<(), Finding> {
-        let wrong = cases.into_iter().find(|case| !is_right(case));
-        self.require(wrong.is_none(), || wrong.map(Case::evidence).into_iter().collect())
+        let wrong = own.into_iter().find(|case| !is_right(case));
+        let why = || match wrong.and_then(|case| case.died.clone()) {
+            Some(death) => Some(death),
+            None => self.diagnose(&own),
+        };
+        let evidence = || wrong.map(Case::evidence).into_iter().collect();
+        require(wrong.is_none(), evidence, why, UNFORESEEN)
+            .map_err(|finding| after(&self.printed, finding))
     }
 }
 
@@ -235,7 +272,11 @@ fn observe(answers: &Answers, host: &Host) -> Result<Cases, Finding> {
     let seen = host.call(FUNCTION, CloneFlags::empty(), move || {
         let host = cases.host.clone();
         for case in cases.each() {
-            case.merged = (answers.merge_environment)(&case.image, &case.given, &host);
+            let ended = call(|| (answers.merge_environment)(&case.image, &case.given, &host));
+            case.died = ended.returned(FUNCTION).err();
+            if let Ended::Returned(merged) = ended {
+                case.merged = merged;
+            }
         }
         cases
     })?;
@@ -244,35 +285,43 @@ fn observe(answers: &Answers, host: &Host) -> Result<Cases, Finding> {
 
 pub fn given(answers: &Answers, host: &Host) -> Result<(), Finding> {
     let cases = observe(answers, host)?;
-    cases.require_complete([&cases.replaced, &cases.twice])
+    cases.require([&cases.replaced, &cases.twice], Case::is_complete)
 }
 
 pub fn name_alone(answers: &Answers, host: &Host) -> Result<(), Finding> {
     let cases = observe(answers, host)?;
-    cases.require_complete([&cases.name_alone])
+    cases.require([&cases.name_alone], Case::is_complete)
 }
 
 pub fn values(answers: &Answers, host: &Host) -> Result<(), Finding> {
     let cases = observe(answers, host)?;
-    cases.require_complete([&cases.values])
+    cases.require([&cases.values], Case::is_complete)
 }
 
 pub fn path(answers: &Answers, host: &Host) -> Result<(), Finding> {
     let cases = observe(answers, host)?;
-    cases.require_complete([&cases.no_path, &cases.own_path])
+    cases.require([&cases.no_path, &cases.own_path], Case::is_complete)
 }
 
 pub fn order(answers: &Answers, host: &Host) -> Result<(), Finding> {
     let cases = observe(answers, host)?;
-    let in_order = |case: &Case| case.merged == case.expected;
-    cases.require_each([&cases.replaced, &cases.twice], in_order)
+    let in_order = |case: &Case| case.died.is_none() && case.merged == case.expected;
+    cases.require([&cases.replaced, &cases.twice], in_order)
 }
 
 pub fn host(answers: &Answers, host: &Host) -> Result<(), Finding> {
     let cases = observe(answers, host)?;
-    let of_the_host = cases.of_the_host();
-    cases.require(of_the_host.is_empty(), || {
-        let names = of_the_host.iter().cloned().collect::<Vec<_>>().join(", ");
+    let Cases { replaced, twice, name_alone, values, no_path, own_path, host, .. } = &cases;
+    let all = [replaced, twice, name_alone, values, no_path, own_path];
+    let names: BTreeSet<String> = all.iter().flat_map(|case| case.of_the_host(host)).collect();
+    let evidence = || {
+        let names = names.iter().cloned().collect::<Vec<_>>().join(", ");
         vec![Evidence::differs("variables that only the host has", "-", names)]
-    })
+    };
+    // Of a call that has not returned nothing is known.
+    if all.iter().all(|case| case.died.is_some()) {
+        return cases.require(all, Case::is_complete);
+    }
+    require(names.is_empty(), evidence, || cases.diagnose(&all), UNFORESEEN)
+        .map_err(|finding| after(&cases.printed, finding))
 }

@@ -38,6 +38,16 @@ pub enum Ended<T> {
 }
 
 impl<T> Ended<T> {
+    /// How it has ended, if it did not return.
+    pub fn in_words(&self) -> Option<&'static str> {
+        match self {
+            Ended::Returned(_) => None,
+            Ended::Panicked { .. } => Some("panic!"),
+            Ended::Exited(_) | Ended::Signaled(_) => Some("its process ends"),
+            Ended::Asleep => Some("does not return"),
+        }
+    }
+
     /// What it returned.
     ///
     /// # Errors
@@ -157,7 +167,7 @@ pub fn wait_for(peers: &mut [&mut Peer], mut attend: impl FnMut()) {
 }
 
 /// Calls `body`; a panic is told, not shown.
-fn call<T>(body: impl FnOnce() -> T) -> Ended<T> {
+pub fn call<T>(body: impl FnOnce() -> T) -> Ended<T> {
     let panicked = Arc::new(Mutex::new((String::new(), String::new())));
     let seen = panicked.clone();
     panic::set_hook(Box::new(move |info| {

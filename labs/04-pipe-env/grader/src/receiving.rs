@@ -11,10 +11,10 @@ use nix::sched::CloneFlags;
 use serde::{Deserialize, Serialize};
 
 use crate::exchange::{Arrived, Exchange, FUNCTION};
-use crate::peer::{Ended, Peer, wait_for};
+use crate::peer::{Ended, Peer, call, wait_for};
 use crate::pipe::{Ends, Pipe};
 use crate::sending::{interrupt, listen_to_signals, send};
-use crate::{Answers, UNFORESEEN, after, diagnosis, probes};
+use crate::{Answers, UNFORESEEN, after, diagnosis, probes, sending};
 
 /// All that is known of how commands arrive.
 #[derive(Serialize, Deserialize)]
@@ -30,10 +30,13 @@ pub struct Facts {
     pub pieces: Ended<Result<Arrived, Failure>>,
     /// What was made of the first so many bytes of the text's message, where that
     /// was no error.
-    pub cut_off: Ended<Vec<(usize, Vec<OsString>)>>,
+    cut_off: Ended<Vec<CutOff>>,
     #[serde(skip)]
     printed: String,
 }
+
+/// How long the message was, and how the function has ended.
+type CutOff = (usize, Ended<Vec<OsString>>);
 
 /// Sends all the probes; if the first does not get through, that is all.
 fn observe(answers: &Answers, host: &Host) -> Result<Facts, Finding> {
@@ -90,18 +93,21 @@ fn receive_in_pieces(
 }
 
 /// Hands on the beginnings of a message, as a sender leaves them who is killed.
-fn receive_cut_off(
-    answers: &Answers,
-    host: &Host,
-    message: &[u8],
-) -> Ended<Vec<(usize, Vec<OsString>)>> {
+fn receive_cut_off(answers: &Answers, host: &Host, message: &[u8]) -> Ended<Vec<CutOff>> {
     let mut receiver = Peer::start(host.path("receiver"), || {
         let mut accepted = Vec::new();
         for length in (0..message.len()).step_by(1 + message.len() / MOST_CUTS) {
             let (read_end, write_end) = Pipe::new().take();
             nix::unistd::write(&write_end, &message[..length]).expect("a pipe holds that much");
-            if let Ok(command) = (answers.receive_command)(read_end, write_end) {
-                accepted.push((length, command));
+            match call(|| (answers.receive_command)(read_end, write_end)) {
+                Ended::Returned(Err(_)) => {}
+                Ended::Returned(Ok(command)) => accepted.push((length, Ended::Returned(command))),
+                Ended::Panicked { words, place } => {
+                    accepted.push((length, Ended::Panicked { words, place }));
+                }
+                Ended::Exited(_) | Ended::Signaled(_) | Ended::Asleep => {
+                    unreachable!("then this process has ended, too")
+                }
             }
         }
         accepted
@@ -114,81 +120,103 @@ fn receive_cut_off(
 const MOST_CUTS: usize = 200;
 
 impl Facts {
-    /// What was made of a message that was cut off after some bytes, or without
-    /// one.
-    pub fn accepted(&self, is_asked: impl Fn(usize) -> bool) -> Option<&(usize, Vec<OsString>)> {
-        match &self.cut_off {
-            Ended::Returned(accepted) => accepted.iter().find(|(length, _)| is_asked(*length)),
-            _ => None,
-        }
-    }
-
-    fn require(&self, kept: bool, evidence: impl FnOnce() -> Vec<Evidence>) -> Result<(), Finding> {
-        require(kept, evidence, || diagnosis::diagnose(self), UNFORESEEN)
-            .map_err(|finding| after(&self.printed, finding))
+    fn require(
+        &self,
+        kept: bool,
+        evidence: impl FnOnce() -> Vec<Evidence>,
+        why: impl FnOnce() -> Option<Finding>,
+    ) -> Result<(), Finding> {
+        require(kept, evidence, why, UNFORESEEN).map_err(|finding| after(&self.printed, finding))
     }
 
     /// The promise that a command arrives.
-    fn require_exact(&self, exchange: &Exchange) -> Result<(), Finding> {
-        self.require(exchange.is_exact(), || exchange.evidence())
+    fn require_exact(&self, exchange: &Exchange, sent: &[OsString]) -> Result<(), Finding> {
+        let why = || diagnosis::of_exchange(self, exchange, sent);
+        self.require(exchange.is_exact(), || exchange.evidence(), why)
     }
 
+    /// The promise that messages of these lengths are no command.
     fn require_refused(&self, is_asked: impl Fn(usize) -> bool) -> Result<(), Finding> {
-        let accepted = self.accepted(is_asked);
-        let was_tried = self.message > 0 && matches!(self.cut_off, Ended::Returned(_));
-        let kept = accepted.is_none() && was_tried;
-        self.require(kept, || {
-            let (length, command) = accepted.cloned().unwrap_or_default();
-            let what = format!("receive_command, after {length} of {} bytes", self.message);
-            vec![Evidence::differs(what, "Err", format!("Ok({command:?})"))]
-        })
+        if self.message == 0 {
+            return Err(diagnosis::did_nothing(sending::FUNCTION));
+        }
+        let what = |length| format!("{FUNCTION}, after {length} of {} bytes", self.message);
+        let not_refused = match &self.cut_off {
+            Ended::Returned(all) => all.iter().find(|(length, _)| is_asked(*length)),
+            unfinished => {
+                let what = format!("{FUNCTION}, after a part of {} bytes", self.message);
+                let evidence = || {
+                    let seen = unfinished.in_words().unwrap_or_default();
+                    vec![Evidence::differs(what, "Err", seen)]
+                };
+                return self.require(false, evidence, || unfinished.returned(FUNCTION).err());
+            }
+        };
+        let Some((length, ended)) = not_refused else { return Ok(()) };
+        let evidence = || {
+            let seen = match ended {
+                Ended::Returned(command) => format!("Ok({command:?})"),
+                unfinished => unfinished.in_words().unwrap_or_default().to_owned(),
+            };
+            vec![Evidence::differs(what(length), "Err", seen)]
+        };
+        self.require(false, evidence, || diagnosis::of_cut_off(self, *length, ended))
     }
 }
 
 pub fn text(answers: &Answers, host: &Host) -> Result<(), Finding> {
     let facts = observe(answers, host)?;
-    facts.require_exact(&facts.text)
+    facts.require_exact(&facts.text, &probes::text())
 }
 
 pub fn bytes(answers: &Answers, host: &Host) -> Result<(), Finding> {
     let facts = observe(answers, host)?;
-    facts.require_exact(&facts.bytes)
+    facts.require_exact(&facts.bytes, &probes::bytes())
 }
 
 pub fn empty_arguments(answers: &Answers, host: &Host) -> Result<(), Finding> {
     let facts = observe(answers, host)?;
-    facts.require_exact(&facts.empty_arguments)
+    facts.require_exact(&facts.empty_arguments, &probes::empty_arguments())
 }
 
 pub fn large(answers: &Answers, host: &Host) -> Result<(), Finding> {
     let facts = observe(answers, host)?;
-    facts.require_exact(&facts.long)?;
-    facts.require_exact(&facts.many)
+    for exchange in [&facts.long, &facts.many] {
+        let evidence = || exchange.evidence();
+        facts.require(exchange.is_exact(), evidence, || diagnosis::of_large(&facts))?;
+    }
+    Ok(())
 }
 
 pub fn pieces(answers: &Answers, host: &Host) -> Result<(), Finding> {
     let facts = observe(answers, host)?;
     let kept = matches!(&facts.pieces, Ended::Returned(Ok(arrived)) if arrived.is_exact());
-    facts.require(kept, || {
+    let evidence = || {
         let seen = match &facts.pieces {
             Ended::Returned(returned) => match returned {
                 Ok(arrived) => format!("{:?}", arrived.arguments),
                 Err(_) => result(returned),
             },
-            _ => "does not return".into(),
+            unfinished => unfinished.in_words().unwrap_or_default().to_owned(),
         };
         let what = format!("receive_command, 1 of {} bytes, then the others", facts.message);
         vec![Evidence::differs(what, format!("{:?}", probes::text()), seen)]
-    })
+    };
+    let why = || match facts.message {
+        0 => Some(diagnosis::did_nothing(sending::FUNCTION)),
+        _ => diagnosis::of_pieces(&facts),
+    };
+    facts.require(kept, evidence, why)
 }
 
 pub fn pipe_is_closed(answers: &Answers, host: &Host) -> Result<(), Finding> {
     let facts = observe(answers, host)?;
     let ends = facts.text.receiver_ends;
-    facts.require(ends == Ends::NONE, || {
+    let evidence = || {
         let what = "/proc/PID/fd after receive_command, of the pipe";
         vec![Evidence::differs(what, Ends::NONE, ends)]
-    })
+    };
+    facts.require(ends == Ends::NONE, evidence, || facts.text.stuck())
 }
 
 pub fn half(answers: &Answers, host: &Host) -> Result<(), Finding> {

@@ -130,38 +130,41 @@ fn observe(answers: &Answers, host: &Host) -> Result<Facts, Finding> {
 }
 
 impl Facts {
-    fn diagnose(&self) -> Option<Finding> {
-        let returned_error = |failure: &Failure| {
-            let finding = Finding::new("answer/returned-error");
-            Some(finding.word("function", FUNCTION).word("error", failure))
-        };
-        // 1. Nothing happens meanwhile.
-        if let Ended::Returned(Err(failure)) = &self.quiet.ended {
-            return returned_error(failure);
+    /// What is wrong already when nothing happens meanwhile.
+    fn quiet(&self) -> Option<Finding> {
+        match &self.quiet.ended {
+            Ended::Returned(Err(failure)) => returned_error(failure),
+            _ if self.lengths[0] == 0 => {
+                Some(Finding::new("answer/did-nothing").word("function", FUNCTION))
+            }
+            _ => None,
         }
-        if self.lengths[0] == 0 {
-            return Some(Finding::new("answer/did-nothing").word("function", FUNCTION));
-        }
-        if self.quiet.ends.write {
-            return Some(found("write-end-open-in-parent"));
-        }
-        if self.quiet.ends.read {
-            return Some(found("read-end-open-in-parent"));
-        }
-        // 2. Signals come.
+    }
+
+    fn open_ends(&self) -> Option<Finding> {
+        let ends = self.quiet.ends;
+        let code = if ends.write { "write-end-open-in-parent" } else { "read-end-open-in-parent" };
+        (ends != Ends::NONE).then(|| found(code))
+    }
+
+    /// What signals do.
+    fn interrupted(&self) -> Option<Finding> {
         match &self.interrupted.ended {
             Ended::Returned(Err(failure)) if failure.errno == Some(Errno::EINTR as i32) => {
-                return Some(found("interrupted-call").word("function", FUNCTION));
+                Some(found("interrupted-call").word("function", FUNCTION))
             }
-            Ended::Returned(Err(failure)) => return returned_error(failure),
+            Ended::Returned(Err(failure)) => returned_error(failure),
             Ended::Returned(Ok(())) if self.lengths[1] < self.lengths[0] => {
                 let [whole, written] = self.lengths;
-                return Some(found("short-write").word("written", written).word("whole", whole));
+                Some(found("short-write").word("written", written).word("whole", whole))
             }
-            Ended::Returned(Ok(())) => {}
-            ended => return ended.returned(FUNCTION).err(),
+            Ended::Returned(Ok(())) => None,
+            ended => ended.returned(FUNCTION).err(),
         }
-        // 3. The reader is gone.
+    }
+
+    /// What the end of the reader does.
+    fn abandoned(&self) -> Option<Finding> {
         match &self.abandoned {
             Ended::Returned(Ok(())) => Some(found("error-ignored").word("function", FUNCTION)),
             Ended::Returned(Err(_)) => None,
@@ -170,41 +173,55 @@ impl Facts {
         }
     }
 
-    fn require(&self, kept: bool, evidence: impl FnOnce() -> Vec<Evidence>) -> Result<(), Finding> {
+    /// Else `why` is asked for the reason.
+    fn require(
+        &self,
+        kept: bool,
+        evidence: impl FnOnce() -> Vec<Evidence>,
+        why: fn(&Facts) -> Option<Finding>,
+    ) -> Result<(), Finding> {
         let kept = kept && matches!(self.quiet.ended, Ended::Returned(Ok(())));
-        require(kept, evidence, || self.diagnose(), UNFORESEEN)
+        require(kept, evidence, || self.quiet().or_else(|| why(self)), UNFORESEEN)
             .map_err(|finding| after(&self.printed, finding))
     }
+}
+
+fn returned_error(failure: &Failure) -> Option<Finding> {
+    let finding = Finding::new("answer/returned-error");
+    Some(finding.word("function", FUNCTION).word("error", failure))
 }
 
 pub fn pipe_is_closed(answers: &Answers, host: &Host) -> Result<(), Finding> {
     let facts = observe(answers, host)?;
     let Sent { ends, end_was_seen, .. } = facts.quiet;
     let kept = ends == Ends::NONE && end_was_seen && facts.lengths[0] > 0;
-    facts.require(kept, || {
+    let evidence = || {
         let what = "/proc/PID/fd after send_command, of the pipe";
         vec![
             Evidence::differs("bytes that the reader got", "some", facts.lengths[0]),
             Evidence::differs(what, Ends::NONE, ends),
         ]
-    })
+    };
+    facts.require(kept, evidence, Facts::open_ends)
 }
 
 pub fn dead_reader(answers: &Answers, host: &Host) -> Result<(), Finding> {
     let facts = observe(answers, host)?;
     let kept = matches!(facts.abandoned, Ended::Returned(Err(_)));
-    facts.require(kept, || {
+    let evidence = || {
         let what = "send_command, when the reader has ended";
         let error = "EPIPE (Broken pipe)";
         let Ended::Returned(returned) = &facts.abandoned else {
             let open = "/proc/PID/fd of the sender, of the pipe";
+            let seen = facts.abandoned.in_words().unwrap_or_default();
             return vec![
-                Evidence::differs(what, error, "does not return"),
+                Evidence::differs(what, error, seen),
                 Evidence::differs(open, Ends::WRITE, facts.abandoned_ends),
             ];
         };
         vec![Evidence::differs(what, error, result(returned))]
-    })
+    };
+    facts.require(kept, evidence, Facts::abandoned)
 }
 
 pub fn signal(answers: &Answers, host: &Host) -> Result<(), Finding> {
@@ -212,8 +229,9 @@ pub fn signal(answers: &Answers, host: &Host) -> Result<(), Finding> {
     let [whole, written] = facts.lengths;
     let kept =
         matches!(facts.interrupted.ended, Ended::Returned(Ok(()))) && whole == written && whole > 0;
-    facts.require(kept, || {
+    let evidence = || {
         let what = "bytes written by send_command, interrupted by two signals";
         vec![Evidence::differs(what, whole, written)]
-    })
+    };
+    facts.require(kept, evidence, Facts::interrupted)
 }

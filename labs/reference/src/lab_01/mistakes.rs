@@ -49,6 +49,8 @@ pub static MISTAKES: &[Mistake<Answers>] = &[
     tree::BREADTH_FIRST,
     tree::SIBLINGS_SORTED,
     tree::DEPTH_BY_PATH,
+    tree::DEPTH_BY_COMPONENTS,
+    tree::ALL_BELOW_ARE_CHILDREN,
     tree::ROOT_BY_ITS_PATH,
     tree::OWN_PARENT_NO_ROOT,
     tree::OWN_PARENT_RECURSION,

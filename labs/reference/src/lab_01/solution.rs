@@ -1,4 +1,15 @@
 //! Lab 01: the mount table. The task is in README.md.
+//!
+//! Given are the types
+//!
+//! ```text
+//! Mount { id: u32, parent: u32, device: String, root: PathBuf,       fields (1) to (4)
+//!         mount_point: PathBuf, options: Vec<String>,                (5), (6)
+//!         optional_fields: Vec<String>,                              (7)
+//!         fs_type: String, source: OsString,                         (9), (10)
+//!         super_options: Vec<OsString> }                             (11)
+//! Change::{Mounted, Umounted, Moved, Remounted}(u32)                 of which mount
+//! ```
 
 use std::ffi::OsString;
 use std::io;

@@ -38,8 +38,9 @@ pub fn without(namespace: CloneFlags, command: &[CString]) -> io::Result<Pid> {
     start(ALL.difference(namespace), prepare, || execute(command))
 }
 
-/// The exit code of what could not be executed.
+/// Says what could not be executed, and returns the exit code for it.
 pub fn failure(errno: Errno) -> i32 {
+    eprintln!("execve: {errno}");
     if errno == Errno::ENOENT { 127 } else { 126 }
 }
 

@@ -10,6 +10,17 @@
 //!           pids.max                      /NAME/cgroup.procs
 //!                                              /pids.max
 //! ```
+//!
+//! Given are the types
+//!
+//! ```text
+//! Group { memory: PathBuf, pids: PathBuf }   its folder for each controller; in
+//!                                            version 2 both are the same one
+//! Waiting                                    a process that waits; dropped, it
+//!                                            never begins
+//!     .pid() -> u32
+//!     .begin() -> io::Result<()>             lets it begin, and takes the value
+//! ```
 
 use std::io;
 use std::path::Path;

@@ -59,6 +59,7 @@ pub static MISTAKES: &[Mistake<Answers>] = &[
     descriptors::UNTIL_NONE_IS_OPEN,
     descriptors::EACH_MUST_BE_OPEN,
     descriptors::ITS_OWN_FOLDER,
+    descriptors::THE_LIST_ITSELF,
     descriptors::ALL_OF_THEM,
     descriptors::ONLY_PIPES,
     descriptors::NONE_CLOSED,

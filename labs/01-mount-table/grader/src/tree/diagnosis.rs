@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use labkit::verdict::Finding;
 
@@ -20,19 +21,24 @@ pub fn diagnose(subject: &Subject, wrong: &Wrong) -> Option<Finding> {
     let code = if subject.is_right(&cases::plain()) {
         by_difficulty(subject, mounts, seen)
     } else {
-        by_order(mounts, expected, seen?)
+        by_order(subject, mounts, expected, seen?)
     };
     let code = code?;
     Some(Finding::new(format!("mount-table/{code}")))
 }
 
 /// What shows in the tree itself: an order or depths that have a rule of their own.
-fn by_order(mounts: &[Mount], expected: &Tree, seen: &Tree) -> Option<&'static str> {
+fn by_order(
+    subject: &Subject,
+    mounts: &[Mount],
+    expected: &Tree,
+    seen: &Tree,
+) -> Option<&'static str> {
     let ids = |tree: &Tree| tree.iter().map(|(_, id)| *id).collect::<Vec<_>>();
-    let names = |mount: &Mount| mount.mount_point.components().count() - 1;
-    let by_name = |(depth, id): &(usize, u32)| {
-        mounts.iter().any(|mount| mount.id == *id && names(mount) == *depth)
-    };
+    let different: BTreeSet<u32> = ids(seen).into_iter().collect();
+    if different.len() < seen.len() {
+        return Some("listed-twice");
+    }
     let are_same = expected.iter().collect::<BTreeSet<_>>() == seen.iter().collect();
 
     let table_order: Vec<u32> = mounts.iter().map(|mount| mount.id).collect();
@@ -45,10 +51,29 @@ fn by_order(mounts: &[Mount], expected: &Tree, seen: &Tree) -> Option<&'static s
     if are_same && seen.len() == expected.len() {
         return Some("siblings-reordered");
     }
-    if ids(seen) == ids(expected) && seen.iter().all(by_name) {
-        return Some("depth-by-path");
-    }
-    None
+    // The plain tree too: a small one may have the same depths by chance.
+    let plain = cases::plain().input;
+    let plain_seen = subject.output(&plain)?;
+    let counts_names = MEASURES.iter().any(|measure| {
+        has_depths(&plain_seen, &plain, *measure) && has_depths(seen, mounts, *measure)
+    });
+    counts_names.then_some("depth-by-path")
+}
+
+/// What a path can be measured by: its names, with the root or without, and its
+/// slashes.
+const MEASURES: [fn(&Path) -> usize; 3] = [
+    |path| path.components().count() - 1,
+    |path| path.components().count(),
+    |path| path.as_os_str().as_bytes().iter().filter(|byte| **byte == b'/').count(),
+];
+
+/// Whether each depth in the tree is that of the mount's path.
+fn has_depths(tree: &Tree, mounts: &[Mount], measure: fn(&Path) -> usize) -> bool {
+    let is_measured = |(depth, id): &(usize, u32)| {
+        mounts.iter().any(|mount| mount.id == *id && measure(&mount.mount_point) == *depth)
+    };
+    !tree.is_empty() && tree.iter().all(is_measured)
 }
 
 /// What is hard about the table, and whether the answer fails at that alone.

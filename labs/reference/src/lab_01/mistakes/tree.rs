@@ -109,6 +109,37 @@ pub const DEPTH_BY_PATH: Mistake<Answers> =
         solution::tree(mounts).into_iter().map(|(_, id)| (names(id), id)).collect()
     });
 
+/// The same with the root counted: `/` has the depth 1.
+pub const DEPTH_BY_COMPONENTS: Mistake<Answers> =
+    mistake("depth_by_components", "mount-table/depth-by-path", |mounts| {
+        let names = |id: u32| {
+            let mount = mounts.iter().find(|mount| mount.id == id).expect("of this table");
+            mount.mount_point.components().count()
+        };
+        solution::tree(mounts).into_iter().map(|(_, id)| (names(id), id)).collect()
+    });
+
+/// The children of a mount are all whose path lies below its own: so are those
+/// children's children.
+pub const ALL_BELOW_ARE_CHILDREN: Mistake<Answers> =
+    mistake("all_below_are_children", "mount-table/listed-twice", |mounts| {
+        fn is_below(mount: &Mount, above: &Mount) -> bool {
+            let (path, above) = (&mount.mount_point, &above.mount_point);
+            path != above && path.starts_with(above)
+        }
+        fn visit(mounts: &[Mount], depth: usize, mount: &Mount, tree: &mut Vec<(usize, u32)>) {
+            tree.push((depth, mount.id));
+            for child in mounts.iter().filter(|child| is_below(child, mount)) {
+                visit(mounts, depth + 1, child, tree);
+            }
+        }
+        let mut tree = Vec::new();
+        for root in mounts.iter().filter(|root| !mounts.iter().any(|it| is_below(root, it))) {
+            visit(mounts, 0, root, &mut tree);
+        }
+        tree
+    });
+
 /// Begins at `/`, which a process after chroot does not have.
 pub const ROOT_BY_ITS_PATH: Mistake<Answers> =
     mistake("root_by_its_path", "mount-table/root-by-its-path", |mounts| {

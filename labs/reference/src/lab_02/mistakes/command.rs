@@ -23,7 +23,10 @@ pub const SPAWNED_INSTEAD_OF_EXECUTED: Mistake<Answers> = Mistake {
             let mut words = command.iter().map(|word| OsStr::from_bytes(word.as_bytes()));
             let program = words.next().unwrap_or_default();
             clone(ALL, || match prepare() {
-                Err(_) => 125,
+                Err(errno) => {
+                    eprintln!("mount: {errno}");
+                    125
+                }
                 Ok(()) => match Command::new(program).args(words).status() {
                     Ok(status) => status.code().unwrap_or(1),
                     Err(error) => {

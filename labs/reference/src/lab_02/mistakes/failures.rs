@@ -2,6 +2,7 @@
 
 use lab_02_grader::Answers;
 use lab_02_process::clone;
+use nix::errno::Errno;
 use nix::mount::mount;
 use nix::sched::CloneFlags;
 
@@ -76,6 +77,22 @@ pub const CHILD_EXITS_WITH_0: Mistake<Answers> = Mistake {
     },
 };
 
+/// Right codes, and not a word: a user sees 125 and must guess.
+pub const NOTHING_SAID: Mistake<Answers> = Mistake {
+    name: "nothing_said",
+    code: "run/failure-not-told",
+    answers: Answers {
+        start: |command| {
+            clone(ALL, || match prepare() {
+                Ok(()) if execute(command) == Errno::ENOENT => 127,
+                Ok(()) => 126,
+                Err(_) => 125,
+            })
+        },
+        ..SOLUTION
+    },
+};
+
 /// 1 for everything: a script cannot tell it from the command's own code.
 pub const CHILD_EXITS_WITH_1: Mistake<Answers> = Mistake {
     name: "child_exits_with_1",
@@ -83,7 +100,7 @@ pub const CHILD_EXITS_WITH_1: Mistake<Answers> = Mistake {
     answers: Answers {
         start: |command| {
             clone(ALL, || {
-                let _ = prepare().map(|()| execute(command));
+                eprintln!("{}", prepare().err().unwrap_or_else(|| execute(command)));
                 1
             })
         },
@@ -99,10 +116,13 @@ pub const ALWAYS_127: Mistake<Answers> = Mistake {
         start: |command| {
             clone(ALL, || match prepare() {
                 Ok(()) => {
-                    execute(command);
+                    eprintln!("{}", execute(command));
                     127
                 }
-                Err(_) => 125,
+                Err(errno) => {
+                    eprintln!("mount: {errno}");
+                    125
+                }
             })
         },
         ..SOLUTION
@@ -116,7 +136,7 @@ pub const ALWAYS_125: Mistake<Answers> = Mistake {
     answers: Answers {
         start: |command| {
             clone(ALL, || {
-                let _ = prepare().map(|()| execute(command));
+                eprintln!("{}", prepare().err().unwrap_or_else(|| execute(command)));
                 125
             })
         },

@@ -1,8 +1,10 @@
 //! What is mounted, and where it shows.
 
+use std::fs::File;
+
 use lab_02_grader::Answers;
 use nix::mount::MsFlags;
-use nix::sched::{CloneFlags, unshare};
+use nix::sched::{CloneFlags, setns, unshare};
 
 use crate::catalogue::Mistake;
 use crate::lab_02::SOLUTION;
@@ -44,6 +46,19 @@ pub const PRIVATE_AFTER_PROC: Mistake<Answers> = Mistake {
     },
 };
 
+/// In the parent, before clone: it is the host's own mounts that become private.
+pub const HOST_MADE_PRIVATE: Mistake<Answers> = Mistake {
+    name: "host_made_private",
+    code: "run/host-made-private",
+    answers: Answers {
+        start: |command| {
+            propagate(PRIVATE)?;
+            start(ALL, || mount_proc(SAFE), || execute(command))
+        },
+        ..SOLUTION
+    },
+};
+
 /// What runc does, for images that want the host's later mounts: a USB stick
 /// that is plugged in shows in the container, and keeps busy.
 pub const SLAVE_MOUNTS: Mistake<Answers> = Mistake {
@@ -58,15 +73,20 @@ pub const SLAVE_MOUNTS: Mistake<Answers> = Mistake {
     },
 };
 
-/// /proc is mounted by a process that is not in the new PID namespace.
+/// /proc is mounted by a process that is not in the new PID namespace; it goes
+/// back to its own mounts afterwards.
 pub const PROC_MOUNTED_BY_THE_CALLER: Mistake<Answers> = Mistake {
     name: "proc_mounted_by_the_caller",
     code: "run/proc-before-pid-namespace",
     answers: Answers {
         start: |command| {
+            let own = File::open("/proc/self/ns/mnt")?;
             unshare(CloneFlags::CLONE_NEWNS)?;
-            prepare()?;
-            start(ALL, || propagate(PRIVATE), || execute(command))
+            let started = prepare()
+                .map_err(Into::into)
+                .and_then(|()| start(ALL, || propagate(PRIVATE), || execute(command)));
+            setns(own, CloneFlags::CLONE_NEWNS)?;
+            started
         },
         ..SOLUTION
     },

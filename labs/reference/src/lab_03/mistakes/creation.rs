@@ -99,16 +99,25 @@ pub const PARENT_TOLD: Mistake<Answers> =
     });
 
 /// The group of another container is taken over, with its limits and processes.
-pub const CREATE_DIR_ALL: Mistake<Answers> =
-    mistake("create_dir_all", "limits/group-of-another-taken", |root, name| {
+pub const ALREADY_THERE: Mistake<Answers> =
+    mistake("already_there", "limits/group-of-another-taken", |root, name| {
         let group = if is_version_2(root) {
             fs::write(root.join("cgroup.subtree_control"), "+memory +pids")?;
             in_version_2(root, name)
         } else {
             in_version_1(root, name)
         };
-        fs::create_dir_all(&group.memory)?;
-        fs::create_dir_all(&group.pids)?;
+        let mut made = Vec::new();
+        for folder in [&group.memory, &group.pids] {
+            match fs::create_dir(folder) {
+                Ok(()) => made.push(folder),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => {
+                    made.into_iter().try_for_each(fs::remove_dir)?;
+                    return Err(error);
+                }
+            }
+        }
         Ok(group)
     });
 

@@ -42,6 +42,7 @@ fn write_if_there(file: &Path, value: &str) -> io::Result<()> {
 pub const THE_BLOGS_WAY: Mistake<Answers> =
     mistake("the_blogs_file", "limits/version-1-on-version-2", |group, memory, pids| {
         let file = |name| group.memory.join(name);
+        write_if_there(&file("memory.memsw.limit_in_bytes"), "-1")?;
         fs::write(file("memory.limit_in_bytes"), or(memory, "-1"))?;
         write_if_there(&file("memory.memsw.limit_in_bytes"), &or(memory, "-1"))?;
         fs::write(group.pids.join("pids.max"), or(pids, "max"))
@@ -127,6 +128,20 @@ pub const SWAP_ON_TOP: Mistake<Answers> =
         }
     });
 
+/// memory.memsw.limit_in_bytes does not mean what memory.swap.max means, either: 0
+/// for both together is less than the memory alone.
+pub const NO_SWAP_TOGETHER: Mistake<Answers> =
+    mistake("no_swap_together", "limits/swap-alone-in-version-1", |group, memory, pids| {
+        set_limits(group, memory, pids)?;
+        match is_version_2(group) {
+            true => Ok(()),
+            false => write_if_there(
+                &group.memory.join("memory.memsw.limit_in_bytes"),
+                &or(memory.map(|_| 0), "-1"),
+            ),
+        }
+    });
+
 /// The memory first: a limit of version 1 can be set once, and not be raised.
 pub const MEMORY_FIRST: Mistake<Answers> =
     mistake("memory_first", "limits/above-memory-and-swap", |group, memory, pids| {
@@ -171,6 +186,23 @@ pub const ERRORS_DROPPED: Mistake<Answers> =
         if let Err(error) = set_limits(group, memory, pids) {
             eprintln!("set limits: {error}");
         }
+        Ok(())
+    });
+
+/// "Not every kernel has that file": and so no error of it counts.
+pub const SWAP_ERROR_DROPPED: Mistake<Answers> =
+    mistake("swap_error_dropped", "limits/missing-controller-ignored", |group, memory, pids| {
+        fs::write(group.pids.join("pids.max"), or(pids, "max"))?;
+        let (file, none) = memory_file(group);
+        let both = group.memory.join("memory.memsw.limit_in_bytes");
+        let _ = write_if_there(&both, "-1");
+        fs::write(group.memory.join(file), or(memory, none))?;
+        let _ = match is_version_2(group) {
+            true => {
+                write_if_there(&group.memory.join("memory.swap.max"), &or(memory.map(|_| 0), none))
+            }
+            false => write_if_there(&both, &or(memory, none)),
+        };
         Ok(())
     });
 

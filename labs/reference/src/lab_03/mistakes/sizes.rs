@@ -18,10 +18,11 @@ const fn mistake(
 
 /// The blog hands the text on as it is; whoever parses it expects bytes.
 pub const ONLY_NUMBERS: Mistake<Answers> =
-    mistake("only_numbers", "limits/unit-refused", |text| match text.parse() {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(_) if text == "max" => Ok(None),
-        Err(error) => Err(io::Error::new(io::ErrorKind::InvalidInput, error)),
+    mistake("only_numbers", "limits/unit-refused", |text| match text {
+        text if text != "max" && text.ends_with(char::is_alphabetic) => {
+            Err(io::ErrorKind::InvalidInput.into())
+        }
+        text => parse_size(text),
     });
 
 /// A container with 100 bytes of memory: it is killed before it has begun.
@@ -74,6 +75,18 @@ pub const DIGITS_PICKED_OUT: Mistake<Answers> =
     mistake("digits_picked_out", "limits/nonsense-accepted", |text| {
         let known: String = text.chars().filter(|c| "0123456789bkmgBKMG".contains(*c)).collect();
         if text == "max" { Ok(None) } else { parse_size(&known) }
+    });
+
+/// parse() takes a sign, and the comment says digits.
+pub const SIGN_TAKEN: Mistake<Answers> =
+    mistake("sign_taken", "limits/nonsense-accepted", |text| {
+        parse_size(text.strip_prefix('+').unwrap_or(text))
+    });
+
+/// Units may be capital, and so may this word, thinks who lowers all letters first.
+pub const MAX_IN_CAPITALS: Mistake<Answers> =
+    mistake("max_in_capitals", "limits/nonsense-accepted", |text| {
+        parse_size(&text.to_ascii_lowercase())
     });
 
 /// A release build does not notice: 17179869184g are no bytes at all.

@@ -118,6 +118,26 @@ pub const ITS_OWN_FOLDER: Mistake<Answers> = Mistake {
     },
 };
 
+/// Closes while it reads: one of the numbers is that of the list itself, and std
+/// panics when it is to be closed once more.
+pub const THE_LIST_ITSELF: Mistake<Answers> = Mistake {
+    name: "the_list_itself",
+    code: "pipe-env/closed-what-it-reads",
+    answers: Answers {
+        close_descriptors: || {
+            for entry in fs::read_dir("/proc/self/fd")? {
+                let number: RawFd =
+                    entry?.file_name().to_string_lossy().parse().unwrap_or_default();
+                if number > 2 {
+                    let _ = close(number);
+                }
+            }
+            Ok(())
+        },
+        ..SOLUTION
+    },
+};
+
 /// From 0: the command has no terminal, and the first file that it opens becomes
 /// its standard input.
 pub const ALL_OF_THEM: Mistake<Answers> = Mistake {

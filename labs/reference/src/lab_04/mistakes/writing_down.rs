@@ -11,6 +11,19 @@ use lab_04_grader::Answers;
 use crate::catalogue::Mistake;
 use crate::lab_04::SOLUTION;
 
+/// Writes a text of which the reader will know whether it is whole.
+fn write_text(read_end: OwnedFd, write_end: OwnedFd, text: &OsStr) -> io::Result<()> {
+    let length = text.len().to_string();
+    write_all(read_end, write_end, &[length.as_bytes(), b"\n", text.as_bytes()].concat())
+}
+
+fn read_text(read_end: OwnedFd, write_end: OwnedFd) -> io::Result<Vec<u8>> {
+    let message = read_all(read_end, write_end)?;
+    let end = message.iter().position(|byte| *byte == b'\n').ok_or_else(cut_off)?;
+    let text = message[end + 1..].to_vec();
+    if text.len().to_string().as_bytes() == &message[..end] { Ok(text) } else { Err(cut_off()) }
+}
+
 fn write_all(read_end: OwnedFd, write_end: OwnedFd, message: &[u8]) -> io::Result<()> {
     drop(read_end);
     File::from(write_end).write_all(message)
@@ -31,17 +44,17 @@ fn cut_off() -> io::Error {
     io::ErrorKind::UnexpectedEof.into()
 }
 
-/// The blog's way: strings.Join(command, " ") and strings.Split(message, " "). The
+/// The blog's separator: strings.Join(command, " ") and strings.Split(message, " "). The
 /// script of `sh -c` falls into its words.
 pub const JOINED_WITH_BLANKS: Mistake<Answers> = Mistake {
     name: "joined_with_blanks",
     code: "pipe-env/joined-with-blanks",
     answers: Answers {
         send_command: |read_end, write_end, command| {
-            write_all(read_end, write_end, command.join(OsStr::new(" ")).as_bytes())
+            write_text(read_end, write_end, &command.join(OsStr::new(" ")))
         },
         receive_command: |read_end, write_end| {
-            Ok(arguments(read_all(read_end, write_end)?.split(|byte| *byte == b' ')))
+            Ok(arguments(read_text(read_end, write_end)?.split(|byte| *byte == b' ')))
         },
         ..SOLUTION
     },
@@ -55,7 +68,7 @@ pub const SPLIT_AS_A_SHELL_DOES: Mistake<Answers> = Mistake {
     answers: Answers {
         send_command: JOINED_WITH_BLANKS.answers.send_command,
         receive_command: |read_end, write_end| {
-            let message = read_all(read_end, write_end)?;
+            let message = read_text(read_end, write_end)?;
             let words = message.split(u8::is_ascii_whitespace);
             Ok(arguments(words.filter(|word| !word.is_empty())))
         },
@@ -69,10 +82,10 @@ pub const A_LINE_EACH: Mistake<Answers> = Mistake {
     code: "pipe-env/joined-with-a-character",
     answers: Answers {
         send_command: |read_end, write_end, command| {
-            write_all(read_end, write_end, command.join(OsStr::new("\n")).as_bytes())
+            write_text(read_end, write_end, &command.join(OsStr::new("\n")))
         },
         receive_command: |read_end, write_end| {
-            Ok(arguments(read_all(read_end, write_end)?.split(|byte| *byte == b'\n')))
+            Ok(arguments(read_text(read_end, write_end)?.split(|byte| *byte == b'\n')))
         },
         ..SOLUTION
     },
@@ -84,10 +97,10 @@ pub const UNIT_SEPARATORS: Mistake<Answers> = Mistake {
     code: "pipe-env/joined-with-a-character",
     answers: Answers {
         send_command: |read_end, write_end, command| {
-            write_all(read_end, write_end, command.join(OsStr::new("\x1f")).as_bytes())
+            write_text(read_end, write_end, &command.join(OsStr::new("\x1f")))
         },
         receive_command: |read_end, write_end| {
-            Ok(arguments(read_all(read_end, write_end)?.split(|byte| *byte == 0x1f)))
+            Ok(arguments(read_text(read_end, write_end)?.split(|byte| *byte == 0x1f)))
         },
         ..SOLUTION
     },
