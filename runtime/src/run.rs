@@ -141,7 +141,7 @@ fn start(spec: &Spec, container: &mut Container, group: &Group, signals: &Signal
     }
     // ANCHOR_END: namespaces
     let (ours, theirs) = Channel::pair()?;
-    let size = terminal::window_size();
+    let size = if spec.terminal { terminal::window_size() } else { None };
     let user = (geteuid(), getegid());
     let child = sys::clone(namespaces, || {
         let inside = Inside { spec, workspace: &workspace, privileges, hostname, size };

@@ -3,8 +3,8 @@
 //! Every function here can be run again, after success as after a kill at any
 //! point: what is gone already is no error.
 
-use std::cell::Cell;
-use std::ffi::{CStr, OsStr};
+use std::cell::{Cell, RefCell};
+use std::ffi::{CStr, CString, OsStr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -12,12 +12,12 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use nix::NixPath;
-use nix::dir::{Dir, Entry, Type};
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, OpenHow, RenameFlags, ResolveFlag, open, openat2, renameat2};
 use nix::mount::MntFlags;
 use nix::sys::stat::{FchmodatFlags, Mode, fchmod, fchmodat, fstatat};
-use nix::unistd::{UnlinkatFlags, unlinkat};
+use nix::unistd::{UnlinkatFlags, Whence, lseek, unlinkat};
+use rustix::fs::{FileType, RawDir};
 
 use crate::container::lock_folder;
 use crate::error::{Error, OnPath, Result};
@@ -35,6 +35,9 @@ const MAX_DEPTH: usize = 128;
 
 /// How many names of a directory are read before they are deleted.
 const BATCH: usize = 1024;
+
+/// How many bytes of a directory are read by one call. See getdents(2).
+const BUFFER: usize = 32 << 10;
 
 /// Deletes the workspace in `folder`: first every mount at or below it, then
 /// the write layer, then the rest; last the lock, which the caller holds.
@@ -127,8 +130,9 @@ pub fn delete_tree(path: &Path) -> Result<()> {
         Err(Errno::ENOENT) => return Ok(()),
         other => other.map_err(|errno| refusal(errno, path))?,
     };
-    let deletion = Deletion { top: top.try_clone().on("dup", path)?, moved: Cell::new(0) };
-    deletion.empty(top, path, 0)?;
+    let buffer = RefCell::new(Vec::with_capacity(BUFFER));
+    let deletion = Deletion { top: top.as_fd(), moved: Cell::new(0), buffer };
+    deletion.empty(top.as_fd(), path, 0)?;
     match unlinkat(&parent, name.as_c_str(), UnlinkatFlags::RemoveDir) {
         Err(Errno::ENOENT) => Ok(()),
         other => other.on("rmdir", path),
@@ -165,53 +169,64 @@ fn refusal(errno: Errno, path: &Path) -> Error {
 }
 
 /// One deletion of a tree.
-struct Deletion {
+struct Deletion<'a> {
     /// The directory that the tree hangs on.
-    top: OwnedFd,
+    top: BorrowedFd<'a>,
     /// How many directories were moved up to `top`.
     moved: Cell<u32>,
+    /// Where the kernel writes the names of a directory.
+    buffer: RefCell<Vec<u8>>,
 }
 
-impl Deletion {
+impl Deletion<'_> {
     /// Deletes everything in `directory`, which lies `depth` levels below the top.
-    fn empty(&self, directory: OwnedFd, path: &Path, depth: usize) -> Result<()> {
-        let mut directory = Dir::from_fd(directory).on("opendir", path)?;
+    fn empty(&self, directory: BorrowedFd, path: &Path, depth: usize) -> Result<()> {
         loop {
             // In batches, because a folder may be larger than the memory. Each
             // is read before it is deleted: what a folder lists while it
             // changes is up to the file system. Every batch starts afresh.
             let moved_before = self.moved.get();
-            let is_name = |entry: &nix::Result<Entry>| match entry {
-                Ok(entry) => !matches!(entry.file_name().to_bytes(), b"." | b".."),
-                Err(_) => true,
-            };
-            let batch = directory.iter().filter(is_name).take(BATCH);
-            let batch: Vec<Entry> = batch.collect::<nix::Result<_>>().on("readdir", path)?;
-            for entry in &batch {
-                self.delete_entry(directory.as_fd(), entry, path, depth)?;
+            let batch = self.read_batch(directory).on("readdir", path)?;
+            for (name, kind) in &batch {
+                self.delete_entry(directory, name, *kind, path, depth)?;
             }
             let moved_up_to_here = depth == 0 && self.moved.get() > moved_before;
             if batch.len() < BATCH && !moved_up_to_here {
                 return Ok(());
             }
+            lseek(directory, 0, Whence::SeekSet).on("lseek", path)?;
         }
+    }
+
+    /// The next names in a directory, without `.` and `..`.
+    fn read_batch(&self, directory: BorrowedFd) -> nix::Result<Vec<(CString, FileType)>> {
+        let mut buffer = self.buffer.borrow_mut();
+        let mut entries = RawDir::new(directory, buffer.spare_capacity_mut());
+        let mut batch = Vec::new();
+        while let Some(entry) = entries.next().filter(|_| batch.len() < BATCH) {
+            let entry = entry.map_err(|errno| Errno::from_raw(errno.raw_os_error()))?;
+            if !matches!(entry.file_name().to_bytes(), b"." | b"..") {
+                batch.push((entry.file_name().to_owned(), entry.file_type()));
+            }
+        }
+        Ok(batch)
     }
 
     fn delete_entry(
         &self,
         parent: BorrowedFd,
-        entry: &Entry,
+        name: &CStr,
+        kind: FileType,
         parent_path: &Path,
         depth: usize,
     ) -> Result<()> {
-        let name = entry.file_name();
         let path = parent_path.join(OsStr::from_bytes(name.to_bytes()));
-        let is_directory = match entry.file_type() {
-            Some(kind) => kind == Type::Directory,
-            None => {
+        let is_directory = match kind {
+            FileType::Unknown => {
                 let stat = fstatat(parent, name, AtFlags::AT_SYMLINK_NOFOLLOW).on("stat", &path)?;
                 stat.st_mode & libc::S_IFMT == libc::S_IFDIR
             }
+            known => known == FileType::Directory,
         };
         if !is_directory {
             return unlink(parent, name, UnlinkatFlags::NoRemoveDir).on("unlink", &path);
@@ -227,7 +242,7 @@ impl Deletion {
         if depth == MAX_DEPTH {
             return self.move_up(parent, name, &directory).on("rename", &path);
         }
-        self.empty(directory, &path, depth + 1)?;
+        self.empty(directory.as_fd(), &path, depth + 1)?;
         unlink(parent, name, UnlinkatFlags::RemoveDir).on("rmdir", &path)
     }
 
@@ -239,7 +254,7 @@ impl Deletion {
             self.moved.set(self.moved.get() + 1);
             let new_name = format!(".deeper-{}", self.moved.get());
             let flags = RenameFlags::RENAME_NOREPLACE;
-            match renameat2(parent, name, &self.top, new_name.as_str(), flags) {
+            match renameat2(parent, name, self.top, new_name.as_str(), flags) {
                 Err(Errno::EEXIST) => continue,
                 other => return other,
             }
