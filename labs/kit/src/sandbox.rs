@@ -43,8 +43,12 @@ pub const LAB: &str = "/tmp/lab";
 /// keeps its images and containers.
 pub const HOME: &str = "/root";
 
-/// Where the host is put together, before it becomes the root.
-const SITE: &str = "/tmp";
+/// Where the ground is laid that the host stands on, before it becomes the root.
+const GROUND: &str = "/tmp";
+/// Its folder where the host is put together.
+const SITE: &str = "host";
+/// Its folder with a proc.
+const PROC: &str = "proc";
 
 /// The machine's folders that the host has too.
 const FOLDERS: [&str; 10] =
@@ -103,9 +107,14 @@ pub fn grade_in_sandbox(
     let groups = with_control_groups.then(|| ControlGroups::create(owner)).transpose();
     let groups =
         groups.map_err(|error| mydocker::Error::new(format!("control groups: {error}")))?;
-    build_host(Path::new(SITE), guarded.as_ref(), groups.as_ref(), owner)?;
-    pivot_root(Path::new(SITE))?;
+    // Taken before the ground covers what may lie there.
+    let found = folders_of_the_machine();
+    let ground = Path::new(GROUND);
+    lay_ground(ground)?;
+    build_host(&ground.join(SITE), found, guarded.as_ref(), groups.as_ref(), owner)?;
+    pivot_root(ground)?;
     detach_old_root()?;
+    stand_on_ground(&Path::new("/").join(SITE))?;
 
     let processes_outside = processes_of(if owner == 0 { geteuid().as_raw() } else { owner });
     // 4. The witness, PID 1 of the namespaces in which all this is locked.
@@ -196,22 +205,52 @@ impl Guarded {
     }
 }
 
-/// Puts a host together in the folder `site`: the machine's folders read-only
-/// but /proc, for a fresh one could not be mounted while an old one is
-/// read-only, and the answer is nobody there. `owner` is whose /tmp is.
+/// Those of the machine's folders that the host has too, and where the links
+/// among them lead.
+fn folders_of_the_machine() -> Vec<(PathBuf, Option<PathBuf>)> {
+    let paths = FOLDERS.iter().map(|name| Path::new("/").join(name));
+    let found = paths.filter(|path| path.exists());
+    found.map(|path| (path.clone(), fs::read_link(&path).ok())).collect()
+}
+
+/// Makes what is below the host's root, out of everybody's reach, as the initial
+/// ramfs is on a machine; and there the machine's /proc.
+///
+/// Root of a user namespace may mount a new proc only while one that nothing
+/// covers is in the same mount namespace (mount_too_revealing() in the kernel's
+/// fs/namespace.c). Whoever lets go of the host's root loses the host's /proc,
+/// and could mount none after pivot_root, as everywhere else one can. This one is
+/// never lost: it is not below that root.
+fn lay_ground(ground: &Path) -> mydocker::Result<()> {
+    sys::mount("ground", ground, "tmpfs", MsFlags::empty(), "size=64k,mode=755")?;
+    for name in [PROC, SITE] {
+        let folder = ground.join(name);
+        fs::create_dir(&folder).on("mkdir", &folder)?;
+    }
+    let flags = MsFlags::MS_BIND | MsFlags::MS_REC;
+    sys::mount(Path::new("/proc"), &ground.join(PROC), "", flags, "")
+}
+
+/// Puts the host over the ground, which is the root, and makes it the root: the
+/// way from an initial ramfs to the root of a machine, see switch_root(8).
+fn stand_on_ground(host: &Path) -> mydocker::Result<()> {
+    sys::chdir(host)?;
+    sys::mount(Path::new("."), Path::new("/"), "", MsFlags::MS_MOVE, "")?;
+    nix::unistd::chroot(".").map_err(|errno| mydocker::Error::call("chroot(\".\")", errno))?;
+    sys::chdir(Path::new("/"))
+}
+
+/// Puts a host together in the folder `site`: the machine's folders, which were
+/// `found`, read-only but /proc, for a fresh one could not be mounted while an
+/// old one is read-only, and the answer is nobody there. `owner` is whose /tmp
+/// is.
 fn build_host(
     site: &Path,
+    found: Vec<(PathBuf, Option<PathBuf>)>,
     guarded: Option<&Guarded>,
     groups: Option<&ControlGroups>,
     owner: u32,
 ) -> mydocker::Result<()> {
-    // Taken before the site covers what may lie there.
-    let found: Vec<(PathBuf, Option<PathBuf>)> = FOLDERS
-        .iter()
-        .map(|name| Path::new("/").join(name))
-        .filter(|path| path.exists())
-        .map(|path| (path.clone(), fs::read_link(&path).ok()))
-        .collect();
     sys::mount("host", site, "tmpfs", MsFlags::empty(), "size=16m,mode=755")?;
     for (path, link) in found {
         let here = within(site, &path);

@@ -38,6 +38,7 @@ fn main() -> ExitCode {
         Trial::ignorable_test("starter", starter),
         Trial::ignorable_test("right::on_a_terminal", || keeps_all("right")),
         Trial::ignorable_test("right::with_pipes", || keeps_all("right_with_pipes")),
+        Trial::ignorable_test("right::with_proc_after_the_pivot", || keeps_all("proc_later")),
         Trial::ignorable_test("right::with_the_adapter_of_the_page", || keeps_all("crate")),
         Trial::test("what_the_adapter_does_not_tell_is_not_gradable", not_told),
     ];
@@ -65,6 +66,7 @@ fn called(name: &str) -> Program {
         "solution" => in_rust(env!("CARGO_BIN_EXE_lab-09-solution")),
         "starter" => in_rust(env!("CARGO_BIN_EXE_lab-09-starter")),
         "right" => right,
+        "proc_later" => in_sh(&proc_later()),
         "crate" => Program { content: CRATE.into(), adapter: adapter_of_the_page() },
         "right_with_pipes" => {
             Program { adapter: Adapter { terminal: false, ..right.adapter }, ..right }
@@ -80,6 +82,13 @@ fn called(name: &str) -> Program {
             in_sh(&mistake.unwrap_or_else(|| panic!("no program {name:?}")).program())
         }
     }
+}
+
+/// The right program, that mounts /proc when the old root is gone, as the blog's.
+fn proc_later() -> String {
+    let (before, after) = ("    mount -t proc proc \"$mnt/proc\"\n", "    umount -l .\n    cd /\n");
+    assert!(PROGRAM.contains(before) && PROGRAM.contains(after), "the program has changed");
+    PROGRAM.replace(before, "").replace(after, &format!("{after}    mount -t proc proc /proc\n"))
 }
 
 /// The example of the page on adapters, as it stands there.

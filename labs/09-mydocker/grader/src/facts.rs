@@ -3,7 +3,7 @@
 use std::io;
 
 use labkit::host::Host;
-use labkit::verdict::{Evidence, Finding, Whose, require};
+use labkit::verdict::{Evidence, Finding, PANICKED, Whose, require};
 use mydocker::mountinfo::{Change, MountTable, difference};
 use nix::sched::CloneFlags;
 use serde::{Deserialize, Serialize};
@@ -39,6 +39,8 @@ pub struct Facts {
     pub image_changes: Vec<String>,
     /// Whether the containers were given a volume.
     pub has_volume: bool,
+    /// What kept the grader from going on: the host was not as it was any more.
+    pub interrupted: Option<String>,
 }
 
 /// Has the program run containers on a fresh host, one after another.
@@ -60,11 +62,30 @@ pub fn observe(program: &Program, host: &Host, fates: &[Fate]) -> Result<Facts, 
             has_image: false,
             image_changes: Vec::new(),
             has_volume: setting.adapter.volume.is_some(),
+            interrupted: None,
         };
-        run_all(&trial, fates, &mut facts).expect("a process for the program");
+        let outcome = run_all(&trial, fates, &mut facts);
+        facts.interrupted = outcome.err().map(|error| error.to_string());
         facts
-    })?;
-    Ok(seen.returned)
+    });
+    seen.map(|seen| seen.returned).map_err(of_the_grader)
+}
+
+/// The program is executed, so that a panic can only be the grader's own: it says
+/// nothing of the program but that it has taken away what the grader stands on.
+fn of_the_grader(mut finding: Finding) -> Finding {
+    if finding.code != PANICKED {
+        return finding;
+    }
+    let words = finding.words.remove("words").unwrap_or_default();
+    finding.words.clear();
+    finding.code = UNFORESEEN.to_owned();
+    finding.with([unfinished(&words)])
+}
+
+/// Evidence of what has kept the grader from its work.
+fn unfinished(error: &str) -> Evidence {
+    Evidence::differs("the grader's own next step, on this host", "Ok", error)
 }
 
 fn run_all(trial: &Trial, mut fates: &[Fate], facts: &mut Facts) -> io::Result<()> {
@@ -120,11 +141,13 @@ impl Facts {
     /// The promise is not kept.
     pub fn require(&self, kept: bool, evidence: Vec<Evidence>) -> Result<(), Finding> {
         let stopped = self.stopped();
-        let is_kept = kept && stopped.is_empty() && self.unprepared.is_none();
-        let evidence = match stopped.is_empty() {
+        let is_whole = self.unprepared.is_none() && self.interrupted.is_none();
+        let is_kept = kept && stopped.is_empty() && is_whole;
+        let mut evidence = match stopped.is_empty() {
             true => evidence,
             false => stopped.into_iter().chain(self.leaks()).collect(),
         };
+        evidence.extend(self.interrupted.as_deref().map(unfinished));
         require(is_kept, || evidence, || diagnose(self), UNFORESEEN)
     }
 

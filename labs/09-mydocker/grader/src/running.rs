@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
@@ -13,14 +13,14 @@ use labkit::proc::Proc;
 use mydocker::mountinfo::{Change, MountTable, difference};
 use mydocker::sys;
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, open};
+use nix::fcntl::{FcntlArg, OFlag, fcntl, open, openat};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::pty::openpty;
 use nix::sched::CloneFlags;
 use nix::sys::stat::Mode;
 use nix::sys::termios::{SetArg, cfmakeraw, tcgetattr, tcsetattr};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, dup2_stderr, dup2_stdin, dup2_stdout, pipe2, setsid};
+use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, unlockpt};
 use serde::{Deserialize, Serialize};
 
 use crate::mount_calls::{self, Listener};
@@ -85,23 +85,23 @@ struct Output {
 }
 
 impl<'a> Running<'a> {
-    /// Starts a command, on a terminal of its own or with pipes. `host` is the
-    /// host's mount table before all.
+    /// Starts a command, on a terminal of its own or with pipes. `terminals` is the
+    /// folder of devices to take a terminal from, `host` the host's mount table
+    /// before all.
     ///
     /// # Errors
     /// There is no process, pipe or terminal to be had.
     pub fn start(
         mut command: Command,
-        on_terminal: bool,
+        terminals: Option<&OwnedFd>,
         proc: &'a Proc,
         host: &'a MountTable,
     ) -> io::Result<Running<'a>> {
         let (near, announcer) = mount_calls::pair()?;
-        let (input, outputs, [stdin, stdout, stderr]) =
-            if on_terminal { terminal()? } else { pipes()? };
+        let (input, outputs, [stdin, stdout, stderr]) = terminals.map_or_else(pipes, terminal)?;
         let pid = sys::clone(CloneFlags::empty(), || {
             let mut prepared = || -> io::Result<()> {
-                if on_terminal {
+                if terminals.is_some() {
                     setsid()?;
                     rustix::process::ioctl_tiocsctty(&stdin)?;
                 }
@@ -265,15 +265,20 @@ pub fn is_own(proc: &Proc, pid: i32, name: &str) -> bool {
     namespace(pid).is_some_and(|its| Some(its) != namespace(std::process::id() as i32))
 }
 
-/// Leaves one descriptor open beside the standard streams, a low one, as a
-/// careless caller of the program might: the host's root.
+/// Leaves the host's root open beside the standard streams, as a careless caller
+/// of the program might: as the lowest number that is free, and as a high one. A
+/// program whose own pipe takes the place of the low one has closed nothing.
 fn leave_the_host_open() -> io::Result<()> {
     let open_host = || open("/", OFlag::O_DIRECTORY, Mode::empty());
-    let host = open_host()?;
-    sys::close_all_but(host.as_raw_fd()).map_err(io::Error::other)?;
+    let high = fcntl(open_host()?, FcntlArg::F_DUPFD(HIGH))?;
+    // From here on the lowest is 3.
+    sys::close_all_but(high).map_err(io::Error::other)?;
     std::mem::forget(open_host()?);
     Ok(())
 }
+
+/// A number that no file of a small program gets by itself.
+const HIGH: i32 = 100;
 
 type Ends = (File, Vec<Output>, [OwnedFd; 3]);
 
@@ -287,15 +292,20 @@ fn pipes() -> io::Result<Ends> {
 }
 
 /// The near end of a terminal, and three times the far one. It passes on what it
-/// is given, as it is given.
-fn terminal() -> io::Result<Ends> {
-    let ends = openpty(None, None)?;
-    let mut modes = tcgetattr(&ends.slave)?;
+/// is given, as it is given. Of `devices` no path is asked, as openpty(3) does:
+/// the program may have mounted something over /dev.
+fn terminal(devices: &OwnedFd) -> io::Result<Ends> {
+    let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+    let near = openat(devices, "ptmx", flags, Mode::empty())?;
+    unlockpt(&near)?;
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+    let far = ioctl_tiocgptpeer(&near, flags)?;
+    let mut modes = tcgetattr(&far)?;
     cfmakeraw(&mut modes);
-    tcsetattr(&ends.slave, SetArg::TCSANOW, &modes)?;
-    let outputs = vec![Output::new(ends.master.try_clone()?)];
-    let far = [ends.slave.try_clone()?, ends.slave.try_clone()?, ends.slave];
-    Ok((File::from(ends.master), outputs, far))
+    tcsetattr(&far, SetArg::TCSANOW, &modes)?;
+    let outputs = vec![Output::new(near.try_clone()?)];
+    let far = [far.try_clone()?, far.try_clone()?, far];
+    Ok((File::from(near), outputs, far))
 }
 
 impl Output {

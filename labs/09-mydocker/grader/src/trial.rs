@@ -1,8 +1,9 @@
 //! One trial of a program: its containers are run, and looked at.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::process::Command;
 use std::thread;
@@ -87,6 +88,8 @@ pub struct Run {
 pub struct Trial<'a> {
     pub setting: &'a Setting<'a>,
     proc: Proc,
+    /// The folder of the host's devices, if the program is given a terminal.
+    terminals: Option<OwnedFd>,
     /// The host's mount table before all.
     host: MountTable,
 }
@@ -103,10 +106,12 @@ impl<'a> Trial<'a> {
     /// Begins one.
     ///
     /// # Errors
-    /// There is no /proc.
+    /// There is no /proc or no /dev.
     pub fn begin(setting: &'a Setting<'a>) -> io::Result<Trial<'a>> {
         let proc = Proc::open()?;
-        Ok(Trial { setting, host: proc.mount_table("self")?, proc })
+        let devices = || File::open("/dev").map(OwnedFd::from);
+        let terminals = setting.adapter.terminal.then(devices).transpose()?;
+        Ok(Trial { setting, host: proc.mount_table("self")?, proc, terminals })
     }
 
     /// Has the program make the image. Returns how the first command that failed
@@ -135,14 +140,18 @@ impl<'a> Trial<'a> {
         }
     }
 
-    /// Runs a container for a command that asks for nothing.
+    /// Runs a container for a command that is not attended to. If it asks for
+    /// something all the same, it is told to go on.
     ///
     /// # Errors
     /// The program cannot be started.
     pub fn run(&self, name: &str, command: &[&str], fate: Fate) -> io::Result<Run> {
         let command: Vec<String> = command.iter().map(|&word| word.to_owned()).collect();
         let command = self.setting.run(name, &command, false);
-        let mut run = Run { fate, ..self.run_command(command)? };
+        let mut running = self.start_command(command)?;
+        // For a probe that should never have come to run.
+        running.tell("go\n0");
+        let mut run = Run { fate, ..Run::of(running) };
         self.look_at_the_rest(name, &mut run);
         Ok(run)
     }
@@ -199,15 +208,11 @@ impl<'a> Trial<'a> {
     }
 
     fn start_command(&self, command: Command) -> io::Result<Running<'_>> {
-        Running::start(command, self.setting.adapter.terminal, &self.proc, &self.host)
+        Running::start(command, self.terminals.as_ref(), &self.proc, &self.host)
     }
 
     fn run_command(&self, command: Command) -> io::Result<Run> {
-        let mut running = self.start_command(command)?;
-        let mut run = Run::nothing_yet();
-        run.ended = running.end();
-        (run.said, run.in_passing) = (running.said, running.in_passing);
-        Ok(run)
+        self.start_command(command).map(Run::of)
     }
 
     /// What is there after the end of a container.
@@ -310,6 +315,13 @@ impl Run {
             host_while: None,
             host_after: String::new(),
         }
+    }
+
+    /// Waits for the end of a program that is left to itself.
+    fn of(mut running: Running) -> Run {
+        let ended = running.end();
+        let (said, in_passing) = (running.said, running.in_passing);
+        Run { ended, said, in_passing, ..Run::nothing_yet() }
     }
 
     /// What the probe has said of something.

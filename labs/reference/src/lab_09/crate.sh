@@ -47,7 +47,7 @@ init() {
     pivot_root . .
     umount -l .
     cd /
-    exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
+    exec 3>&- 100>&-
     exec env -i PATH=/bin:/sbin:/usr/bin:/usr/sbin HOME=/root "$@"
 }
 

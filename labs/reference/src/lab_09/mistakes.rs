@@ -224,7 +224,13 @@ pub static MISTAKES: &[Mistake] = &[
     Mistake {
         name: "descriptors_inherited",
         code: "mydocker/descriptors-inherited",
-        changes: &[("    exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-\n", "")],
+        changes: &[("    exec 3>&- 100>&-\n", "")],
+    },
+    // Only the one that is in the way of the program's own pipe.
+    Mistake {
+        name: "low_descriptors_closed",
+        code: "mydocker/descriptors-inherited",
+        changes: &[(" 100>&-\n", "\n")],
     },
     // --- layers
 

@@ -66,7 +66,7 @@ init() {
     umount -l .
     cd /
     # What the caller had open is not the container's.
-    exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
+    exec 3>&- 100>&-
     exec env -i PATH=/bin:/sbin:/usr/bin:/usr/sbin TERM="${TERM:-}" HOME=/root "$@"
 }
 
