@@ -168,10 +168,10 @@ fn kit() -> Kit {
 mod tests {
     use super::*;
 
-    /// The first hint for a panic.
-    fn first_hint(words: &str, place: &str) -> String {
+    /// The first hint for a panic, if it is of a kind that has its own.
+    fn first_hint(words: &str, place: &str) -> Option<String> {
         let finding = Finding::new(PANICKED).word("words", words).word("place", place);
-        panic_hints(&finding).expect("the last kind is all others")[0].en.clone()
+        Some(panic_hints(&finding)?[0].en.clone())
     }
 
     #[test]
@@ -190,11 +190,11 @@ mod tests {
                 "/rustc/59807616e/library/std/src/fs.rs:9",
                 "This is",
             ),
-            ("no such folder", here, "Your own code gave up"),
         ] {
-            let found = first_hint(words, place);
+            let found = first_hint(words, place).unwrap_or_default();
             assert!(found.starts_with(hint), "{words}: {found}");
         }
+        assert_eq!(first_hint("no such folder", here), None);
     }
 
     #[test]

@@ -239,7 +239,8 @@ pub fn summary(session: &Session, standing: &Standing) -> String {
 /// One promise that is not kept, in full; with that its first hint was shown.
 pub fn explain(session: &Session, lab: &Lab, promise: &PromiseText, report: &Report) {
     let Some(Verdict::Broken(finding)) = report.verdicts.get(&promise.name) else { return };
-    note_hints(session, lab, promise, &finding.code, 1);
+    // Where that cannot be noted, the hint comes once more.
+    let _ = note_hints(session, lab, promise, &finding.code, 1);
     println!("{}", session.look.bold(&promise.name));
     println!("{}", report::broken(lab, &promise.name, finding, session.language, session.look));
 }

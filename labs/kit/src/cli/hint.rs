@@ -1,5 +1,7 @@
 //! `lab hint`: the next rung of a ladder of hints.
 
+use std::io;
+
 use clap::Args;
 use labkit::lab::{Lab, PromiseText};
 use labkit::record::Report;
@@ -77,8 +79,8 @@ pub fn execute(session: &Session, arguments: &Arguments) -> Result<(), Trouble> 
         let commands = ["show LAB", "solution LAB --give-up"];
         session.advise(lab, if is_lab { &commands } else { &commands[..1] });
     }
-    note_hints(session, lab, promise, &finding.code, now);
-    Ok(())
+    let noted = note_hints(session, lab, promise, &finding.code, now);
+    noted.map_err(|error| Trouble::cannot("write", session.checkout.top.join(".lab"), error))
 }
 
 /// What is wrong, by the last grade; what was never graded was never written.
@@ -99,13 +101,19 @@ fn hints_shown(session: &Session, lab: &Lab, promise: &PromiseText, code: &str) 
 }
 
 /// Notes that the first `count` hints for a promise were shown.
-pub fn note_hints(session: &Session, lab: &Lab, promise: &PromiseText, code: &str, count: usize) {
+pub fn note_hints(
+    session: &Session,
+    lab: &Lab,
+    promise: &PromiseText,
+    code: &str,
+    count: usize,
+) -> io::Result<()> {
     let mut progress = session.records.progress(lab);
     let hints = progress.hints.entry(promise.name.clone()).or_default();
     let shown = hints.entry(code.to_owned()).or_default();
-    if *shown < count {
-        *shown = count;
-        // Where that cannot be noted, the hint comes once more.
-        let _ = session.records.keep_progress(lab, &progress);
+    if *shown >= count {
+        return Ok(());
     }
+    *shown = count;
+    session.records.keep_progress(lab, &progress)
 }
