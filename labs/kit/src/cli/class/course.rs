@@ -94,12 +94,23 @@ impl Course {
     pub fn prepare(session: &Session, labs: &[&Lab], shared: PathBuf) -> Result<Course, Trouble> {
         let checkout = &session.checkout;
         let built = programs::build(session, labs)?;
-        let metadata: Metadata = serde_json::from_str(&output(
+        let compiler = output(checkout, "rustc", &["-vV"])?;
+        // Without the platform cargo asks the network for the crates of all others;
+        // what is needed on this one it has just compiled.
+        let host = compiler.lines().find_map(|line| line.strip_prefix("host: "));
+        let metadata = output(
             checkout,
             "cargo",
-            &["metadata", "--format-version", "1"],
-        )?)
-        .map_err(|error| Trouble::cannot("cargo metadata", &checkout.top, error.into()))?;
+            &[
+                "metadata",
+                "--format-version=1",
+                "--offline",
+                "--filter-platform",
+                host.unwrap_or_default(),
+            ],
+        )?;
+        let metadata: Metadata = serde_json::from_str(&metadata)
+            .map_err(|error| Trouble::cannot("cargo metadata", &checkout.top, error.into()))?;
         let libraries = share(&built.libraries, &shared)?;
 
         let mut crates = BTreeMap::new();
@@ -120,7 +131,7 @@ impl Course {
         let sysroot = output(checkout, "rustc", &["--print", "sysroot"])?.trim().into();
         let sums = graders::sums(&checkout.top.join("labs"))
             .map_err(|error| Trouble::cannot("read", checkout.top.join("labs"), error))?;
-        let version = output(checkout, "rustc", &["-vV"])? + &sums.join("\n");
+        let version = compiler + &sums.join("\n");
         Ok(Course { sysroot, shared, crates, version })
     }
 
@@ -219,9 +230,9 @@ fn share_file(file: &Path, here: &Path) -> io::Result<()> {
     fs::set_permissions(here, Permissions::from_mode(0o755))
 }
 
-/// What cargo or rustc prints, in the checkout.
-fn output(checkout: &Checkout, program: &str, arguments: &[&str]) -> Result<String, Trouble> {
-    let program = env::var_os(program.to_uppercase()).unwrap_or_else(|| program.into());
+/// What cargo or rustc prints, in the checkout. When it fails it has said why.
+fn output(checkout: &Checkout, name: &'static str, arguments: &[&str]) -> Result<String, Trouble> {
+    let program = env::var_os(name.to_uppercase()).unwrap_or_else(|| name.into());
     let output = Command::new(program)
         .args(arguments)
         .current_dir(&checkout.top)
@@ -230,7 +241,8 @@ fn output(checkout: &Checkout, program: &str, arguments: &[&str]) -> Result<Stri
         .output()
         .map_err(|error| Trouble::NoCargo { error })?;
     if !output.status.success() {
-        return Err(Trouble::NoCargo { error: io::Error::other(output.status.to_string()) });
+        let status = io::Error::other(output.status.to_string());
+        return Err(Trouble::cannot(name, &checkout.top, status));
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
