@@ -83,7 +83,48 @@ impl Adapter {
                         line `volume`, and else not"
                 .to_owned());
         }
+        adapter.check_placeholders()?;
+        adapter.check_folders()?;
         Ok(adapter)
+    }
+
+    /// A name that nothing is known of would be passed on as it stands, and the
+    /// program be blamed for what it makes of that.
+    fn check_placeholders(&self) -> Result<(), String> {
+        let made: &[&str] = &["{program}", "{tar}"];
+        let of_run = [made, &["{name}", "{volume}", "{command}"]].concat();
+        let one = |word: &Option<String>| Vec::from_iter(word.clone());
+        let lines: [(&str, Vec<String>, &[&str]); 7] = [
+            ("prepare", self.prepare.concat(), made),
+            ("run", self.run.clone(), &of_run),
+            ("volume", self.volume.clone().unwrap_or_default(), &["{host}", "{container}"]),
+            ("recover", self.recover.clone().unwrap_or_default(), made),
+            ("folders.image", one(&self.folders.image), &[]),
+            ("folders.write_layer", one(&self.folders.write_layer), &["{name}"]),
+            ("folders.mnt", one(&self.folders.mnt), &["{name}"]),
+        ];
+        for (line, words, known) in lines {
+            let mut all = words.iter().flat_map(|word| placeholders(word));
+            if let Some(unknown) = all.find(|it| !known.contains(it)) {
+                let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+                return Err(format!("`{line}` has {unknown}; what is replaced there: {known}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// From which folder would a relative one be meant?
+    fn check_folders(&self) -> Result<(), String> {
+        let Folders { image, write_layer, mnt } = &self.folders;
+        for (line, folder) in [("image", image), ("write_layer", write_layer), ("mnt", mnt)] {
+            if let Some(folder) = folder.as_ref().filter(|folder| !folder.starts_with('/')) {
+                return Err(format!(
+                    "`folders.{line}` is {folder:?}; it must be an absolute path, \
+                     as in \"/root/{folder}\""
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// What the program needs, as the kit calls it.
@@ -120,6 +161,19 @@ impl Adapter {
     pub fn image(&self) -> Option<PathBuf> {
         self.folders.image.as_ref().map(PathBuf::from)
     }
+}
+
+/// All that looks like one in a word: small letters in braces.
+fn placeholders(word: &str) -> Vec<&str> {
+    let is_letter = |c: char| c.is_ascii_lowercase() || c == '_';
+    let mut found = Vec::new();
+    for (start, _) in word.match_indices('{') {
+        let name = word[start + 1..].find(|c| !is_letter(c)).unwrap_or_default();
+        if name > 0 && word[start + 1 + name..].starts_with('}') {
+            found.push(&word[start..start + name + 2]);
+        }
+    }
+    found
 }
 
 fn folder(template: Option<&str>, name: &str) -> Option<PathBuf> {
@@ -178,6 +232,22 @@ mod tests {
     fn a_volume_needs_its_place() {
         assert!(Adapter::parse("run = [\"{command}\"]\nvolume = [\"-v\"]").is_err());
         assert!(Adapter::parse("run = [\"{volume}\", \"{command}\"]").is_err());
+    }
+
+    #[test]
+    fn an_unknown_placeholder_is_refused_with_the_known_ones() {
+        let error = Adapter::parse("run = [\"{program}\", \"--name={nme}\", \"{command}\"]");
+        let error = error.expect_err("a wrong name");
+        assert!(error.contains("{nme}") && error.contains("{name}"), "{error}");
+        let prepare =
+            "prepare = [[\"sh\", \"-c\", \"awk '{ print }' ${HOME}\"]]\nrun = [\"{command}\"]";
+        Adapter::parse(prepare).expect("none of ours");
+    }
+
+    #[test]
+    fn a_relative_folder_is_refused() {
+        let error = Adapter::parse("run = [\"{command}\"]\n[folders]\nmnt = \"mnt\"");
+        assert!(error.expect_err("a relative path").contains("/root/mnt"));
     }
 
     #[test]

@@ -1,18 +1,46 @@
 //! From what was seen to what is wrong.
 
+mod in_files;
+
 use labkit::verdict::{Finding, NOT_WRITTEN};
 use mydocker::mountinfo::Change;
 
 use crate::facts::Facts;
-use crate::image::FILES;
+use crate::first_process::FirstProcess;
 use crate::running::{Ended, PRINTED};
 use crate::trial::{Fate, Run};
 
-/// The diagnosis that fits: harm to the host first, then what kept containers
-/// from running, then what they saw, and at last what they left.
-pub fn diagnose(facts: &Facts) -> Option<Finding> {
-    let rules = [not_written, harm, host, start, isolation, root, image, end, layers, rest];
-    rules.into_iter().find_map(|rule| rule(facts))
+pub use in_files::{devices, files, image, image_layer, layers, links, mnt, modes, write_layer};
+
+/// A rule: its diagnosis, if that fits what was seen.
+pub type Rule = fn(&Facts) -> Option<Finding>;
+
+/// The diagnosis that fits. `own` are the rules that the promise's own evidence
+/// belongs to. Without an answer from these: what was done to the host, mounts
+/// first, for files are lost by them; then what kept containers from running, what
+/// they saw, and at last what they left.
+pub fn diagnose(facts: &Facts, own: &[Rule]) -> Option<Finding> {
+    let first: [Rule; 2] = [not_written, panicked];
+    let last: [Rule; 17] = [
+        host,
+        harm,
+        start,
+        pid,
+        proc,
+        namespaces,
+        arguments,
+        environment,
+        old_root,
+        cwd,
+        chroot,
+        descriptors,
+        image,
+        end,
+        layers,
+        left,
+        volume,
+    ];
+    first.iter().chain(own).chain(&last).find_map(|rule| rule(facts))
 }
 
 fn code(code: &str) -> Option<Finding> {
@@ -21,7 +49,7 @@ fn code(code: &str) -> Option<Finding> {
 
 /// The starter, as far as it is one.
 fn not_written(facts: &Facts) -> Option<Finding> {
-    let all = facts.runs.iter().chain(&facts.unprepared);
+    let all = facts.runs.iter().chain(facts.unprepared.iter().map(|(_, run)| run));
     let has_panicked = |run: &Run| {
         run.says(PRINTED).is_some_and(|printed| printed.contains("not yet implemented"))
     };
@@ -30,8 +58,23 @@ fn not_written(facts: &Facts) -> Option<Finding> {
         .then(|| Finding::new(NOT_WRITTEN).word("function", "mydocker"))
 }
 
+/// The program has crashed: its runtime says so.
+fn panicked(facts: &Facts) -> Option<Finding> {
+    let unprepared = facts.unprepared.iter().map(|(_, run)| run);
+    let mut printed = facts.runs.iter().chain(unprepared).filter_map(|run| run.says(PRINTED));
+    let words = printed.find_map(|printed| {
+        let is_of_go =
+            |line: &&str| ["panic: ", "fatal error: "].iter().any(|it| line.starts_with(it));
+        let is_of_rust =
+            |line: &&str| line.starts_with("thread '") && line.contains(" panicked at ");
+        let has_stack = printed.lines().any(|line| line.starts_with("goroutine "));
+        printed.lines().find(|line| has_stack && is_of_go(line) || is_of_rust(line))
+    })?;
+    Some(code("panicked")?.word("words", words))
+}
+
 /// What happened to the files of the host.
-fn harm(facts: &Facts) -> Option<Finding> {
+pub fn harm(facts: &Facts) -> Option<Finding> {
     let run = facts.runs.iter().find(|run| !run.volume.is_intact)?;
     // Without its mounts nobody finds the host's files any more.
     if let Some(unmounted) = host(facts).filter(|it| it.words.contains_key("harm")) {
@@ -41,7 +84,7 @@ fn harm(facts: &Facts) -> Option<Finding> {
 }
 
 /// What happened to the host's own mounts.
-fn host(facts: &Facts) -> Option<Finding> {
+pub fn host(facts: &Facts) -> Option<Finding> {
     for run in &facts.runs {
         let tables = [run.host_while.as_deref(), Some(run.host_after.as_str())];
         for table in tables.into_iter().flatten().filter(|table| !table.is_empty()) {
@@ -66,32 +109,24 @@ fn host(facts: &Facts) -> Option<Finding> {
 
 /// Why a container did not run, or ran where it should not.
 fn start(facts: &Facts) -> Option<Finding> {
-    if let Some(run) = &facts.unprepared {
-        return Some(code("did-not-run")?.word("status", run.ended));
+    if let Some((command, run)) = &facts.unprepared {
+        let finding = code("not-prepared")?.word("status", run.ended);
+        return Some(finding.word("command", command));
+    }
+    if let Some(ignored) = ignored(facts) {
+        return Some(ignored);
     }
     for run in &facts.runs {
-        // What is only printed, by no process, is no beginning.
-        let has_begun = match run.fate.has_probe() {
-            true => run.first_process.is_some(),
-            false => run.says("pid").is_some(),
-        };
-        let ran_on_the_host = run.says("words") == Some(&facts.hosts_words);
-        match run.fate {
-            Fate::NoImage if has_begun => return code("failure-ignored"),
-            Fate::NoPivot if ran_on_the_host && run.in_passing.was_refused => {
-                return code("failure-ignored");
-            }
-            _ => {}
-        }
-        if ran_on_the_host {
+        if facts.is_on_the_hosts_root(run) {
             return code("root-not-changed");
         }
         let is_later = facts.runs.iter().take_while(|it| !std::ptr::eq(*it, run));
         let was_killed = is_later.into_iter().any(|it| it.fate == Fate::ProgramKilled);
         let has_said = match run.fate {
             Fate::Arguments => run.says("count").is_some(),
-            Fate::Environment => environment(run).is_some_and(|text| text.contains('=')),
-            fate => has_begun || !fate.has_probe(),
+            Fate::Environment => run.says("environment").is_some(),
+            // What is only printed, by no process, is no beginning.
+            fate => run.first_process.is_some() || !fate.has_probe(),
         };
         if !has_said {
             if was_killed {
@@ -106,13 +141,18 @@ fn start(facts: &Facts) -> Option<Finding> {
     None
 }
 
-/// What `env` has printed.
-fn environment(run: &Run) -> Option<&str> {
-    run.says(PRINTED).filter(|_| run.fate == Fate::Environment)
+/// The command was run where the start had failed.
+pub fn ignored(facts: &Facts) -> Option<Finding> {
+    let is_ignored = |run: &Run| match run.fate {
+        Fate::NoImage => run.says("pid").is_some(),
+        Fate::NoPivot => facts.is_on_the_hosts_root(run) && run.in_passing.was_refused,
+        _ => false,
+    };
+    if facts.runs.iter().any(is_ignored) { code("failure-ignored") } else { None }
 }
 
-/// What the container shares with the host, and how its command was called.
-fn isolation(facts: &Facts) -> Option<Finding> {
+/// Which process of which PID namespace the command is.
+pub fn pid(facts: &Facts) -> Option<Finding> {
     for run in &facts.runs {
         if let Some(first) = &run.first_process {
             let is_first = run.says("pid") == Some("1");
@@ -125,81 +165,95 @@ fn isolation(facts: &Facts) -> Option<Finding> {
             if !is_first {
                 return code("not-the-first-process");
             }
-            match run.says("proc") {
-                None => return code("proc-not-mounted"),
-                Some("1") => {}
-                Some(_) => return code("proc-of-the-host"),
-            }
-            let is_shared = |name: &&&str| !first.own_namespaces.contains(**name);
-            let shared: Vec<&str> = ["uts", "ipc"].iter().filter(is_shared).copied().collect();
-            if !shared.is_empty() {
-                return Some(code("namespaces-shared")?.word("names", shared.join(", ")));
-            }
-        }
-        if run.says("count").is_some() {
-            let mut arguments = run.said.iter().filter(|(name, _)| name.starts_with("argument "));
-            let is_literal = arguments.any(|(_, argument)| argument == "<$HOME>");
-            return code(if is_literal { "arguments-split" } else { "arguments-through-a-shell" });
-        }
-        if environment(run).is_some_and(|text| !has_path(text)) {
-            return code("path-lost");
         }
     }
     None
 }
 
-/// Whether there is a PATH in what `env` has printed.
-pub fn has_path(environment: &str) -> bool {
-    environment.lines().any(|line| line.strip_prefix("PATH=").is_some_and(|it| !it.is_empty()))
+/// Whose /proc the container has.
+pub fn proc(facts: &Facts) -> Option<Finding> {
+    let run = facts.runs.iter().find(|run| run.first_process.is_some())?;
+    match run.says("proc") {
+        None => code("proc-not-mounted"),
+        Some("1") => None,
+        Some(_) => code("proc-of-the-host"),
+    }
 }
 
-/// What of the host the container can reach.
-fn root(facts: &Facts) -> Option<Finding> {
-    for first in facts.runs.iter().filter_map(|run| run.first_process.as_ref()) {
-        if let Some(place) = first.shows_the_host.first() {
-            return Some(code("old-root-left")?.word("place", place));
-        }
-        if first.works_outside {
-            return code("cwd-outside");
-        }
-        if first.can_break_out {
-            return code("chroot-only");
-        }
-        if let Some(leads_to) = first.descriptors.first() {
-            return Some(code("descriptors-inherited")?.word("leads_to", leads_to));
-        }
+/// What else the container shares with the host.
+pub fn namespaces(facts: &Facts) -> Option<Finding> {
+    let first = first_processes(facts).next()?;
+    let is_shared = |name: &&&str| !first.own_namespaces.contains(**name);
+    let shared: Vec<&str> = ["uts", "ipc"].iter().filter(is_shared).copied().collect();
+    if shared.is_empty() {
+        return None;
     }
-    None
+    Some(code("namespaces-shared")?.word("names", shared.join(", ")))
 }
 
-/// What the container's root file system is like.
-fn image(facts: &Facts) -> Option<Finding> {
-    for run in facts.runs.iter().filter(|run| run.says("changed").is_some()) {
-        if run.says("hidden") != Some(&facts.words) {
-            return code("files-missing");
-        }
-        for (path, expected) in FILES {
-            let seen = run.says(path).unwrap_or("-");
-            if seen == expected {
-                continue;
-            }
-            let without_time = |text: &str| text.rsplit_once(' ').map(|(it, _)| it.to_owned());
-            let has_mode = without_time(seen) == without_time(expected);
-            let finding = code(if has_mode { "times-lost" } else { "modes-lost" })?;
-            return Some(finding.word("path", path));
-        }
-        if run.says("link") != Some("words") {
-            return code("links-followed");
-        }
-        if run.says("twins").is_none() {
-            return code("hard-links-copied");
-        }
+/// How the command was called.
+pub fn arguments(facts: &Facts) -> Option<Finding> {
+    let run = facts.runs.iter().find(|run| run.says("count").is_some())?;
+    let mut arguments = run.said.iter().filter(|(name, _)| name.starts_with("argument "));
+    let is_literal = arguments.any(|(_, argument)| argument == "<$HOME>");
+    code(if is_literal { "arguments-split" } else { "arguments-through-a-shell" })
+}
+
+/// With which environment it was.
+pub fn environment(facts: &Facts) -> Option<Finding> {
+    let run = facts.runs.iter().find(|run| run.says("environment").is_some())?;
+    let variables = variables(run.says(PRINTED).unwrap_or_default());
+    if variables.is_empty() {
+        return code("environment-empty");
     }
-    None
+    if has_path(&variables) { None } else { code("path-lost") }
+}
+
+/// The variables among what was printed: a program may say other things too.
+pub fn variables(printed: &str) -> Vec<(&str, &str)> {
+    let is_name = |name: &str| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    let variables = printed.lines().filter_map(|line| line.split_once('='));
+    variables.filter(|(name, _)| is_name(name)).collect()
+}
+
+/// Whether a PATH is among them.
+pub fn has_path(variables: &[(&str, &str)]) -> bool {
+    variables.iter().any(|(name, value)| *name == "PATH" && !value.is_empty())
+}
+
+/// Whether the host's files are mounted in the container.
+pub fn old_root(facts: &Facts) -> Option<Finding> {
+    let place = first_processes(facts).find_map(|it| it.shows_the_host.first())?;
+    Some(code("old-root-left")?.word("place", place))
+}
+
+/// Whether the command works outside.
+pub fn cwd(facts: &Facts) -> Option<Finding> {
+    first_processes(facts).any(|it| it.works_outside).then(|| code("cwd-outside"))?
+}
+
+/// Whether it gets outside by chroot.
+pub fn chroot(facts: &Facts) -> Option<Finding> {
+    first_processes(facts).any(|it| it.can_break_out).then(|| code("chroot-only"))?
+}
+
+/// What it has open.
+pub fn descriptors(facts: &Facts) -> Option<Finding> {
+    let leads_to = first_processes(facts).find_map(|it| it.descriptors.first())?;
+    Some(code("descriptors-inherited")?.word("leads_to", leads_to))
+}
+
+fn first_processes(facts: &Facts) -> impl Iterator<Item = &FirstProcess> {
+    facts.runs.iter().filter_map(|run| run.first_process.as_ref())
+}
+
+/// The containers in which the probe has come to its end.
+fn changed(facts: &Facts) -> impl Iterator<Item = &Run> {
+    facts.runs.iter().filter(|run| run.says("changed").is_some())
 }
 
 /// What the program said in the end.
-fn end(facts: &Facts) -> Option<Finding> {
+pub fn end(facts: &Facts) -> Option<Finding> {
     for run in &facts.runs {
         let (expected, name) = match run.fate {
             Fate::Exit(expected) if run.first_process.is_some() => (expected, "exit-code-lost"),
@@ -207,7 +261,11 @@ fn end(facts: &Facts) -> Option<Finding> {
             Fate::NoCommand if run.ended == Ended::Exited(0) => (127, "exit-code-lost"),
             _ => continue,
         };
-        if run.ended != Ended::Exited(expected) {
+        // An error of the clean-up is told in place of a success, and is another fault.
+        let is_of_the_clean_up = expected == 0
+            && run.ended != Ended::Exited(0)
+            && (has_mounts(facts, run) || !run.volume.is_intact);
+        if run.ended != Ended::Exited(expected) && !is_of_the_clean_up {
             return Some(code(name)?.word("expected", expected).word("status", run.ended));
         }
     }
@@ -216,54 +274,44 @@ fn end(facts: &Facts) -> Option<Finding> {
     if failed.any(|run| run.ended == Ended::Exited(0)) { code("failure-not-told") } else { None }
 }
 
-/// Where the container's changes are.
-fn layers(facts: &Facts) -> Option<Finding> {
-    let is_new = |new: &Option<String>| new.as_ref() == Some(&facts.words);
-    if facts.runs.len() > 1 && !facts.has_image {
-        return code("image-deleted");
-    }
-    if !facts.image_changes.is_empty() {
-        return Some(code("image-written")?.word("path", &facts.image_changes[0]));
-    }
-    for run in facts.runs.iter().filter(|run| run.says("changed").is_some()) {
-        if run.image_has_new {
-            return Some(code("image-written")?.word("path", "/root/exam/new"));
+fn has_mounts(facts: &Facts, run: &Run) -> bool {
+    !run.host_after.is_empty() && facts.host_changes(&run.host_after).iter().any(is_mounted)
+}
+
+/// What is there after the end.
+pub fn left(facts: &Facts) -> Option<Finding> {
+    let mut was_killed = false;
+    for run in &facts.runs {
+        let has_mounts = has_mounts(facts, run);
+        let has_files = !run.left_in_write_layer.is_empty() || !run.left_in_mnt.is_empty();
+        match run.fate {
+            Fate::Busy if run.worked_in_mnt && run.left_in_write_layer.is_empty() => {
+                return code(if has_mounts { "failed-umount-ignored" } else { "lazy-umount" });
+            }
+            Fate::ProgramKilled | Fate::Busy => was_killed = true,
+            _ if was_killed && (has_mounts || has_files) => return code("no-recovery"),
+            Fate::Exit(0) if has_mounts => return code("mounts-left"),
+            Fate::Exit(0) if has_files => return code("write-layer-kept"),
+            Fate::NoVolume if has_mounts || has_files => return code("failed-start-left"),
+            _ if has_mounts || has_files => return code("clean-up-only-on-success"),
+            _ => {}
         }
-        if run.write_layer.as_ref().is_some_and(|layer| !is_new(&layer.new)) {
-            return code("write-layer-unused");
-        }
-        if run.mnt.as_ref().is_some_and(|mnt| !is_new(&mnt.new)) {
-            return code("mnt-not-on-the-host");
+        if run.says("earlier").is_some() {
+            if run.image_has_new {
+                return image_layer(facts);
+            }
+            return code("write-layer-kept");
         }
     }
     None
 }
 
-/// What is there after the end.
-fn rest(facts: &Facts) -> Option<Finding> {
-    let mut was_killed = false;
-    for run in &facts.runs {
-        let has_mounts = !run.host_after.is_empty()
-            && facts.host_changes(&run.host_after).iter().any(is_mounted);
-        let has_files = !run.left_in_write_layer.is_empty() || !run.left_in_mnt.is_empty();
-        match run.fate {
-            Fate::ProgramKilled | Fate::Busy => was_killed = true,
-            _ if was_killed && (has_mounts || has_files) => return code("no-recovery"),
-            Fate::Exit(0) if has_mounts => return code("mounts-left"),
-            Fate::Exit(0) if has_files => return code("write-layer-kept"),
-            _ if has_mounts || has_files => return code("clean-up-only-on-success"),
-            _ => {}
-        }
-        if run.says("earlier").is_some() {
-            return code("write-layer-kept");
-        }
-        if facts.has_volume && run.says("changed").is_some() && run.says("volume").is_none() {
-            return code("volume-not-mounted");
-        }
-    }
-    let has_written = facts.runs.iter().any(|run| run.says("volume").is_some());
-    let has_new = facts.runs.iter().any(|run| run.volume.has_new);
-    if has_written && !has_new { code("volume-is-a-copy") } else { None }
+/// What the container and the host see of each other in the volume. A folder that
+/// is empty is none of the host's.
+pub fn volume(facts: &Facts) -> Option<Finding> {
+    let run = changed(facts).find(|run| facts.has_volume && !run.volume.has_new)?;
+    let sees_files = run.says("volume") == Some(&facts.volumes_words);
+    code(if sees_files { "volume-is-a-copy" } else { "volume-not-mounted" })
 }
 
 /// Whether something was mounted.

@@ -9,9 +9,9 @@ use nix::sched::CloneFlags;
 use serde::{Deserialize, Serialize};
 
 use crate::UNFORESEEN;
-use crate::diagnose::diagnose;
+use crate::diagnose::{Rule, diagnose};
 use crate::first_process::FirstProcess;
-use crate::image::{ARGUMENTS, PROBE};
+use crate::image::{ARGUMENTS, FILE, PROBE};
 use crate::program::Program;
 use crate::trial::{Fate, Run, Trial};
 
@@ -29,11 +29,15 @@ pub struct Facts {
     pub precious_words: String,
     /// The host's mount table before all.
     pub host_before: String,
-    /// A command that makes the image, and failed.
-    pub unprepared: Option<Run>,
+    /// The random words in the volume.
+    pub volumes_words: String,
+    /// A command of the adapter's `prepare` that has failed, and how.
+    pub unprepared: Option<(String, Run)>,
     /// The containers, one after another.
     pub runs: Vec<Run>,
-    /// Whether the image's folder was there after the first container.
+    /// The image's folder, if the adapter tells it.
+    pub image: Option<String>,
+    /// Whether the image was still there after the last container.
     pub has_image: bool,
     /// The paths in the image that the last container has changed.
     pub image_changes: Vec<String>,
@@ -57,8 +61,10 @@ pub fn observe(program: &Program, host: &Host, fates: &[Fate]) -> Result<Facts, 
             hosts_words: setting.hosts_words.clone(),
             precious_words,
             host_before: trial.host_table().expect("the host has a mount table"),
+            volumes_words: setting.volumes_words.clone(),
             unprepared: None,
             runs: Vec::new(),
+            image: setting.adapter.folders.image.clone(),
             has_image: false,
             image_changes: Vec::new(),
             has_volume: setting.adapter.volume.is_some(),
@@ -115,10 +121,11 @@ fn run(trial: &Trial, name: &str, fate: Fate) -> io::Result<Run> {
     match fate {
         Fate::Exit(code) => Ok(trial.start(name)?.exit(code)),
         Fate::NoCommand => trial.run(name, &["/root/exam/nothing"], fate),
+        Fate::NoVolume => trial.run_with_volume_at(FILE, name, &["true"], fate),
         Fate::NoPivot => trial.start_without_pivot(name),
         Fate::NoImage => trial.run(name, &["sh", PROBE], fate),
         Fate::Arguments => trial.run(name, &["sh", ARGUMENTS, "a  b", "", "$HOME"], fate),
-        Fate::Environment => trial.run(name, &["env"], fate),
+        Fate::Environment => trial.run(name, &["env", "exam:environment=read"], fate),
         Fate::Killed => Ok(trial.start(name)?.kill()),
         Fate::ProgramKilled => {
             let run = trial.start(name)?.kill_program();
@@ -134,21 +141,43 @@ fn run(trial: &Trial, name: &str, fate: Fate) -> io::Result<Run> {
 }
 
 impl Facts {
-    /// Says that a promise is kept, or else why not. A promise about a container
-    /// that did not run is not.
+    /// Says that a promise about a container is kept, or else why not: by its own
+    /// rules, if the container was one and did not disturb the host. A promise about
+    /// a container that did not run is not kept.
     ///
     /// # Errors
     /// The promise is not kept.
-    pub fn require(&self, kept: bool, evidence: Vec<Evidence>) -> Result<(), Finding> {
+    pub fn require(
+        &self,
+        kept: bool,
+        evidence: Vec<Evidence>,
+        own: &[Rule],
+    ) -> Result<(), Finding> {
+        let is_one = !self.has_run_on_the_host() && self.leaks().is_none();
+        self.require_of_command(kept, evidence, if is_one { own } else { &[] })
+    }
+
+    /// The same of a promise that has nothing to do with where the command is run.
+    ///
+    /// # Errors
+    /// The promise is not kept.
+    pub fn require_of_command(
+        &self,
+        kept: bool,
+        evidence: Vec<Evidence>,
+        own: &[Rule],
+    ) -> Result<(), Finding> {
         let stopped = self.stopped();
         let is_whole = self.unprepared.is_none() && self.interrupted.is_none();
-        let is_kept = kept && stopped.is_empty() && is_whole;
+        let has_run = stopped.is_empty() && is_whole;
+        let is_kept = kept && has_run;
+        let own = if has_run { own } else { &[] };
         let mut evidence = match stopped.is_empty() {
             true => evidence,
             false => stopped.into_iter().chain(self.leaks()).collect(),
         };
         evidence.extend(self.interrupted.as_deref().map(unfinished));
-        require(is_kept, || evidence, || diagnose(self), UNFORESEEN)
+        require(is_kept, || evidence, || diagnose(self, own), UNFORESEEN)
     }
 
     /// The first container in which the probe did not come to its end. What is
@@ -176,6 +205,16 @@ impl Facts {
         let leaked: Vec<&str> = run.in_passing.leaked.iter().map(String::as_str).collect();
         let what = "the host's mount table, while a container was started";
         Some(Evidence::differs(what, "no mount of the container's own", leaked.join(", ")))
+    }
+
+    /// Whether a container's command found the host's files in place of the image's.
+    pub fn is_on_the_hosts_root(&self, run: &Run) -> bool {
+        run.says("words") == Some(&self.hosts_words)
+    }
+
+    /// Whether that is so of any.
+    pub fn has_run_on_the_host(&self) -> bool {
+        self.runs.iter().any(|run| self.is_on_the_hosts_root(run))
     }
 
     /// The last container.

@@ -20,6 +20,9 @@ pub const ARGUMENTS: &str = "/root/exam/arguments";
 /// Where a container finds the folder of the host that it is given.
 pub const VOLUME: &str = "/volume";
 
+/// A regular file of the image, where no folder can be mounted.
+pub const FILE: &str = "/root/exam/words";
+
 const PROBE_SCRIPT: &str = include_str!("probe.sh");
 const ARGUMENTS_SCRIPT: &str = include_str!("arguments.sh");
 

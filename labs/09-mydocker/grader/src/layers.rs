@@ -22,6 +22,10 @@ pub enum Whiteout {
 /// What is in the write layer, or below `mnt`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Layer {
+    /// The folder, as the adapter says.
+    pub path: String,
+    /// Whether it is there.
+    pub is_there: bool,
     /// What is in root/exam/new, which the container has written.
     pub new: Option<String>,
     /// How the deletion of root/exam/doomed is marked.
@@ -41,6 +45,8 @@ impl Layer {
             _ => Whiteout::Missing,
         };
         Layer {
+            path: folder.display().to_string(),
+            is_there: folder.is_dir(),
             new: read("new").map(|words| words.trim_end().to_owned()),
             whiteout,
             has_changed: read("changed").is_some(),

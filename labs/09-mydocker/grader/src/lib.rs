@@ -62,6 +62,7 @@ pub static EXAM: Exam<Program> = Exam {
             needs: OVERLAY,
             check: pivot_root::descriptors,
         },
+        Promise { name: "the_null_device_is_there", needs: OVERLAY, check: pivot_root::devices },
         Promise {
             name: "a_failed_pivot_runs_nothing",
             needs: OVERLAY,

@@ -16,6 +16,7 @@ say link "$(readlink /root/exam/link)"
 [ /root/exam/one -ef /root/exam/two ] && say twins yes
 [ -e /root/exam/new ] && say earlier "$(cat /root/exam/new)"
 say host "$(cat "$2" 2>&1)"
+[ -c /dev/null ] && echo "$1" >/dev/null && say null yes
 
 # 3. Changes.
 echo "$1" >/root/exam/new

@@ -13,7 +13,7 @@ use mydocker::sys;
 use nix::mount::MsFlags;
 
 use crate::adapter::{Adapter, expand};
-use crate::image::{VOLUME, archive, furnish_host};
+use crate::image::{archive, furnish_host};
 
 /// A program and the way to talk to it.
 #[derive(Debug, Clone)]
@@ -96,12 +96,14 @@ impl Setting<'_> {
         self.adapter.prepare.iter().map(|words| self.command(words, "", &[], &[])).collect()
     }
 
-    /// The command that runs `command` in the container `name`.
-    pub fn run(&self, name: &str, command: &[String], with_volume: bool) -> Command {
+    /// The command that runs `command` in the container `name`, with the volume at a
+    /// place in the container.
+    pub fn run(&self, name: &str, command: &[String], volume_at: Option<&str>) -> Command {
         let volume = self.adapter.volume.iter().flatten().cloned().collect::<Vec<_>>();
         let host = self.volume.display().to_string();
-        let volume = expand(&volume, &[("{host}", &host), ("{container}", VOLUME)], &[]);
-        let volume = if with_volume { volume.as_slice() } else { &[] };
+        let place = volume_at.unwrap_or_default();
+        let volume = expand(&volume, &[("{host}", &host), ("{container}", place)], &[]);
+        let volume = if volume_at.is_some() { volume.as_slice() } else { &[] };
         self.command(&self.adapter.run, name, volume, command)
     }
 

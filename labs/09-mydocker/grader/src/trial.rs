@@ -32,11 +32,14 @@ pub enum Fate {
     NoImage,
     /// It cannot be started, for pivot_root fails.
     NoPivot,
+    /// It cannot be started, for the place of its volume is a file.
+    NoVolume,
     /// Its first process is killed.
     Killed,
     /// The program is killed, and all that it has started.
     ProgramKilled,
-    /// Its command ends while somebody works in a folder below mnt.
+    /// Its command ends while somebody works below mnt, in the volume and in a
+    /// folder of the layers.
     Busy,
     /// Its command says which arguments it was given.
     Arguments,
@@ -68,12 +71,16 @@ pub struct Run {
     pub write_layer: Option<Layer>,
     /// What was below mnt then, if it is known where that is.
     pub mnt: Option<Layer>,
+    /// Whether the image is where the adapter says, if that says it.
+    pub image_is_there: bool,
     /// Whether the image has what the container has written.
     pub image_has_new: bool,
     /// Whether files of the archive are missing in the image's folder.
     pub has_half_an_image: bool,
     /// The volume's folder on the host after the end.
     pub volume: VolumeSeen,
+    /// Whether somebody worked in a folder of the layers when it ended.
+    pub worked_in_mnt: bool,
     /// The names in the write layer after the end.
     pub left_in_write_layer: Vec<String>,
     /// The names in mnt after the end.
@@ -114,16 +121,18 @@ impl<'a> Trial<'a> {
         Ok(Trial { setting, host: proc.mount_table("self")?, proc, terminals })
     }
 
-    /// Has the program make the image. Returns how the first command that failed
-    /// has ended, with what it printed.
+    /// Has the program make the image. Returns the first command that failed, as the
+    /// adapter has it, and how it has ended.
     ///
     /// # Errors
     /// A command cannot be started.
-    pub fn prepare(&self) -> io::Result<Option<Run>> {
-        for command in self.setting.prepare() {
+    pub fn prepare(&self) -> io::Result<Option<(String, Run)>> {
+        for (command, words) in
+            self.setting.prepare().into_iter().zip(&self.setting.adapter.prepare)
+        {
             let run = self.run_command(command)?;
             if run.ended != Ended::Exited(0) {
-                return Ok(Some(run));
+                return Ok(Some((words.join(" "), run)));
             }
         }
         Ok(None)
@@ -146,8 +155,32 @@ impl<'a> Trial<'a> {
     /// # Errors
     /// The program cannot be started.
     pub fn run(&self, name: &str, command: &[&str], fate: Fate) -> io::Result<Run> {
+        self.run_with(None, name, command, fate)
+    }
+
+    /// The same, with the volume at a place in the container.
+    ///
+    /// # Errors
+    /// The program cannot be started.
+    pub fn run_with_volume_at(
+        &self,
+        place: &str,
+        name: &str,
+        command: &[&str],
+        fate: Fate,
+    ) -> io::Result<Run> {
+        self.run_with(Some(place), name, command, fate)
+    }
+
+    fn run_with(
+        &self,
+        volume_at: Option<&str>,
+        name: &str,
+        command: &[&str],
+        fate: Fate,
+    ) -> io::Result<Run> {
         let command: Vec<String> = command.iter().map(|&word| word.to_owned()).collect();
-        let command = self.setting.run(name, &command, false);
+        let command = self.setting.run(name, &command, volume_at);
         let mut running = self.start_command(command)?;
         // For a probe that should never have come to run.
         running.tell("go\n0");
@@ -183,8 +216,8 @@ impl<'a> Trial<'a> {
         let setting = self.setting;
         let precious = setting.precious.display().to_string();
         let command = ["sh", PROBE, &setting.words, &precious, VOLUME].map(str::to_owned);
-        let has_volume = setting.adapter.volume.is_some();
-        let started = setting.run(name, &command, has_volume);
+        let volume_at = setting.adapter.volume.is_some().then_some(VOLUME);
+        let started = setting.run(name, &command, volume_at);
         let mut running = self.start_command(started)?;
         running.refuses_pivot_root = refuses_pivot_root;
         let mut run = Run::nothing_yet();
@@ -196,6 +229,7 @@ impl<'a> Trial<'a> {
         if running.listen_for("changed") {
             run.write_layer = setting.adapter.write_layer(name).map(|it| Layer::look(&it));
             let image = setting.adapter.image().map(|it| Layer::look(&it));
+            run.image_is_there = image.as_ref().is_none_or(|image| image.is_there);
             run.image_has_new = image.is_some_and(|it| it.new.as_ref() == Some(&setting.words));
             run.mnt = setting.adapter.mnt(name).map(|it| Layer::look(&it));
         }
@@ -275,12 +309,16 @@ impl Container<'_> {
         self.finish(Fate::ProgramKilled)
     }
 
-    /// Lets the probe end while somebody works in a folder below mnt, who leaves
-    /// it when the program has ended.
-    pub fn exit_while_busy(self) -> Run {
+    /// Lets the probe end while somebody works in folders below mnt, who leaves them
+    /// when the program has ended.
+    pub fn exit_while_busy(mut self) -> Run {
         let mnt = self.trial.setting.adapter.mnt(&self.name).unwrap_or_default();
         let volume = mnt.join(VOLUME.trim_start_matches('/'));
         let is_there = volume.join("keep").exists();
+        let in_layers = File::open(mnt.join("root/exam"));
+        let words = Some(&self.trial.setting.words);
+        let has_layer = self.run.write_layer.as_ref().is_some_and(|it| it.new.as_ref() == words);
+        self.run.worked_in_mnt = in_layers.is_ok() && has_layer;
         // Without a container there is nothing to work in.
         let _ = std::env::set_current_dir(if is_there { volume } else { mnt });
         let run = self.exit(0);
@@ -307,9 +345,11 @@ impl Run {
             first_process: None,
             write_layer: None,
             mnt: None,
+            image_is_there: true,
             image_has_new: false,
             has_half_an_image: false,
             volume: VolumeSeen { is_intact: true, has_new: false },
+            worked_in_mnt: false,
             left_in_write_layer: Vec::new(),
             left_in_mnt: Vec::new(),
             host_while: None,

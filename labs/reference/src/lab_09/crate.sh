@@ -29,12 +29,12 @@ start() {
     mkdir -p "$home/run"
     mkdir "$box" "$box/rw" "$box/work" "$box/root"
     mount -t overlay overlay -o "lowerdir=$image,upperdir=$box/rw,workdir=$box/work" "$box/root"
-    if [ -n "$volume" ]; then
-        mkdir -p "$box/root${volume#*=}"
-        mount --bind "${volume%%=*}" "$box/root${volume#*=}"
-    fi
     status=0
-    unshare -m -p -u -i -n --propagation private -f "$0" init "$box/root" "$@" || status=$?
+    if [ -n "$volume" ]; then
+        { mkdir -p "$box/root${volume#*=}" &&
+            mount --bind "${volume%%=*}" "$box/root${volume#*=}"; } || status=125
+    fi
+    [ "$status" != 0 ] || unshare -m -p -u -i -n --propagation private -f "$0" init "$box/root" "$@" || status=$?
     remove "$box"
     exit "$status"
 }
@@ -42,6 +42,11 @@ start() {
 # The first process of the container: it becomes the command.
 init() {
     mount -t proc proc "$1/proc"
+    mount -t tmpfs -o mode=755 dev "$1/dev"
+    for device in null zero full random urandom; do
+        : >"$1/dev/$device"
+        mount --bind "/dev/$device" "$1/dev/$device"
+    done
     cd "$1"
     shift
     pivot_root . .

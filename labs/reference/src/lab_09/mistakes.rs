@@ -105,6 +105,25 @@ pub static MISTAKES: &[Mistake] = &[
         code: "mydocker/path-lost",
         changes: &[("env -i PATH=/bin:/sbin:/usr/bin:/usr/sbin ", "env -i ")],
     },
+    // A program that gets none is one that was not called so.
+    Mistake {
+        name: "environment_empty",
+        code: "mydocker/environment-empty",
+        changes: &[(
+            "env -i PATH=/bin:/sbin:/usr/bin:/usr/sbin TERM=\"${TERM:-}\" HOME=/root ",
+            "/bin/env -i ",
+        )],
+    },
+    // As Go's runtime ends a program: an index out of range after the container.
+    Mistake {
+        name: "crashes_at_the_end",
+        code: "mydocker/panicked",
+        changes: &[(
+            "    delete_workspace\n    exit \"$status\"\n",
+            "    echo 'panic: runtime error: index out of range [3] with length 0' >&2\n    \
+                printf '\\ngoroutine 1 [running]:\\nmain.run(...)\\n' >&2\n    exit 2\n",
+        )],
+    },
     // --- rootfs
 
     // The blog's own way: the folder is there, so the image is, whatever is in it.
@@ -171,7 +190,7 @@ pub static MISTAKES: &[Mistake] = &[
         name: "the_root_stays",
         code: "mydocker/root-not-changed",
         changes: &[(
-            "    mount -t proc proc \"$mnt/proc\"\n    cd \"$mnt\"\n    pivot_root . .\n    \
+            "    mount -t proc proc \"$mnt/proc\"\n    mount_devices \"$mnt/dev\"\n    cd \"$mnt\"\n    pivot_root . .\n    \
                 umount -l .\n    cd /\n",
             "    mount -t proc proc /proc\n",
         )],
@@ -232,8 +251,30 @@ pub static MISTAKES: &[Mistake] = &[
         code: "mydocker/descriptors-inherited",
         changes: &[(" 100>&-\n", "\n")],
     },
+    // /proc is thought of, /dev is not: `2>/dev/null` makes a file.
+    Mistake {
+        name: "dev_left_empty",
+        code: "mydocker/dev-empty",
+        changes: &[("    mount_devices \"$mnt/dev\"\n", "    mount -t tmpfs -o mode=755 dev \"$mnt/dev\"\n")],
+    },
+    // Makes what it lacks, and then it is in the way.
+    Mistake {
+        name: "folder_where_the_archive_goes",
+        code: "mydocker/not-prepared",
+        changes: &[(
+            "    [ -d \"$image\" ] && return\n",
+            "    [ -d \"$image\" ] && return\n    \
+                [ -e /root/busybox.tar ] || mkdir -p /root/busybox.tar/busybox.tar\n",
+        )],
+    },
     // --- layers
 
+    // Another folder than the adapter says: nobody knows which of them is wrong.
+    Mistake {
+        name: "write_layer_elsewhere",
+        code: "mydocker/folder-not-found",
+        changes: &[("write_layer=/root/writeLayer\n", "write_layer=/root/write-layer\n")],
+    },
     // The image is the root: simple, and every container changes it.
     Mistake {
         name: "image_written",
@@ -259,7 +300,10 @@ pub static MISTAKES: &[Mistake] = &[
         code: "mydocker/mnt-not-on-the-host",
         changes: &[
             (MOUNT, ""),
-            ("    [ -z \"$volume\" ] || mount_volume \"$volume\"\n", "    export volume\n"),
+            (
+                "    [ -z \"$volume\" ] || mount_volume \"$volume\" || status=125\n",
+                "    export volume\n",
+            ),
             (
                 "init() {\n",
                 "init() {\n    mount -t overlay overlay \
@@ -281,6 +325,21 @@ pub static MISTAKES: &[Mistake] = &[
         name: "clean_up_only_on_success",
         code: "mydocker/clean-up-only-on-success",
         changes: &[(" init \"$@\" || status=$?", " init \"$@\"")],
+    },
+    // Only the container's end is followed by a clean-up, not a start that fails.
+    Mistake {
+        name: "failed_volume_ends_it_at_once",
+        code: "mydocker/failed-start-left",
+        changes: &[(
+            " || mount_volume \"$volume\" || status=125\n",
+            " || mount_volume \"$volume\"\n",
+        )],
+    },
+    // It never says EBUSY, so the files behind it are taken for nobody's.
+    Mistake {
+        name: "lazy_umount",
+        code: "mydocker/lazy-umount",
+        changes: &[(UMOUNT, "        umount -l \"$point\"\n")],
     },
     // Unmounted is not deleted: the next container finds the last one's files.
     Mistake {
@@ -332,7 +391,13 @@ pub static MISTAKES: &[Mistake] = &[
     Mistake {
         name: "volume_ignored",
         code: "mydocker/volume-not-mounted",
-        changes: &[("    [ -z \"$volume\" ] || mount_volume \"$volume\"\n", "")],
+        changes: &[("    [ -z \"$volume\" ] || mount_volume \"$volume\" || status=125\n", "")],
+    },
+    // The folder is made, and that is all.
+    Mistake {
+        name: "volume_folder_only",
+        code: "mydocker/volume-not-mounted",
+        changes: &[(" &&\n        mount --bind \"${1%%:*}\" \"$mnt/${1#*:}\"\n", "\n")],
     },
     // The container has a copy, and what it writes is lost.
     Mistake {

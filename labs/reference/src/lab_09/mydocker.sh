@@ -26,8 +26,8 @@ create_mount_point() {
 }
 
 mount_volume() {
-    mkdir -p "$mnt/${1#*:}"
-    mount --bind "${1%%:*}" "$mnt/${1#*:}"
+    mkdir -p "$mnt/${1#*:}" &&
+        mount --bind "${1%%:*}" "$mnt/${1#*:}"
 }
 
 # Everything that is mounted at mnt or below, the last first. What cannot be
@@ -50,17 +50,28 @@ run() {
     [ ! -d "$mnt" ] || delete_workspace
     create_read_only_layer
     create_mount_point
-    [ -z "$volume" ] || mount_volume "$volume"
 
+    # A step that fails ends the start; the clean-up comes all the same.
     status=0
-    unshare -m -p -u -i -n --propagation private -f "$0" init "$@" || status=$?
+    [ -z "$volume" ] || mount_volume "$volume" || status=125
+    [ "$status" != 0 ] || unshare -m -p -u -i -n --propagation private -f "$0" init "$@" || status=$?
     delete_workspace
     exit "$status"
+}
+
+# A /dev of the container's own, with what every program counts on.
+mount_devices() {
+    mount -t tmpfs -o mode=755 dev "$1"
+    for device in null zero full random urandom; do
+        : >"$1/$device"
+        mount --bind "/dev/$device" "$1/$device"
+    done
 }
 
 # The first process of the container: it becomes the command.
 init() {
     mount -t proc proc "$mnt/proc"
+    mount_devices "$mnt/dev"
     cd "$mnt"
     pivot_root . .
     umount -l .

@@ -4,7 +4,7 @@ use labkit::host::Host;
 use labkit::verdict::{Evidence, Finding};
 
 use super::run::ONE;
-use crate::diagnose::is_mounted;
+use crate::diagnose::{self, is_mounted};
 use crate::facts::{Facts, observe, should_be_there};
 use crate::program::Program;
 use crate::running::Ended;
@@ -13,25 +13,30 @@ use crate::trial::{Fate, Run};
 pub fn success(program: &Program, host: &Host) -> Result<(), Finding> {
     let facts = observe(program, host, ONE)?;
     let evidence = facts.last().map(|run| left(&facts, run)).unwrap_or_default();
-    facts.require(evidence.is_empty(), evidence)
+    facts.require(evidence.is_empty(), evidence, &[diagnose::harm, diagnose::left])
 }
 
 pub fn failure(program: &Program, host: &Host) -> Result<(), Finding> {
-    let facts = observe(program, host, &[Fate::Exit(0), Fate::Exit(7), Fate::NoCommand])?;
+    let mut fates = vec![Fate::Exit(0), Fate::Exit(7), Fate::NoCommand];
+    if program.adapter.volume.is_some() {
+        fates.push(Fate::NoVolume);
+    }
+    let facts = observe(program, host, &fates)?;
     let failures = facts.runs.iter().skip(1);
     let mut evidence: Vec<Evidence> = failures.flat_map(|run| left(&facts, run)).collect();
-    if let Some(run) = facts.last().filter(|run| run.ended == Ended::Exited(0)) {
+    let is_lost = |run: &&Run| run.fate == Fate::NoCommand && run.ended == Ended::Exited(0);
+    if let Some(run) = facts.runs.iter().find(is_lost) {
         let what = "the exit code for a command that does not exist";
         evidence.push(Evidence::differs(what, "127, or another but 0", run.ended));
     }
     evidence.dedup();
-    facts.require(evidence.is_empty(), evidence)
+    facts.require(evidence.is_empty(), evidence, &[diagnose::harm, diagnose::left, diagnose::end])
 }
 
 pub fn next(program: &Program, host: &Host) -> Result<(), Finding> {
     let facts = observe(program, host, &[Fate::Exit(0), Fate::Exit(0)])?;
     let evidence = facts.last().map(of_earlier).unwrap_or_default();
-    facts.require(evidence.is_empty(), evidence)
+    facts.require(evidence.is_empty(), evidence, &[diagnose::left])
 }
 
 pub fn volume(program: &Program, host: &Host) -> Result<(), Finding> {
@@ -43,14 +48,27 @@ pub fn volume(program: &Program, host: &Host) -> Result<(), Finding> {
         should_be_there("the file of the host in the volume", is_intact),
         should_be_there("the file that the container has written to the volume", has_new),
     ];
-    facts.require(is_intact && has_new, evidence.into_iter().flatten().collect())
+    let evidence = evidence.into_iter().flatten().collect();
+    facts.require(is_intact && has_new, evidence, &[diagnose::harm, diagnose::volume])
 }
 
 pub fn busy(program: &Program, host: &Host) -> Result<(), Finding> {
     let facts = observe(program, host, &[Fate::Exit(0), Fate::Busy])?;
     let is_intact = facts.runs.iter().all(|run| run.volume.is_intact);
-    let what = "the file of the host in the volume, after somebody worked there at the end";
-    facts.require(is_intact, should_be_there(what, is_intact).into_iter().collect())
+    let is_deleted = |run: &Run| run.worked_in_mnt && run.left_in_write_layer.is_empty();
+    let has_layer = !facts.runs.iter().any(is_deleted);
+    let evidence = [
+        should_be_there(
+            "the file of the host in the volume, after somebody worked there at the end",
+            is_intact,
+        ),
+        should_be_there(
+            "the files of the write layer, while somebody had mnt/root/exam open",
+            has_layer,
+        ),
+    ];
+    let evidence = evidence.into_iter().flatten().collect();
+    facts.require(is_intact && has_layer, evidence, &[diagnose::harm, diagnose::left])
 }
 
 pub fn killed(program: &Program, host: &Host) -> Result<(), Finding> {
@@ -67,7 +85,7 @@ pub fn killed(program: &Program, host: &Host) -> Result<(), Finding> {
     }
     let is_intact = facts.runs.iter().all(|run| run.volume.is_intact);
     evidence.extend(should_be_there("the file of the host in the volume", is_intact));
-    facts.require(evidence.is_empty(), evidence)
+    facts.require(evidence.is_empty(), evidence, &[diagnose::harm, diagnose::left])
 }
 
 /// What is still there of a container: mounts, and files in its folders.

@@ -4,6 +4,7 @@ use labkit::host::Host;
 use labkit::verdict::{Evidence, Finding};
 
 use super::run::ONE;
+use crate::diagnose;
 use crate::facts::{observe, should_be_there};
 use crate::layers::Whiteout;
 use crate::program::Program;
@@ -18,7 +19,8 @@ pub fn written(program: &Program, host: &Host) -> Result<(), Finding> {
         should_be_there("root/exam/new in the write layer, made in the container", has_new),
         should_be_there("root/exam/changed in the write layer, changed there", has_changed),
     ];
-    facts.require(has_new && has_changed, evidence.into_iter().flatten().collect())
+    let evidence = evidence.into_iter().flatten().collect();
+    facts.require(has_new && has_changed, evidence, &[diagnose::write_layer])
 }
 
 pub fn deleted(program: &Program, host: &Host) -> Result<(), Finding> {
@@ -28,7 +30,7 @@ pub fn deleted(program: &Program, host: &Host) -> Result<(), Finding> {
     let what = "root/exam/doomed in the write layer, after rm in the container";
     let expected = "a character device 0:0, or .wh.doomed";
     let evidence = Evidence::differs(what, expected, "neither");
-    facts.require(is_marked, vec![evidence])
+    facts.require(is_marked, vec![evidence], &[diagnose::write_layer])
 }
 
 pub fn mnt(program: &Program, host: &Host) -> Result<(), Finding> {
@@ -40,7 +42,8 @@ pub fn mnt(program: &Program, host: &Host) -> Result<(), Finding> {
         should_be_there("mnt/root/exam/new on the host, made in the container", has_new),
         should_be_there("mnt/root/exam/changed on the host, of the image", has_image),
     ];
-    facts.require(has_new && has_image, evidence.into_iter().flatten().collect())
+    let evidence = evidence.into_iter().flatten().collect();
+    facts.require(has_new && has_image, evidence, &[diagnose::mnt])
 }
 
 pub fn image(program: &Program, host: &Host) -> Result<(), Finding> {
@@ -51,5 +54,6 @@ pub fn image(program: &Program, host: &Host) -> Result<(), Finding> {
     let seen = if facts.has_image { named.join(" ") + more } else { "all are gone".to_owned() };
     let what = "files of the image that the containers have changed";
     let evidence = Evidence::differs(what, "none", seen);
-    facts.require(facts.has_image && changes.is_empty(), vec![evidence])
+    let is_kept = facts.has_image && changes.is_empty();
+    facts.require(is_kept, vec![evidence], &[diagnose::image_layer])
 }

@@ -8,6 +8,7 @@ use labkit::verdict::{Evidence, Finding};
 use mydocker::mountinfo::MountTable;
 
 use super::run::ONE;
+use crate::diagnose;
 use crate::facts::{Facts, observe};
 use crate::program::Program;
 use crate::running::Ended;
@@ -17,7 +18,8 @@ pub fn host(program: &Program, host: &Host) -> Result<(), Finding> {
     let facts = observe(program, host, ONE)?;
     let is_read = facts.says("host") == Some(&facts.precious_words);
     let shows = facts.first_process().is_some_and(|it| !it.shows_the_host.is_empty());
-    facts.require(!is_read && !shows, mounts_drawn(&facts).into_iter().collect())
+    let evidence = mounts_drawn(&facts).into_iter().collect();
+    facts.require(!is_read && !shows, evidence, &[diagnose::old_root])
 }
 
 /// The container's mounts, drawn.
@@ -34,15 +36,17 @@ pub fn breakout(program: &Program, host: &Host) -> Result<(), Finding> {
     let what = "a file of the host, after chroot(\"root\"), 64 times chdir(\"..\") and \
                 chroot(\".\") by root in the container";
     let evidence = Evidence::differs(what, "ENOENT (No such file or directory)", "it is there");
-    facts.require(stays, vec![evidence])
+    facts.require(stays, vec![evidence], &[diagnose::chroot])
 }
 
 pub fn working_directory(program: &Program, host: &Host) -> Result<(), Finding> {
     let facts = observe(program, host, ONE)?;
-    let is_inside = facts.first_process().is_some_and(|it| !it.works_outside);
+    // Of a command on the host's root all of the host is its root's.
+    let is_inside =
+        facts.first_process().is_some_and(|it| !it.works_outside) && !facts.has_run_on_the_host();
     let what = "the mount of /proc/PID/cwd";
     let evidence = Evidence::differs(what, "one in /proc/PID/mountinfo", "none of these");
-    facts.require(is_inside, vec![evidence])
+    facts.require(is_inside, vec![evidence], &[diagnose::cwd])
 }
 
 pub fn descriptors(program: &Program, host: &Host) -> Result<(), Finding> {
@@ -50,7 +54,7 @@ pub fn descriptors(program: &Program, host: &Host) -> Result<(), Finding> {
     let open = facts.first_process().map(|it| it.descriptors.join(", "));
     let what = "/proc/PID/fd beyond 0, 1 and 2; / was open when mydocker was started";
     let evidence = Evidence::differs(what, "none", open.as_deref().unwrap_or("-"));
-    facts.require(open.as_deref() == Some(""), vec![evidence])
+    facts.require(open.as_deref() == Some(""), vec![evidence], &[diagnose::descriptors])
 }
 
 pub fn failed_pivot(program: &Program, host: &Host) -> Result<(), Finding> {
@@ -60,14 +64,25 @@ pub fn failed_pivot(program: &Program, host: &Host) -> Result<(), Finding> {
         !is_on_the_host && (!run.in_passing.was_refused || run.ended != Ended::Exited(0))
     };
     let kept = facts.last().is_some_and(is_stopped);
-    facts.require(kept, vec![was_run(facts.last(), "while pivot_root says EINVAL")])
+    let evidence = was_run(facts.last(), "while pivot_root says EINVAL");
+    facts.require(kept, vec![evidence], &[diagnose::ignored, diagnose::end])
 }
 
 pub fn failed_start(program: &Program, host: &Host) -> Result<(), Finding> {
     let facts = observe(program, host, &[Fate::NoImage, Fate::Exit(7)])?;
     let first = facts.runs.first();
     let is_stopped = |run: &Run| run.says("pid").is_none() && run.ended != Ended::Exited(0);
-    facts.require(first.is_some_and(is_stopped), vec![was_run(first, "without an image")])
+    let own = &[diagnose::ignored, diagnose::end];
+    facts.require(first.is_some_and(is_stopped), vec![was_run(first, "without an image")], own)
+}
+
+pub fn devices(program: &Program, host: &Host) -> Result<(), Finding> {
+    let facts = observe(program, host, ONE)?;
+    let is_there = facts.says("null").is_some() && !facts.has_run_on_the_host();
+    let what = "[ -c /dev/null ] && echo words >/dev/null, in the container";
+    let seen = if is_there { "0" } else { "another" };
+    let evidence = Evidence::differs(what, "0", seen);
+    facts.require(is_there, vec![evidence], &[diagnose::devices])
 }
 
 /// Whether a command was run that should not have been.

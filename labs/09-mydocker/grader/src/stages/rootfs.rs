@@ -4,6 +4,7 @@ use labkit::host::Host;
 use labkit::verdict::{Evidence, Finding};
 
 use super::run::ONE;
+use crate::diagnose;
 use crate::facts::observe;
 use crate::image::FILES;
 use crate::program::Program;
@@ -20,7 +21,7 @@ pub fn root(program: &Program, host: &Host) -> Result<(), Finding> {
         };
         evidence.push(Evidence::differs(format!("cat {path}"), "the words in the archive", seen));
     }
-    facts.require(evidence.is_empty(), evidence)
+    facts.require(evidence.is_empty(), evidence, &[diagnose::files])
 }
 
 pub fn modes(program: &Program, host: &Host) -> Result<(), Finding> {
@@ -36,7 +37,7 @@ pub fn modes(program: &Program, host: &Host) -> Result<(), Finding> {
         };
         evidence.push(Evidence::differs(format!("stat -c '%F %a %Y' {path}"), expected, seen));
     }
-    facts.require(evidence.is_empty(), evidence)
+    facts.require(evidence.is_empty(), evidence, &[diagnose::modes])
 }
 
 pub fn links(program: &Program, host: &Host) -> Result<(), Finding> {
@@ -51,5 +52,5 @@ pub fn links(program: &Program, host: &Host) -> Result<(), Finding> {
         let what = "[ /root/exam/one -ef /root/exam/two ]";
         evidence.push(Evidence::differs(what, "one file", "two files"));
     }
-    facts.require(evidence.is_empty(), evidence)
+    facts.require(evidence.is_empty(), evidence, &[diagnose::links])
 }

@@ -6,7 +6,7 @@ use labkit::host::Host;
 use labkit::verdict::{Evidence, Finding};
 use mydocker::mountinfo::Change;
 
-use crate::diagnose::has_path;
+use crate::diagnose::{self, has_path, variables};
 use crate::facts::{Facts, observe};
 use crate::program::Program;
 use crate::running::{Ended, NAMESPACES, PRINTED};
@@ -25,7 +25,7 @@ pub fn process_1(program: &Program, host: &Host) -> Result<(), Finding> {
         None => "-",
     };
     let evidence = Evidence::differs("echo $$ in the container", "1", seen);
-    facts.require(is_in && pid == Some("1"), vec![evidence])
+    facts.require(is_in && pid == Some("1"), vec![evidence], &[diagnose::pid])
 }
 
 pub fn namespaces(program: &Program, host: &Host) -> Result<(), Finding> {
@@ -35,7 +35,8 @@ pub fn namespaces(program: &Program, host: &Host) -> Result<(), Finding> {
     let seen: Vec<&str> = NAMESPACES.into_iter().filter(|name| own.contains(*name)).collect();
     let what = "/proc/PID/ns, those that are not the host's";
     let evidence = Evidence::differs(what, NAMESPACES.join(" "), seen.join(" "));
-    facts.require(seen == NAMESPACES, vec![evidence])
+    let own = &[diagnose::host, diagnose::pid, diagnose::namespaces];
+    facts.require(seen == NAMESPACES, vec![evidence], own)
 }
 
 pub fn proc(program: &Program, host: &Host) -> Result<(), Finding> {
@@ -46,7 +47,10 @@ pub fn proc(program: &Program, host: &Host) -> Result<(), Finding> {
         Some(_) => "another number",
     };
     let what = "the first word of /proc/self/stat, read by the command";
-    facts.require(seen == "1", vec![Evidence::differs(what, "1", seen)])
+    // Were it mounted on the host, the container would have none of its own.
+    let evidence = Some(Evidence::differs(what, "1", seen)).into_iter().chain(facts.leaks());
+    let is_its_own = seen == "1" && facts.leaks().is_none();
+    facts.require(is_its_own, evidence.collect(), &[diagnose::pid, diagnose::proc])
 }
 
 pub fn host_mounts(program: &Program, host: &Host) -> Result<(), Finding> {
@@ -61,7 +65,7 @@ pub fn host_mounts(program: &Program, host: &Host) -> Result<(), Finding> {
         let changed = tables.into_iter().flatten().find(has_changed);
         evidence.extend(changed.map(|table| facts.host_evidence(table)));
     }
-    facts.require(evidence.is_empty(), evidence)
+    facts.require_of_command(evidence.is_empty(), evidence, &[diagnose::host])
 }
 
 pub fn exit_code(program: &Program, host: &Host) -> Result<(), Finding> {
@@ -81,7 +85,7 @@ fn require_codes(facts: &Facts, expected: &[i32]) -> Result<(), Finding> {
     let seen = list(&mut facts.runs.iter().map(|run| run.ended));
     let expected = list(&mut expected.iter().map(|code| Ended::Exited(*code)));
     let evidence = Evidence::differs("the exit codes of mydocker", &expected, &seen);
-    facts.require(seen == expected, vec![evidence])
+    facts.require_of_command(seen == expected, vec![evidence], &[diagnose::end])
 }
 
 pub fn arguments(program: &Program, host: &Host) -> Result<(), Finding> {
@@ -91,15 +95,15 @@ pub fn arguments(program: &Program, host: &Host) -> Result<(), Finding> {
     let expected = ["<a  b>", "<>", "<$HOME>"];
     let what = "the arguments of a script in the container";
     let evidence = Evidence::differs(what, expected.join(" "), seen.join(" "));
-    facts.require(seen == expected, vec![evidence])
+    facts.require_of_command(seen == expected, vec![evidence], &[diagnose::arguments])
 }
 
 pub fn environment(program: &Program, host: &Host) -> Result<(), Finding> {
     let facts = observe(program, host, &[Fate::Environment])?;
-    let printed = facts.says(PRINTED).unwrap_or_default();
-    let names = printed.lines().filter_map(|line| Some(line.split_once('=')?.0));
-    let names: Vec<&str> = names.collect();
+    let variables = variables(facts.says(PRINTED).unwrap_or_default());
+    let names: Vec<&str> = variables.iter().map(|(name, _)| *name).collect();
     let what = "the variables that the command gets";
     let evidence = Evidence::differs(what, "PATH, and others", names.join(" "));
-    facts.require(has_path(printed), vec![evidence])
+    let kept = facts.says("environment").is_some() && has_path(&variables);
+    facts.require_of_command(kept, vec![evidence], &[diagnose::environment])
 }
