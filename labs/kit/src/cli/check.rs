@@ -44,7 +44,8 @@ write one in five minutes: labs/09-mydocker/adapters/README.md
 Exit codes:
   0  every promise that can be graded here is kept
   1  a promise is broken
-  2  it could not be graded: no such program, a wrong adapter, changed graders")]
+  2  it could not be graded: no such program, a wrong adapter, changed graders,
+     or nothing of what was asked can be graded here")]
 pub struct Arguments {
     /// The program: one executable file, that needs no other file beside it
     #[arg(long, value_name = "FILE")]
@@ -59,6 +60,9 @@ pub struct Arguments {
     #[arg(long)]
     json: bool,
 }
+
+/// The code for an adapter whose commands make no image.
+const NOT_PREPARED: &str = "mydocker/not-prepared";
 
 /// The blog's steps, as lab.toml of lab 09 names them.
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
@@ -103,8 +107,14 @@ pub fn execute(session: &Session, arguments: &Arguments) -> Result<ExitCode, Tro
         tell(session, lab, &asked, &report);
     }
     let is_broken = |verdict: &Verdict| matches!(verdict, Verdict::Broken(_));
+    // Where nothing could be graded there is no verdict on the program.
+    let says_nothing = |verdict: &Verdict| match verdict {
+        Verdict::NotGradable(_) => true,
+        verdict => verdict.code() == Some(NOT_PREPARED),
+    };
+    let is_graded = !report.verdicts.values().all(says_nothing);
     Ok(match report.verdicts.values().any(is_broken) {
-        _ if !report.graders_changed.is_empty() => ExitCode::from(Trouble::EXIT_CODE),
+        _ if !report.graders_changed.is_empty() || !is_graded => ExitCode::from(Trouble::EXIT_CODE),
         true => ExitCode::FAILURE,
         false => ExitCode::SUCCESS,
     })
@@ -149,7 +159,7 @@ fn ask(
     serde_json::from_slice(&output.stdout).map_err(|_| Trouble::NotChecked)
 }
 
-/// What cannot be a program is told as such, before 27 promises are broken by it.
+/// What cannot be a program is told as such, before every promise is broken by it.
 fn must_be_a_program(file: &Path) -> Result<(), Trouble> {
     let cannot = |why| Trouble::NoProgram { file: file.to_owned(), why };
     let metadata = match fs::metadata(file) {
@@ -162,13 +172,39 @@ fn must_be_a_program(file: &Path) -> Result<(), Trouble> {
     if metadata.mode() & 0o111 == 0 {
         return Err(cannot("not-executable"));
     }
-    let mut beginning = Vec::new();
-    let read = File::open(file).and_then(|file| file.take(4).read_to_end(&mut beginning));
-    read.map_err(|error| Trouble::cannot("read", file, error))?;
+    let beginning = beginning_of(file).map_err(|error| Trouble::cannot("read", file, error))?;
     if !beginning.starts_with(b"#!") && !beginning.starts_with(b"\x7fELF") {
         return Err(cannot("no-format"));
     }
+    // Linux would not execute it, and a shell would read it as a script.
+    let own = beginning_of(Path::new("/proc/self/exe")).unwrap_or_default();
+    if let (Some(own), Some(its)) = (machine(&own), machine(&beginning))
+        && !runs_on(own, its)
+    {
+        return Err(cannot("other-machine"));
+    }
     Ok(())
+}
+
+/// As much of a file as tells what it is.
+fn beginning_of(file: &Path) -> io::Result<Vec<u8>> {
+    let mut beginning = Vec::new();
+    File::open(file)?.take(20).read_to_end(&mut beginning)?;
+    Ok(beginning)
+}
+
+/// For which machine an ELF file was built. See elf(5), e_machine.
+fn machine(beginning: &[u8]) -> Option<u16> {
+    let number = beginning.strip_prefix(b"\x7fELF")?.get(14..16)?;
+    let read = if cfg!(target_endian = "big") { u16::from_be_bytes } else { u16::from_le_bytes };
+    Some(read([number[0], number[1]]))
+}
+
+/// Whether a machine runs what was built for another: 64-bit ones often run what
+/// was built for their 32-bit forerunners.
+fn runs_on(own: u16, its: u16) -> bool {
+    const FORERUNNERS: [(u16, u16); 2] = [(62, 3), (183, 40)];
+    own == its || FORERUNNERS.contains(&(own, its))
 }
 
 /// The same file by its absolute name.

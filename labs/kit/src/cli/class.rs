@@ -34,17 +34,18 @@ use super::trouble::Trouble;
 #[derive(Args)]
 #[command(next_help_heading = "For a class")]
 pub struct ClassArguments {
-    /// Grade every submission: each folder in DIR is one
+    /// Grade every submission: each folder in DIR is one. The exit code is 0 when
+    /// each has an outcome, whatever it is, and 2 when one could not be graded
     #[arg(long, value_name = "DIR", conflicts_with_all = ["lab", "junit", "gradescope", "classroom"])]
     pub all: Option<PathBuf>,
     /// Only this lab; may be given several times
-    #[arg(long = "lab", id = "labs", value_name = "LAB", requires = "all")]
+    #[arg(long = "lab", id = "labs", value_name = "LAB", requires = "all", conflicts_with = "lab")]
     labs: Vec<String>,
     /// How many submissions are graded at once; one a processor if not given
-    #[arg(long, value_name = "N", requires = "all")]
+    #[arg(long, value_name = "N", requires = "all", conflicts_with = "lab")]
     jobs: Option<NonZero<usize>>,
     /// Write a line a submission and lab
-    #[arg(long, value_name = "FILE", requires = "all")]
+    #[arg(long, value_name = "FILE", requires = "all", conflicts_with = "lab")]
     csv: Option<PathBuf>,
 }
 
@@ -66,6 +67,15 @@ pub fn execute(
         [] => session.checkout.labs.iter().collect(),
         names => names.iter().map(|name| session.checkout.lab(name)).collect::<Result<_, _>>()?,
     };
+    if !class.is_dir() {
+        return Ok(refuse(session, "class.no-folder", class));
+    }
+    // Before the hours that grading may take.
+    for file in arguments.csv.as_deref().into_iter().chain(json) {
+        if !parent(file).is_dir() {
+            return Ok(refuse(session, "class.no-place", file));
+        }
+    }
     let class = class.canonicalize().map_err(|error| Trouble::cannot("open", class, error))?;
     let submissions = submission::read_all(&session.checkout, &class, &labs)?;
     if submissions.is_empty() {
@@ -99,6 +109,20 @@ pub fn execute(
     } else {
         ExitCode::SUCCESS
     })
+}
+
+/// Says what is wrong with a path of the command line.
+fn refuse(session: &Session, key: &str, path: &Path) -> ExitCode {
+    eprintln!("lab: {}", t!(key, locale = session.locale(), path = path.display()));
+    ExitCode::from(Trouble::EXIT_CODE)
+}
+
+/// The folder that a file is in.
+fn parent(file: &Path) -> &Path {
+    match file.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    }
 }
 
 /// What all jobs use.

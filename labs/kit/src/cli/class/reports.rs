@@ -9,7 +9,7 @@ use serde::Serialize;
 use textwrap::core::display_width;
 
 use super::super::session::Session;
-use super::submission::Submission;
+use super::submission::{Submission, places_of};
 use super::{Graded, cell};
 
 /// Between two columns.
@@ -41,7 +41,8 @@ pub fn table(
         let line = padded.collect::<Vec<_>>().join(GAP);
         text += &format!("{}\n", line.trim_end());
     }
-    let notes: Vec<String> = graded.iter().flat_map(|it| notes(session, it)).collect();
+    let is_only_lab = labs.len() == 1;
+    let notes: Vec<String> = graded.iter().flat_map(|it| notes(session, it, is_only_lab)).collect();
     if !notes.is_empty() {
         text += &format!("\n{}\n", notes.join("\n"));
     }
@@ -49,7 +50,7 @@ pub fn table(
 }
 
 /// Files that were not handed in, and why there is no grade, in a line each.
-fn notes(session: &Session, graded: &Graded) -> Vec<String> {
+fn notes(session: &Session, graded: &Graded, is_only_lab: bool) -> Vec<String> {
     let locale = session.locale();
     let (name, number) = (&graded.submission.name, &graded.lab.number);
     let answers = graded.submission.answers.get(number);
@@ -59,21 +60,31 @@ fn notes(session: &Session, graded: &Graded) -> Vec<String> {
         let text = t!("class.missing-file", locale = locale, file = file);
         notes.push(session.look.wrap(&format!("{name} {number}: "), 4, &text));
     }
-    let is_error = |line: &&str| line.starts_with("error");
+    if matches!(graded.outcome, super::Outcome::Missing) {
+        let places = places_of(&session.checkout, graded.lab, is_only_lab).join(", ");
+        let text = t!("class.looked-for", locale = locale, places = places);
+        notes.push(session.look.wrap(&format!("{name} {number}: "), 4, &text));
+    }
     if let Some(said) = graded.outcome.said() {
-        let line =
-            said.lines().find(is_error).or_else(|| said.lines().find(|line| !line.is_empty()));
         let word = t!(format!("class.{}", graded.outcome.name()), locale = locale);
-        let text = format!("{word}: {}", line.unwrap_or_default());
+        let text = format!("{word}: {}", in_a_line(said));
         notes.push(session.look.wrap(&format!("{name} {number}: "), 4, &text));
     }
     notes
 }
 
-/// A line a submission and lab, with a head.
+/// The line of a compiler's many that says what is wrong.
+fn in_a_line(said: &str) -> &str {
+    let is_error = |line: &&str| line.starts_with("error");
+    let line = said.lines().find(is_error).or_else(|| said.lines().find(|line| !line.is_empty()));
+    line.unwrap_or_default()
+}
+
+/// A line a submission and lab, with a head. Without the mark at its beginning
+/// Excel takes it for the country's own character set, and names are spoilt.
 pub fn csv(graded: &[Graded]) -> String {
     let mut text =
-        "submission,lab,outcome,kept,broken,not_written,not_gradable,total,missing_files,said\n"
+        "\u{feff}submission,lab,outcome,kept,broken,not_written,not_gradable,total,missing_files,said\n"
             .to_owned();
     for it in graded {
         let standing = it.outcome.standing(it.lab);
@@ -89,7 +100,7 @@ pub fn csv(graded: &[Graded]) -> String {
             count("not-gradable"),
             standing.total().to_string(),
             missing.unwrap_or_default(),
-            it.outcome.said().unwrap_or_default().to_owned(),
+            in_a_line(it.outcome.said().unwrap_or_default()).to_owned(),
         ];
         text += &format!("{}\n", fields.map(|field| quoted(&field)).join(","));
     }

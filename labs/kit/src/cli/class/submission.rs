@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use labkit::lab::Lab;
 use sha2::{Digest, Sha256};
 
-use super::super::checkout::Checkout;
+use super::super::checkout::{Answer, Checkout};
 use super::super::trouble::Trouble;
 use super::course::Course;
 
@@ -110,6 +110,16 @@ fn places(lab: &Lab, file: &Path, is_only_lab: bool) -> Vec<PathBuf> {
         places.extend([file.to_owned(), name.to_owned()]);
     }
     places
+}
+
+/// The same of all files of a lab's answer, in words.
+pub fn places_of(checkout: &Checkout, lab: &Lab, is_only_lab: bool) -> Vec<String> {
+    let of_file = |answer: Answer| {
+        let file = answer.file.strip_prefix(checkout.folder(lab)).unwrap_or(&answer.file);
+        places(lab, file, is_only_lab)
+    };
+    let all = checkout.answers(lab).into_iter().flat_map(of_file);
+    all.map(|place| place.display().to_string()).collect()
 }
 
 impl Answers {
