@@ -20,7 +20,7 @@ pub type Rule = fn(&Facts) -> Option<Finding>;
 /// first, for files are lost by them; then what kept containers from running, what
 /// they saw, and at last what they left.
 pub fn diagnose(facts: &Facts, own: &[Rule]) -> Option<Finding> {
-    let first: [Rule; 2] = [not_written, panicked];
+    let first: [Rule; 3] = [not_written, panicked, ignored];
     let last: [Rule; 17] = [
         host,
         harm,
@@ -113,15 +113,12 @@ fn start(facts: &Facts) -> Option<Finding> {
         let finding = code("not-prepared")?.word("status", run.ended);
         return Some(finding.word("command", command));
     }
-    if let Some(ignored) = ignored(facts) {
-        return Some(ignored);
-    }
     for run in &facts.runs {
         if facts.is_on_the_hosts_root(run) {
             return code("root-not-changed");
         }
-        let is_later = facts.runs.iter().take_while(|it| !std::ptr::eq(*it, run));
-        let was_killed = is_later.into_iter().any(|it| it.fate == Fate::ProgramKilled);
+        let mut earlier = facts.runs.iter().take_while(|it| !std::ptr::eq(*it, run));
+        let was_killed = earlier.clone().any(|it| it.fate == Fate::ProgramKilled);
         let has_said = match run.fate {
             Fate::Arguments => run.says("count").is_some(),
             Fate::Environment => run.says("environment").is_some(),
@@ -131,6 +128,10 @@ fn start(facts: &Facts) -> Option<Finding> {
         if !has_said {
             if was_killed {
                 return code("no-recovery");
+            }
+            // What the one before has left is in the way.
+            if earlier.any(|it| has_mounts(facts, it)) {
+                return left(facts);
             }
             if facts.runs[0].fate == Fate::NoImage && run.has_half_an_image {
                 return code("half-image");
