@@ -255,7 +255,10 @@ pub static MISTAKES: &[Mistake] = &[
     Mistake {
         name: "dev_left_empty",
         code: "mydocker/dev-empty",
-        changes: &[("    mount_devices \"$mnt/dev\"\n", "    mount -t tmpfs -o mode=755 dev \"$mnt/dev\"\n")],
+        changes: &[(
+            "    mount_devices \"$mnt/dev\"\n",
+            "    mount -t tmpfs -o mode=755 dev \"$mnt/dev\"\n",
+        )],
     },
     // Makes what it lacks, and then it is in the way.
     Mistake {
