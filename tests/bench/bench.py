@@ -267,10 +267,9 @@ def main():
     ):
         say(what)
         seen[name] = measure()
-    page = report.page(seen)
-    print(page)
+    print(report.page(seen, report.as_markdown))
     if options.book:
-        (options.book / "speed.md").write_text(page)
+        (options.book / "speed.md").write_text(report.page(seen, report.as_html))
         (options.book / "speed.svg").write_text(report.chart(seen))
         say(f"written: {options.book}/speed.md and speed.svg")
 

@@ -25,11 +25,14 @@ pub const SUBJECT: Subject = Subject {
 
 const LIMIT: usize = 24;
 
-/// One process sleeps, so that the container goes on; all others make more, and
-/// end when they may not: then those that are left make more again.
+/// The first process starts one, for it could end of a refused second one, and
+/// sleeps. All others make more, and end when they may not: then those that are
+/// left make more again.
 const FORKS_WITHOUT_END: &str = "
-    (storm() { storm | storm & wait; }; while :; do storm; done) 2>/dev/null &
-    (while :; do sleep 1000 & done) &
+    (
+        (storm() { storm | storm & wait; }; while :; do storm; done) 2>/dev/null &
+        while :; do sleep 1000 & done
+    ) &
     exec sleep 1000";
 
 /// How such a container is ended.
