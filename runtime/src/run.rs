@@ -14,7 +14,6 @@ use std::fs::{self, OpenOptions};
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 
-use nix::errno::Errno;
 use nix::mount::MsFlags;
 use nix::sched::CloneFlags;
 use nix::sys::signal::{Signal, kill};
@@ -161,19 +160,28 @@ fn start(spec: &Spec, container: &mut Container, group: &Group, signals: &Signal
         .and_then(|()| ours.send(&Message::Go))
         .and_then(|()| container.note(&record(spec, child)));
     if let Err(error) = let_go {
+        // If it had ended by itself, how is what counts.
+        let was_ending = is_ending(child);
         let _ = kill(child, Signal::SIGKILL);
         // Its own report, if it has one, says more than our error.
         let ended = supervise(child, ours, signals, false);
-        return match error.errno() {
-            // It had ended by itself, and how is what counts.
-            Some(Errno::EPIPE | Errno::ESRCH) => ended,
-            _ => ended.and(Err(error)),
-        };
+        return if was_ending { ended } else { ended.and(Err(error)) };
     }
 
     // 5. Forward signals, carry the terminal's bytes, wait for the end.
     trace::step("wait for the end of the container");
     supervise(child, ours, signals, spec.interactive).inspect_err(|_| end(child))
+}
+
+/// Whether a child has begun to end: PF_EXITING among its flags, which stays
+/// until it is waited for. See proc_pid_stat(5).
+fn is_ending(child: Pid) -> bool {
+    const PF_EXITING: u32 = 4;
+    let stat = fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
+    // Before the last parenthesis stands its name, which can be anything.
+    let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
+    let flags = fields.split_whitespace().nth(6).and_then(|flags| flags.parse::<u32>().ok());
+    flags.is_some_and(|flags| flags & PF_EXITING != 0)
 }
 
 /// Kills the container that could not be supervised to its end: what it still
