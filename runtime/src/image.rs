@@ -90,7 +90,8 @@ impl Image {
         let manifest = read_manifest(&folder)?;
         let folder = folder.canonicalize().on("realpath", &folder)?;
         let image = Image { name: name.into(), folder, manifest, _lock: lock };
-        for layer in image.layers() {
+        // One by one: a damaged record may tell of more than fit into memory.
+        for layer in (0..image.manifest.layers).map(|number| image.layer(number)) {
             let there = if_there(layer.metadata()).on("stat", &layer)?;
             if !there.is_some_and(|there| there.is_dir()) {
                 return Err(damaged(&image.folder, format!("there is no folder {layer:?}")));
