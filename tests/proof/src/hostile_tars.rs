@@ -155,6 +155,8 @@ fn merged(layers: &Path, count: usize, work: &Path) -> Result<String, String> {
         return Err(format!("mount: {}", String::from_utf8_lossy(&mounted.stderr)));
     }
     let seen = look(&merged);
-    umount2(&merged, MntFlags::empty()).map_err(|error| error.to_string())?;
+    // A child that another thread is just starting has our descriptors until
+    // its execve: without MNT_DETACH that is EBUSY.
+    umount2(&merged, MntFlags::MNT_DETACH).map_err(|error| error.to_string())?;
     Ok(seen)
 }
