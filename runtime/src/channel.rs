@@ -85,7 +85,9 @@ impl Channel {
         let received = loop {
             match recvmsg(&self.0, &mut parts, &mut control, RecvFlags::CMSG_CLOEXEC) {
                 Err(rustix::io::Errno::INTR) => continue,
-                Err(rustix::io::Errno::CONNRESET) => return Ok(None),
+                // The other side has ended without reading what we had sent. It
+                // is told once, and before what that side had sent itself.
+                Err(rustix::io::Errno::CONNRESET) => continue,
                 other => break other,
             }
         };
