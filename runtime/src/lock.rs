@@ -9,9 +9,6 @@ use rustix::fs::flock;
 pub use rustix::fs::FlockOperation;
 
 /// A file, locked until this is dropped.
-///
-/// The lock goes with the descriptor: unlike a call to unlock, which nix's
-/// `Flock` makes and panics over, closing cannot fail to do that.
 #[derive(Debug)]
 pub struct Lock(pub File);
 
@@ -29,5 +26,13 @@ impl Lock {
                 Ok(()) => return Ok(Lock(file)),
             }
         }
+    }
+}
+
+impl Drop for Lock {
+    /// Unlocks it, for a child that another thread is just starting has a copy
+    /// of the descriptor until its execve. Should that fail, closing it will do.
+    fn drop(&mut self) {
+        let _ = flock(&self.0, FlockOperation::Unlock);
     }
 }
