@@ -188,7 +188,8 @@ impl Ground {
         self.group_folders().map(|group| format!("a cgroup: {}", group.display())).collect()
     }
 
-    fn group_folders(&self) -> impl Iterator<Item = PathBuf> {
+    /// The control groups of the containers here.
+    pub fn group_folders(&self) -> impl Iterator<Item = PathBuf> {
         let entries = self.cgroups.iter().flat_map(fs::read_dir).flatten().flatten();
         let begins = format!("mydocker-{}", self.name);
         let is_ours =
@@ -198,7 +199,7 @@ impl Ground {
 }
 
 /// Where the control groups are: the mount points of their hierarchies.
-pub fn hierarchies() -> Vec<PathBuf> {
+fn hierarchies() -> Vec<PathBuf> {
     let mounts = MountTable::read().expect("the mount table").mounts.into_iter();
     let control_groups = mounts.filter(|mount| matches!(&*mount.fs_type, "cgroup" | "cgroup2"));
     control_groups.map(|mount| mount.mount_point).collect()

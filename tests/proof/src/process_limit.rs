@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::io::Read;
-use std::path::PathBuf;
 use std::process::{Child, Stdio};
 
 use harness::host::{PATIENCE, poll_one};
@@ -10,7 +9,7 @@ use nix::poll::PollFlags;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::ground::{Ground, has_limits, hierarchies};
+use crate::ground::{Ground, has_limits};
 use crate::report::Section;
 use crate::{Proof, Subject};
 
@@ -117,8 +116,6 @@ fn read_until(child: &mut Child, text: &str) -> Result<(), String> {
 
 /// How many processes the container's control group has.
 fn members(ground: &Ground) -> usize {
-    let name = format!("mydocker-{}", ground.name);
-    let folders: Vec<PathBuf> = hierarchies().iter().map(|it| it.join(&name)).collect();
-    let lists = folders.iter().flat_map(|it| fs::read_to_string(it.join("cgroup.procs")));
+    let lists = ground.group_folders().flat_map(|it| fs::read_to_string(it.join("cgroup.procs")));
     lists.map(|list| list.lines().count()).max().unwrap_or(0)
 }
