@@ -10,7 +10,9 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use nix::sys::signal::{Signal, kill};
 use nix::sys::stat::{Mode, umask};
+use nix::unistd::Pid;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -24,10 +26,11 @@ type Outcome = Result<Completion, Failed>;
 type Case = fn() -> Result<(), Failed>;
 
 fn main() -> ExitCode {
-    let cases: [(&str, Case); 4] = [
+    let cases: [(&str, Case); 5] = [
         ("each_submission_has_its_own_outcome", outcomes),
         ("what_was_graded_is_graded_again_only_when_it_has_changed", kept),
-        ("a_killed_run_goes_on_where_it_stopped", killed),
+        ("a_killed_run_goes_on_where_it_stopped", || stopped_by(Signal::SIGKILL)),
+        ("an_interrupted_run_says_what_is_kept", || stopped_by(Signal::SIGINT)),
         ("a_class_is_graded_by_one_at_a_time", in_use),
     ];
     let trials = cases.map(|(name, case)| Trial::ignorable_test(name, move || run(case)));
@@ -183,22 +186,31 @@ fn kept() -> Result<(), Failed> {
     Ok(())
 }
 
-fn killed() -> Result<(), Failed> {
+fn stopped_by(signal: Signal) -> Result<(), Failed> {
     let class = Class::new();
     let names = ["a", "b", "c", "d"];
     for name in names {
         class.hand_in(&format!("{name}/lib.rs"), &reference("solution.rs"));
     }
-    let mut first = class.command(&["--jobs", "1"]).stdout(Stdio::null()).spawn()?;
+    let mut first = class.command(&["--jobs", "1"]);
+    let first = first.stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
     let patience = Instant::now() + Duration::from_secs(300);
     while class.graded_at("a").is_none() && Instant::now() < patience {
         sleep(Duration::from_millis(5));
     }
-    first.kill()?;
-    first.wait()?;
+    kill(Pid::from_raw(first.id().try_into()?), signal)?;
+    let first = first.wait_with_output()?;
     let before: Vec<_> = names.into_iter().map(|name| class.graded_at(name)).collect();
     assert!(before[0].is_some(), "nothing was graded in time");
-    assert!(before[3].is_none(), "it had ended before it was killed");
+    assert!(before[3].is_none(), "it had ended before it was stopped");
+    if signal == Signal::SIGINT {
+        let said = String::from_utf8(first.stderr)?;
+        // One may have been kept in the moment between the words and the end.
+        let kept = before.iter().flatten().count();
+        let says = |count| said.contains(&format!("{count} of 4 are graded, and kept"));
+        assert!(says(kept) || says(kept - 1), "{said}");
+        assert_eq!(first.status.code(), Some(130));
+    }
 
     let second = class.grade(&["--jobs", "1"]);
     let said = String::from_utf8(second.stdout)?;

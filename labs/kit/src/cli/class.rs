@@ -11,7 +11,7 @@ use std::fs::{self, File, TryLockError};
 use std::io;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{self, ExitCode};
 use std::sync::Mutex;
 use std::thread;
 
@@ -30,6 +30,9 @@ use submission::Submission;
 
 use super::session::Session;
 use super::trouble::Trouble;
+
+/// The exit code after Ctrl-C, as a shell gives it: 128 and the signal.
+const INTERRUPTED: i32 = 130;
 
 #[derive(Args)]
 #[command(next_help_heading = "For a class")]
@@ -143,6 +146,7 @@ impl Class<'_> {
         let bar = ProgressBar::new(wanted.len() as u64);
         let style = ProgressStyle::with_template("{bar:30} {pos}/{len}  {eta}  {wide_msg}");
         bar.set_style(style.expect("a template"));
+        self.say_what_is_kept_when_interrupted(&bar);
         let waiting = Mutex::new(wanted.iter().enumerate());
         let next = || waiting.lock().expect("no thread panics").next();
         let work = || -> Result<Vec<(usize, Graded<'a>)>, Trouble> {
@@ -164,6 +168,18 @@ impl Class<'_> {
         let mut all: Vec<(usize, Graded)> = done?.into_iter().flatten().collect();
         all.sort_by_key(|(index, _)| *index);
         Ok(all.into_iter().map(|(_, graded)| graded).collect())
+    }
+
+    /// What was graded is on the disk, and what is left is work for another day.
+    fn say_what_is_kept_when_interrupted(&self, bar: &ProgressBar) {
+        let (bar, locale) = (bar.clone(), self.session.locale());
+        // It fails only where a handler is set already, and this is the first.
+        let _ = ctrlc::set_handler(move || {
+            let (done, all) = (bar.position(), bar.length().unwrap_or_default());
+            bar.finish_and_clear();
+            eprintln!("lab: {}", t!("class.interrupted", locale = locale, done = done, all = all));
+            process::exit(INTERRUPTED);
+        });
     }
 
     fn grade(&self, submission: &Submission, lab: &Lab, index: usize) -> Result<Outcome, Trouble> {

@@ -90,6 +90,9 @@ impl Task {
         let (mut reader, writer) = io::pipe()?;
         let mut child = Command::new("/proc/self/exe")
             .env(TASK, serde_json::to_string(self).expect("plain data"))
+            // Ctrl-C is for the program that grades: a compiler ended by it would
+            // be taken for an outcome.
+            .process_group(0)
             .stdin(Stdio::null())
             .stdout(writer.try_clone()?)
             .stderr(writer)
