@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::Output;
 
 use harness::busybox::busybox_tar;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
@@ -29,28 +29,28 @@ pub const SUBJECT: Subject = Subject {
 /// More than the image has, so that there is a size for each place in an import.
 const WHOLE: u64 = 4 << 20;
 
-/// What an ordinary user is called with.
-const AS_USER: [&str; 4] = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
+/// Root, and an ordinary user.
+const USERS: [u32; 2] = [0, 65534];
 
 fn prove(proof: &Proof, section: &mut Section) {
     let ground = Ground::new(proof);
     ground.let_users_in();
     let steps = proof.pick(12, 250);
     let (mut refused, mut done) = (0, 0);
-    for prefix in [&[][..], &AS_USER] {
+    for user in USERS {
         for step in 0..steps {
             let room = WHOLE * step / (steps - 1);
             for attempt in [import, start] {
-                match attempt(&Disk::new(&ground, prefix), room) {
+                match attempt(&Disk::new(&ground, user), room) {
                     Ok(true) => done += 1,
                     Ok(false) => refused += 1,
                     Err(failure) => {
-                        section.failures.push(format!("{prefix:?}, {room} bytes free: {failure}"));
+                        section.failures.push(format!("user {user}, {room} bytes free: {failure}"));
                     }
                 }
             }
         }
-        section.failures.extend(fill(&Disk::new(&ground, prefix)).err());
+        section.failures.extend(fill(&Disk::new(&ground, user)).err());
     }
     section.failures.extend(ground.finish());
     section.figure("imports and runs with more or less room", done + refused);
@@ -61,25 +61,21 @@ fn prove(proof: &Proof, section: &mut Section) {
 /// A small disk, and a user of it.
 struct Disk<'a> {
     ground: &'a Ground,
-    prefix: &'a [&'a str],
+    user: u32,
     folder: PathBuf,
 }
 
 impl Disk<'_> {
-    fn new<'a>(ground: &'a Ground, prefix: &'a [&'a str]) -> Disk<'a> {
+    fn new(ground: &Ground, user: u32) -> Disk<'_> {
         let folder = ground.host.path("disk");
         fs::create_dir(&folder).expect("a folder");
         let options = Some("size=64m,mode=1777");
         mount(Some("disk"), &folder, Some("tmpfs"), MsFlags::empty(), options).expect("a tmpfs");
-        Disk { ground, prefix, folder }
+        Disk { ground, user, folder }
     }
 
     fn mydocker(&self, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Output {
-        let ours = self.ground.command([]);
-        let mut command = Command::new("env");
-        command.args(self.prefix).arg(ours.get_program()).args(arguments).env_clear();
-        command.env("MYDOCKER_ROOT", self.folder.join("root")).env("PATH", "/usr/bin:/bin");
-        command.stdin(Stdio::null()).output().expect("mydocker starts")
+        self.ground.mydocker_as(self.user, &self.folder.join("root"), arguments)
     }
 
     fn import(&self) -> Output {

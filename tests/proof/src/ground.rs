@@ -1,11 +1,12 @@
 //! The ground that an attempt is made on, and whether it is as it was before.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
-use std::process::Command;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use harness::host::Host;
@@ -124,6 +125,24 @@ impl Ground {
         }
         // Its host would complain again.
         std::mem::forget(self);
+    }
+
+    /// Runs `mydocker` as another user, whose images and containers are in `root`.
+    ///
+    /// # Panics
+    /// Another user than root calls this.
+    pub fn mydocker_as(
+        &self,
+        user: u32,
+        root: &Path,
+        arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
+    ) -> Output {
+        let ours = self.command([]);
+        let mut command = Command::new("setpriv");
+        command.args([format!("--reuid={user}"), format!("--regid={user}")]);
+        command.arg("--clear-groups").arg(ours.get_program()).args(arguments).env_clear();
+        command.env("MYDOCKER_ROOT", root).env("PATH", "/usr/bin:/bin");
+        command.stdin(Stdio::null()).output().expect("setpriv starts")
     }
 
     /// `mydocker` with these arguments.

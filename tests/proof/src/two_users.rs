@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::Output;
 use std::thread::scope;
 
 use harness::busybox::busybox_tar;
@@ -84,12 +84,7 @@ impl User<'_> {
     }
 
     fn mydocker(&self, home: &Path, arguments: &[&str]) -> Output {
-        let ours = self.ground.command([]);
-        let mut command = Command::new("setpriv");
-        command.args([format!("--reuid={}", self.id), format!("--regid={}", self.id)]);
-        command.arg("--clear-groups").arg(ours.get_program()).args(arguments).env_clear();
-        command.env("MYDOCKER_ROOT", home.join("root")).env("PATH", "/usr/bin:/bin");
-        command.stdin(Stdio::null()).output().expect("setpriv starts")
+        self.ground.mydocker_as(self.id, &home.join("root"), arguments)
     }
 
     fn run_often(&self, rounds: u64) -> Result<(), String> {
