@@ -89,7 +89,9 @@ def machine():
     with open("/proc/cpuinfo") as cpuinfo:
         models = [line.split(":")[1].strip() for line in cpuinfo if line.startswith("model name")]
     model = models[0] if models else os.uname().machine
-    return f"{os.cpu_count()} × {model}, Linux {os.uname().release}"
+    # What follows the version says whose build it is.
+    version = os.uname().release.split("-")[0]
+    return f"{os.cpu_count()} × {model}, Linux {version}"
 
 
 def ratio(ours, theirs):
