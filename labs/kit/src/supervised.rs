@@ -34,8 +34,11 @@ use crate::verdict::{Finding, HUNG, NOT_WRITTEN, PANICKED};
 
 /// How long a function may take; [`slowness`] times as long on a slow machine.
 const TIME: Duration = Duration::from_secs(5);
-/// How many processes there may be.
-const PROCESSES: usize = 64;
+/// With more processes than that, an answer is ended.
+const TOO_MANY: usize = 32;
+/// How many there can be at all: so many more that the witness, which looks now
+/// and then, sees too many of them before the answer fails for want of another.
+const PROCESSES: usize = 256;
 /// How much memory a process may have, and how long a file may be, in bytes.
 const MEMORY: u64 = 2 << 30;
 const FILE: u64 = 64 << 20;
@@ -184,7 +187,7 @@ fn watch<T: DeserializeOwned>(
             let _ = write(let_go, b".");
         }
         if told.buffer().is_empty() && !can_read(told.get_ref()) {
-            if proc.processes().len() > PROCESSES / 2 {
+            if proc.processes().len() > TOO_MANY {
                 return Watched::TooManyProcesses;
             }
             if matches!(waitpid(parent, Some(WaitPidFlag::WNOHANG)), Ok(WaitStatus::Signaled(..))) {
