@@ -236,6 +236,11 @@ impl Inside<'_> {
         let spec = self.spec;
         trace::enter_container();
 
+        // 0. What the parent has open, an image's folder for one, or was
+        //    started with: by /proc/self/fd a path of the image would lead there.
+        let needed = [parent.as_raw_fd(), parents_end];
+        sys::close_all_but(&[&needed[..], &trace::descriptors()].concat())?;
+
         // 1. If the parent is killed, so is the container. Our copy of the
         //    parent's end is closed, so that its death can be seen.
         trace::step("die with the parent, and wait for its go");
@@ -285,7 +290,7 @@ impl Inside<'_> {
         trace::step("mount /proc and /sys");
         proc::mount_proc()?;
         match host_sys {
-            Some(sys) => sys.attach()?,
+            Some(sys) => sys.attach_anywhere()?,
             None => proc::mount_sys(spec.privileged)?,
         }
 
@@ -338,6 +343,11 @@ impl Inside<'_> {
         trace::step("go to the working directory");
         make_folder(&spec.working_dir, 0o777)?;
         sys::chdir(&spec.working_dir)?;
+        // A trace still has the host's /proc open.
+        sys::require_cwd_inside().map_err(|error| {
+            let why = format!("the working directory {:?} leads out of it", spec.working_dir);
+            error.because(why).advise("name another one: -w /")
+        })?;
 
         // 12. Nothing of ours goes along: no capability beyond docker's, no
         //     signal setting, no descriptor but the standard streams.
@@ -347,7 +357,7 @@ impl Inside<'_> {
         }
         sys::reset_signals();
         trace::finish();
-        sys::close_all_but(parent.as_raw_fd())?;
+        sys::close_all_but(&[parent.as_raw_fd()])?;
         let mut environment = spec.environment.clone();
         environment.set_default("HOSTNAME", self.hostname);
         execute(&spec.command, &environment)

@@ -144,6 +144,14 @@ pub fn chdir(path: &Path) -> Result<()> {
     )
 }
 
+/// Whether the working directory can be reached from the root. See getcwd(3).
+///
+/// # Errors
+/// ENOENT where it cannot: it lies outside of the root.
+pub fn require_cwd_inside() -> Result<()> {
+    finish(nix::unistd::getcwd().map(drop), || "getcwd()".into(), |_| None)
+}
+
 /// A detached copy of the mount at `path`, with all mounts below it, that
 /// stays reachable after the root has changed. See open_tree(2).
 ///
@@ -323,20 +331,28 @@ pub fn reset_signals() {
     SigSet::empty().thread_set_mask().expect("a valid set");
 }
 
-/// Closes every descriptor above 2 but `keep`. See close_range(2).
+/// Closes every descriptor above 2 but those to `keep`. See close_range(2).
 ///
 /// # Errors
 /// ENOSYS before Linux 5.9.
-pub fn close_all_but(keep: RawFd) -> Result<()> {
-    // SAFETY: whoever calls this is about to execve and uses no descriptor
-    // but `keep` any more.
-    let close = |first, last| Errno::result(unsafe { libc::close_range(first, last, 0) });
-    let result = match keep as c_uint {
-        3 => Ok(0),
-        keep => close(3, keep - 1),
+pub fn close_all_but(keep: &[RawFd]) -> Result<()> {
+    let mut sorted: Vec<c_uint> = keep.iter().map(|&fd| fd as c_uint).collect();
+    sorted.sort_unstable();
+    let mut first = 3;
+    let close = |first, last| {
+        // SAFETY: whoever calls this is a process made for one thing, and uses
+        // no descriptor but those to keep any more.
+        Errno::result(unsafe { libc::close_range(first, last, 0) }).map(drop)
     };
-    let result = result.and_then(|_| close(keep as c_uint + 1, c_uint::MAX));
-    finish(result.map(drop), || format!("close_range(3, ~0, 0), but {keep}"), |_| None)
+    let mut result = Ok(());
+    for kept in sorted.into_iter().filter(|&kept| kept > 2) {
+        if kept > first {
+            result = result.and_then(|()| close(first, kept - 1));
+        }
+        first = kept + 1;
+    }
+    let result = result.and_then(|()| close(first, c_uint::MAX));
+    finish(result, || format!("close_range(3, ~0, 0), but {keep:?}"), |_| None)
 }
 
 /// Replaces this process's program. Returns only on failure. See execve(2).

@@ -6,7 +6,7 @@
 
 use std::fs::File;
 use std::io::Write;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::path::Path;
 use std::sync::Mutex;
 use std::time::Instant;
@@ -79,6 +79,14 @@ pub fn enter_container() {
         // The same mounts, but copies with numbers of their own.
         trace.before = read_table(&trace.proc).unwrap_or(MountTable { mounts: Vec::new() });
     }
+}
+
+/// The descriptors that a trace needs.
+pub fn descriptors() -> Vec<RawFd> {
+    let trace = lock();
+    let proc = trace.iter().map(|trace| trace.proc.as_raw_fd());
+    let file = trace.iter().filter_map(|trace| Some(trace.file.as_ref()?.as_raw_fd()));
+    proc.chain(file).collect()
 }
 
 /// Ends the step before and begins the one called `name`.

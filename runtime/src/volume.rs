@@ -92,12 +92,35 @@ impl Volume {
 }
 
 impl OpenVolume {
-    /// Attaches the volume inside the container. To be called after the root
-    /// has changed: no link of the image can then lead the target outside.
+    /// Attaches the volume inside the container, but not over what is the kernel's
+    /// there: that is protected by its place. To be called after the root has
+    /// changed: no link of the image can then lead the target outside.
+    ///
+    /// # Errors
+    /// The mount point is the kernel's or cannot be made; as move_mount(2).
+    pub fn attach(self) -> Result<()> {
+        let target = self.mount_point()?;
+        let is_kernels = target.starts_with("/proc")
+            || ["/dev", "/sys"].iter().any(|kernels| target == Path::new(kernels));
+        if is_kernels {
+            return Err(Error::new(format!("-v …:{} is refused", self.target.display()))
+                .because(format!("it would cover {}, which is the kernel's", target.display()))
+                .advise("choose another place in the container"));
+        }
+        self.attach_at(&target)
+    }
+
+    /// Attaches it wherever that is.
     ///
     /// # Errors
     /// The mount point cannot be made; as move_mount(2).
-    pub fn attach(self) -> Result<()> {
+    pub fn attach_anywhere(self) -> Result<()> {
+        let target = self.mount_point()?;
+        self.attach_at(&target)
+    }
+
+    /// The mount point, made if it is missing.
+    fn mount_point(&self) -> Result<PathBuf> {
         if !self.target.exists() {
             let folder = if self.is_directory { Some(&*self.target) } else { self.target.parent() };
             if let Some(folder) = folder {
@@ -115,9 +138,12 @@ impl OpenVolume {
             }
         }
         // The mount table names it without links.
-        let target = self.target.canonicalize().on("realpath", &self.target)?;
-        sys::move_mount(self.tree.as_fd(), &target)?;
-        if self.missing.is_empty() { Ok(()) } else { add_flags(&target, self.missing) }
+        self.target.canonicalize().on("realpath", &self.target)
+    }
+
+    fn attach_at(self, target: &Path) -> Result<()> {
+        sys::move_mount(self.tree.as_fd(), target)?;
+        if self.missing.is_empty() { Ok(()) } else { add_flags(target, self.missing) }
     }
 }
 

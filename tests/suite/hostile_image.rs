@@ -96,6 +96,40 @@ fn folders_in_place_of_the_files_of_etc_are_covered() {
     running.finish();
 }
 
+/// The runtime has folders of the host open, and an image may name one of them by
+/// its number: what is in /proc/self/fd leads there whatever the root is.
+#[rstest]
+fn a_working_directory_never_leads_outside(#[values(false, true)] traced: bool) {
+    let host = host();
+    let layer = (3..20).fold(Layer::new(), |layer, number| {
+        layer.symlink(&format!("fd-{number}"), format!("/proc/self/fd/{number}"))
+    });
+    Image::on_busybox().layer(layer).import(&host, "hostile", &[]);
+    let trace = format!("--trace={}", host.path("trace").display());
+    for number in 3..20 {
+        let directory = format!("/fd-{number}");
+        let mut words = vec!["run", "--image", "hostile", "-w", &directory, "true"];
+        if traced {
+            words.insert(1, &trace);
+        }
+        host.mydocker(&words).assert().code(125);
+    }
+}
+
+#[rstest]
+fn a_link_leads_no_volume_over_what_is_the_kernels(
+    #[values("/dev", "/proc", "/proc/sys", "/sys", "/proc/self/../sys")] target: &str,
+) {
+    let host = host();
+    let layer = Layer::new().symlink("data", target);
+    Image::on_busybox().layer(layer).import(&host, "hostile", &[]);
+    let volume = format!("{}:/data", canary(&host).display());
+    host.mydocker(["run", "--image", "hostile", "-v", &volume, "true"])
+        .assert()
+        .code(125)
+        .stderr(contains("which is the kernel's"));
+}
+
 #[rstest]
 #[case::symlink(Layer::new().symlink("dev/null", "/etc/passwd"))]
 #[case::file(Layer::new().file("dev/null", 0o666, "not a device\n"))]

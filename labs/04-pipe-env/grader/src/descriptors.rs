@@ -58,7 +58,7 @@ fn observe(answers: &Answers, host: &Host) -> Result<Facts, Finding> {
 /// Opens [`OPENED`], and nothing else above 2.
 fn open_descriptors(folder: &Path, file: &Path) -> std::io::Result<()> {
     // It leaves one number out.
-    mydocker::sys::close_all_but(4).map_err(|error| std::io::Error::other(error.to_string()))?;
+    mydocker::sys::close_all_but(&[4]).map_err(|error| std::io::Error::other(error.to_string()))?;
     let _ = close(4);
     // Not as std opens them: that would be close-on-exec.
     let open = |path: &Path| open(path, OFlag::O_RDONLY, Mode::empty());
