@@ -23,7 +23,7 @@ const fn call(name: &'static str, errors: &'static [&'static str]) -> Call {
 /// A close has no errors here, only its SIGKILL: the kernel closes the
 /// descriptor also when it answers with an error, see close(2), but strace,
 /// which leaves out the call, does not.
-pub const CALLS: [Call; 59] = [
+pub const CALLS: [Call; 60] = [
     // Files: their names, what is in them, what is said of them.
     call("openat", &["EPERM", "EMFILE", "ENOMEM", "ENOSPC", "EINTR", "EIO"]),
     call("openat2", &["EPERM", "EMFILE", "ENOMEM", "EINTR", "EIO"]),
@@ -61,6 +61,7 @@ pub const CALLS: [Call; 59] = [
     call("fsetxattr", &["ENOSPC", "EIO"]),
     call("removexattr", &["EPERM", "EIO"]),
     call("chdir", &["EACCES", "ENOMEM", "EIO"]),
+    call("getcwd", &["ENOENT", "ENOMEM"]),
     call("flock", &["EINVAL", "ENOLCK", "EINTR"]),
     call("fcntl", &["EINVAL", "EMFILE"]),
     call("dup2", &["EBUSY", "EMFILE", "EINTR"]),
