@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use rustix::thread::{
-    CapabilitySet, CapabilitySets, clear_ambient_capability_set,
+    CapabilitySet, CapabilitySets, capabilities, clear_ambient_capability_set,
     remove_capability_from_bounding_set, set_capabilities,
 };
 
-use crate::error::{Error, OnPath, Result};
-use crate::sys;
+use mydocker_kernel::sys;
+use mydocker_kernel::{Error, OnPath, Result};
 
 /// Docker's default set. See capabilities(7).
 const KEPT: CapabilitySet = CapabilitySet::CHOWN
@@ -53,8 +53,11 @@ pub fn drop_all_but_default() -> Result<()> {
             .map_err(failed("prctl(PR_CAPBSET_DROP)"))?;
     }
     clear_ambient_capability_set().map_err(failed("prctl(PR_CAP_AMBIENT_CLEAR_ALL)"))?;
+    // Whoever started us may have taken some away.
+    let ours = capabilities(None).map_err(failed("capget()"))?;
+    let kept = KEPT.intersection(ours.permitted);
     let sets =
-        CapabilitySets { effective: KEPT, permitted: KEPT, inheritable: CapabilitySet::empty() };
+        CapabilitySets { effective: kept, permitted: kept, inheritable: CapabilitySet::empty() };
     set_capabilities(None, sets).map_err(failed("capset()"))?;
     sys::set_no_new_privs()
 }

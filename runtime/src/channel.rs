@@ -14,7 +14,7 @@ use rustix::net::{
     SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
 };
 
-use crate::error::{Error, Result};
+use mydocker_kernel::{Error, Result};
 
 /// The longest message: an error that quotes a page of mount options.
 const LONGEST: usize = 16 * 1024;
@@ -23,12 +23,17 @@ const LONGEST: usize = 16 * 1024;
 /// What is said.
 #[derive(Debug)]
 pub enum Message {
+    /// Keeper to parent: the container is there, and this stands for it.
+    Born(OwnedFd),
     /// Parent to container: the ID maps and limits are in force, go on.
     Go,
     /// Container to parent: the master end of the container's terminal.
     Terminal(OwnedFd),
     /// Container to parent: the start has failed.
     Failed(Error),
+    /// Supervisor of a container in the background to who started it: the command runs
+    /// in the container of this name.
+    Runs(String),
 }
 // ANCHOR_END: message
 
@@ -56,6 +61,11 @@ impl Channel {
         let json;
         let (bytes, descriptor): (&[u8], Option<&OwnedFd>) = match message {
             Message::Go => (b"go", None),
+            Message::Runs(name) => {
+                json = format!("runs {name}").into_bytes();
+                (&json, None)
+            }
+            Message::Born(process) => (b"born", Some(process)),
             Message::Terminal(master) => (b"terminal", Some(master)),
             Message::Failed(error) => {
                 json = serde_json::to_vec(error).expect("strings and numbers");
@@ -101,7 +111,11 @@ impl Channel {
         match (&bytes[..length], descriptor) {
             (b"", _) => Ok(None),
             (b"go", _) => Ok(Some(Message::Go)),
+            (b"born", Some(process)) => Ok(Some(Message::Born(process))),
             (b"terminal", Some(master)) => Ok(Some(Message::Terminal(master))),
+            (runs, _) if runs.starts_with(b"runs ") => {
+                Ok(Some(Message::Runs(String::from_utf8_lossy(&runs[5..]).into_owned())))
+            }
             (json, _) => serde_json::from_slice(json)
                 .map(|error| Some(Message::Failed(error)))
                 .map_err(|error| Error::new(format!("the container's message is cut: {error}"))),

@@ -1,45 +1,58 @@
 //! What a container has in /dev: a tmpfs with the devices that harm nobody.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::symlink;
 use std::path::Path;
 
+use nix::fcntl::{OFlag, openat};
 use nix::mount::MsFlags;
+use nix::sys::stat::{self, Mode, fstat, mkdirat};
+use nix::unistd::symlinkat;
 
-use crate::error::{OnPath, Result};
-use crate::privileges::Privileges;
-use crate::sys;
+use mydocker_kernel::privileges::Privileges;
+use mydocker_kernel::sys;
+use mydocker_kernel::{Error, OnPath, Result};
+
+use crate::new_root::NewRoot;
 
 /// The device files, each with its number: documented in the kernel's
 /// admin-guide/devices.txt.
 const DEVICES: [(&str, u64, u64); 6] = [
-    ("/dev/null", 1, 3),
-    ("/dev/zero", 1, 5),
-    ("/dev/full", 1, 7),
-    ("/dev/random", 1, 8),
-    ("/dev/urandom", 1, 9),
-    ("/dev/tty", 5, 0),
+    ("null", 1, 3),
+    ("zero", 1, 5),
+    ("full", 1, 7),
+    ("random", 1, 8),
+    ("urandom", 1, 9),
+    ("tty", 5, 0),
 ];
 
 const LINKS: [(&str, &str); 6] = [
-    ("/proc/self/fd", "/dev/fd"),
-    ("/proc/self/fd/0", "/dev/stdin"),
-    ("/proc/self/fd/1", "/dev/stdout"),
-    ("/proc/self/fd/2", "/dev/stderr"),
-    ("/proc/kcore", "/dev/core"),
-    ("pts/ptmx", "/dev/ptmx"),
+    ("/proc/self/fd", "fd"),
+    ("/proc/self/fd/0", "stdin"),
+    ("/proc/self/fd/1", "stdout"),
+    ("/proc/self/fd/2", "stderr"),
+    ("/proc/kcore", "core"),
+    ("pts/ptmx", "ptmx"),
 ];
 
 /// The host's device files, as detached mounts, where this process may not
 /// make its own. To be called while the host's /dev can still be reached.
 ///
 /// # Errors
-/// As open_tree(2).
+/// As open_tree(2); a file there is another device.
 pub fn open_devices(privileges: Privileges) -> Result<Vec<OwnedFd>> {
+    let open_device = |(name, major, minor): &(&str, u64, u64)| {
+        let path = Path::new("/dev").join(name);
+        let device = sys::open_tree(&path)?;
+        let number = fstat(&device).on("fstat", &path)?.st_rdev;
+        match stat::makedev(*major, *minor) == number {
+            true => Ok(device),
+            false => Err(Error::new(format!("{path:?} is not the device {major}:{minor}"))),
+        }
+    };
     match privileges {
         Privileges::Root => Ok(Vec::new()),
-        _ => DEVICES.iter().map(|(path, ..)| sys::open_tree(Path::new(path))).collect(),
+        _ => DEVICES.iter().map(open_device).collect(),
     }
 }
 
@@ -48,38 +61,49 @@ pub fn open_devices(privileges: Privileges) -> Result<Vec<OwnedFd>> {
 ///
 /// # Errors
 /// A mount or a device file cannot be made.
-pub fn mount_dev(privileges: Privileges, devices: Vec<OwnedFd>) -> Result<()> {
+pub fn mount_dev(root: &NewRoot, privileges: Privileges, devices: Vec<OwnedFd>) -> Result<()> {
     let no_suid = MsFlags::MS_NOSUID;
     let no_exec = MsFlags::MS_NOEXEC;
-    let dev = Path::new("/dev");
+    let path = Path::new("/dev");
     // Not MS_NODEV: a device file on such a mount answers EACCES.
-    sys::mount("tmpfs", dev, "tmpfs", no_suid | no_exec, "mode=755,size=65536k")?;
+    let options = [("mode", "755"), ("size", "65536k")];
+    let dev = sys::new_mount("tmpfs", &options, no_suid | no_exec)?;
+    sys::move_mount(dev.as_fd(), root.directory("dev")?.as_fd(), path)?;
 
     if devices.is_empty() {
-        for (path, major, minor) in DEVICES {
-            sys::mknod(Path::new(path), 0o666, major, minor)?;
+        for (name, major, minor) in DEVICES {
+            sys::mknodat(dev.as_fd(), name, 0o666, (major, minor))?;
         }
     }
-    for ((path, ..), device) in DEVICES.iter().zip(&devices) {
-        let path = Path::new(path);
-        File::create(path).on("open", path)?;
-        sys::move_mount(device.as_fd(), path)?;
+    for ((name, ..), device) in DEVICES.iter().zip(&devices) {
+        let flags = OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_CLOEXEC;
+        let path = path.join(name);
+        let file = openat(&dev, *name, flags, Mode::from_bits_truncate(0o666)).on("open", &path)?;
+        sys::move_mount(device.as_fd(), file.as_fd(), &path)?;
     }
-    for (target, link) in LINKS {
-        symlink(target, link).on("symlink", Path::new(link))?;
+    for (target, name) in LINKS {
+        symlinkat(target, &dev, name).on("symlink", &path.join(name))?;
     }
 
     // Group 5 is tty in every image; a user's namespace has no such group.
-    let pts_options = match privileges {
-        Privileges::Root => "newinstance,ptmxmode=0666,mode=620,gid=5",
-        _ => "newinstance,ptmxmode=0666,mode=620",
-    };
-    let (pts, shm) = (Path::new("/dev/pts"), Path::new("/dev/shm"));
-    fs::create_dir(pts).on("mkdir", pts)?;
-    sys::mount("devpts", pts, "devpts", no_suid | no_exec, pts_options)?;
-    fs::create_dir(shm).on("mkdir", shm)?;
-    let shm_flags = no_suid | no_exec | MsFlags::MS_NODEV;
-    sys::mount("shm", shm, "tmpfs", shm_flags, "mode=1777,size=65536k")
+    let mut pts_options = vec![("newinstance", ""), ("ptmxmode", "0666"), ("mode", "620")];
+    if privileges == Privileges::Root {
+        pts_options.push(("gid", "5"));
+    }
+    let pts = sys::new_mount("devpts", &pts_options, no_suid | no_exec)?;
+    attach_in(&dev, &pts, "pts")?;
+    let shm_options = [("source", "shm"), ("mode", "1777"), ("size", "65536k")];
+    let shm = sys::new_mount("tmpfs", &shm_options, no_suid | no_exec | MsFlags::MS_NODEV)?;
+    attach_in(&dev, &shm, "shm")
+}
+
+/// Attaches a mount on a new folder of /dev.
+fn attach_in(dev: &OwnedFd, mount: &OwnedFd, name: &str) -> Result<()> {
+    let path = Path::new("/dev").join(name);
+    mkdirat(dev, name, Mode::from_bits_truncate(0o755)).on("mkdir", &path)?;
+    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    let target = openat(dev, name, flags, Mode::empty()).on("open", &path)?;
+    sys::move_mount(mount.as_fd(), target.as_fd(), &path)
 }
 
 /// Makes /dev itself read-only; what is mounted in it stays as it is. Otherwise
@@ -100,6 +124,6 @@ pub fn protect() -> Result<()> {
 /// As mount(2).
 pub fn bind_console(slave: &Path) -> Result<()> {
     let console = Path::new("/dev/console");
-    File::create(console).on("open", console)?;
+    File::create_new(console).on("open", console)?;
     sys::mount(slave, console, "", MsFlags::MS_BIND, "")
 }

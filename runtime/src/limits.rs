@@ -7,14 +7,15 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use nix::errno::Errno;
 use nix::unistd::Pid;
 
-use crate::error::{Error, OnPath, Result};
-use crate::explain;
-use crate::mountinfo::{Mount, MountTable};
+use mydocker_kernel::limit::Limit;
+use mydocker_kernel::mountinfo::{Mount, MountTable};
+use mydocker_kernel::on_path;
+use mydocker_kernel::{Error, OnPath, Result};
 
 /// How long the processes of a killed container may take to end.
 const BUSY_FOR: Duration = Duration::from_secs(2);
@@ -24,15 +25,6 @@ const CPU_PERIOD: u64 = 100_000;
 
 /// What to do where a group cannot be made.
 const ADVICE: &str = "limits need root; see what there is: mydocker doctor";
-
-/// A number, or no limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Limit {
-    /// At most this many.
-    At(u64),
-    /// `max`: as many as there are.
-    Max,
-}
 
 /// The limits that were asked for; `None` leaves one as it is.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -136,7 +128,7 @@ impl Group {
         let table = MountTable::read()?;
         for controller in controllers {
             let (version, hierarchy) = find_hierarchy(&table, controller)?;
-            let folder = hierarchy.join(format!("mydocker-{id}"));
+            let folder = folder_in(&hierarchy, id);
             if version == Version::V2 {
                 // Children have only the controllers that their parent hands on.
                 let subtree = hierarchy.join("cgroup.subtree_control");
@@ -162,6 +154,17 @@ impl Group {
                 }
             }
         }
+        self.create_freezer(&table, id)
+    }
+
+    /// In version 1 stopping processes is a hierarchy of its own; in version 2 every
+    /// group can do it.
+    fn create_freezer(&mut self, table: &MountTable, id: &str) -> Result<()> {
+        if let Ok((Version::V1, hierarchy)) = find_hierarchy(table, "freezer") {
+            let folder = folder_in(&hierarchy, id);
+            fs::create_dir(&folder).on("mkdir", &folder)?;
+            self.folders.push(folder);
+        }
         Ok(())
     }
 
@@ -172,7 +175,7 @@ impl Group {
     pub fn find(id: &str) -> Result<Group> {
         let mut group = Group::default();
         for mount in MountTable::read()?.mounts {
-            let folder = mount.mount_point.join(format!("mydocker-{id}"));
+            let folder = folder_in(&mount.mount_point, id);
             if matches!(mount.fs_type.as_str(), "cgroup" | "cgroup2")
                 && folder.try_exists().on("stat", &folder)?
             {
@@ -180,6 +183,28 @@ impl Group {
             }
         }
         Ok(group)
+    }
+
+    /// The same, but only where it holds this process: another store may have a
+    /// container of the same name.
+    ///
+    /// # Errors
+    /// As [`Group::find`]; cgroup.procs cannot be read.
+    pub fn find_with(id: &str, pid: i32) -> Result<Group> {
+        let mut group = Group::default();
+        for folder in Group::find(id)?.folders {
+            let list = folder.join("cgroup.procs");
+            let pids = fs::read_to_string(&list).on("read", &list)?;
+            if pids.lines().any(|line| line.parse() == Ok(pid)) {
+                group.folders.push(folder);
+            }
+        }
+        Ok(group)
+    }
+
+    /// Its folders, one in each hierarchy.
+    pub fn folders(&self) -> &[PathBuf] {
+        &self.folders
     }
 
     /// Moves a process into the group; its children are born into it.
@@ -200,7 +225,7 @@ impl Group {
         let deadline = Instant::now() + BUSY_FOR;
         for folder in &self.folders {
             loop {
-                match fs::remove_dir(folder) {
+                match remove_with_children(folder) {
                     Err(error) if error.raw_os_error() == Some(libc::ENOENT) => break,
                     Err(error)
                         if error.raw_os_error() == Some(libc::EBUSY)
@@ -216,6 +241,26 @@ impl Group {
     }
 }
 
+/// Removes a group, and first those that were made in it: by a container with
+/// `--privileged`, or by whoever else could write there.
+fn remove_with_children(folder: &Path) -> std::io::Result<()> {
+    let removed = fs::remove_dir(folder);
+    if !removed.as_ref().is_err_and(|error| error.raw_os_error() == Some(libc::EBUSY)) {
+        return removed;
+    }
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        // There are no links in these file systems; what is no folder is the kernel's.
+        if entry.file_type()?.is_dir() {
+            match remove_with_children(&entry.path()) {
+                Err(error) if error.raw_os_error() != Some(libc::ENOENT) => return Err(error),
+                _ => {}
+            }
+        }
+    }
+    fs::remove_dir(folder)
+}
+
 /// Whether this process may limit what `controller` counts, found out by
 /// making an empty group; says in which hierarchy.
 ///
@@ -223,11 +268,18 @@ impl Group {
 /// As [`Group::create`].
 pub fn try_controller(controller: &str) -> Result<String> {
     let (version, hierarchy) = find_hierarchy(&MountTable::read()?, controller)?;
-    let folder = hierarchy.join(format!("mydocker-doctor-{}", std::process::id()));
+    // Whoever looks from another PID namespace may have the same process ID.
+    let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().subsec_nanos();
+    let folder = hierarchy.join(format!("mydocker-doctor-{}-{time}", std::process::id()));
     fs::create_dir(&folder).on("mkdir", &folder).map_err(|error| error.advise(ADVICE))?;
     fs::remove_dir(&folder).on("rmdir", &folder)?;
     let number = if version == Version::V2 { 2 } else { 1 };
     Ok(format!("control groups version {number} at {}", hierarchy.display()))
+}
+
+/// The folder of a container's group in one hierarchy.
+fn folder_in(hierarchy: &Path, id: &str) -> PathBuf {
+    hierarchy.join(format!("mydocker-{id}"))
 }
 
 /// The top folder of the hierarchy that has `controller`.
@@ -258,7 +310,7 @@ fn write(path: &Path, value: &str) -> Result<()> {
             Errno::EINVAL | Errno::ERANGE => error
                 .because("the kernel refuses this value")
                 .advise("choose one that this machine has: nproc, free -m"),
-            _ => error.advise(ADVICE).explained(explain::path(errno, path)),
+            _ => error.advise(ADVICE).explained(on_path::cause(errno, path)),
         }
     })
 }

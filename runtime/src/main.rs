@@ -7,11 +7,13 @@ use std::io::{ErrorKind, Write, stderr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
 use clap::{CommandFactory, Parser, Subcommand};
-use mydocker::error::{Error, FAILED, Result};
+use mydocker_kernel::error::FAILED;
+use mydocker_kernel::{Error, Result};
 use nix::errno::Errno;
 
-/// Runs a command in a container, as the blog series does it: namespaces, a
+/// Runs a command in a container the way the blog series does: namespaces, a
 /// layered workspace, pivot_root.
 #[derive(Parser)]
 #[command(name = "mydocker", bin_name = "mydocker", version, max_term_width = 100)]
@@ -21,11 +23,17 @@ First steps:
   mydocker run -ti sh                         a shell in it
   mydocker doctor                             what works on this machine
 
-As an ordinary user everything works but limits and AUFS, each user has images
-of their own, and mnt is mounted where only the container sees it: look at
-/proc/PID/root instead (PID: mydocker ps), or at the write layer.")]
+Networks are left out: a container has its own loopback, or with --net host the
+host's network.
+
+As an ordinary user, everything works except limits and AUFS. Each user has their
+own images. mnt is mounted where only the container sees it: look at
+/proc/PID/root instead (PID: mydocker ps), or at the write layer.
+
+LAB_LANG=zh prints this help in Chinese, LAB_LANG=en in English. If neither is
+set, your locale decides.")]
 struct Cli {
-    /// The folder that holds images and containers [default: /var/lib/mydocker
+    /// The directory that holds images and containers [default: /var/lib/mydocker
     /// for root, $XDG_DATA_HOME/mydocker or ~/.local/share/mydocker for a user]
     #[arg(long, env = "MYDOCKER_ROOT", value_name = "DIR", hide_env = true)]
     root: Option<PathBuf>,
@@ -36,24 +44,23 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Run(Box<cli::run::Arguments>),
-    /// Import, list and remove images
+    /// Import, export, list and remove images
     #[command(subcommand)]
     Image(cli::image::Command),
-    /// List the containers: running, kept, left over by a killed run
-    #[command(after_help = "\
-PID is the container's PID 1, as the host numbers it: /proc/PID/root has its
-files, mydocker mounts --pid PID its mount table.
-
-running    as long as its mydocker run lives
-kept       it has ended, and its run had --keep
-left over  its mydocker was killed before it could clean up: mydocker prune")]
-    Ps,
+    Ps(cli::ps::Arguments),
+    Exec(Box<cli::exec::Arguments>),
+    Logs(cli::logs::Arguments),
+    Stop(cli::ending::StopArguments),
+    Kill(cli::ending::KillArguments),
+    Wait(cli::ending::WaitArguments),
+    Rm(cli::ending::RmArguments),
+    Commit(cli::commit::Arguments),
     Prune(cli::containers::PruneArguments),
     Diff(cli::containers::DiffArguments),
     Mounts(cli::mounts::Arguments),
     /// Show what this kernel and this user can do, and what that means here
     Doctor,
-    /// Write completions for a shell, to be sourced or installed
+    /// Write completions for a shell, to source or install
     #[command(after_help = "Example: source <(mydocker completions bash)")]
     Completions {
         /// Which shell
@@ -62,12 +69,14 @@ left over  its mydocker was killed before it could clean up: mydocker prune")]
 }
 
 fn main() -> ExitCode {
+    // A file that grows too large is then an error, which is told and cleaned up after.
+    mydocker_kernel::sys::ignore_signal(nix::libc::SIGXFSZ);
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         // Help and version are no failures; a wrong command line is, with the
         // code that docker has for its own failures.
         Err(error) => {
-            let _ = error.print();
+            print_help_or_mistake(&error);
             return ExitCode::from(if error.use_stderr() { FAILED } else { 0 });
         }
     };
@@ -80,12 +89,41 @@ fn main() -> ExitCode {
     }
 }
 
+/// Prints what clap has to say: help, in Chinese where the reader wants that, the
+/// version or a mistake. For Chinese help the command line is read once more, by a
+/// parser that has it. A run never comes here.
+fn print_help_or_mistake(error: &clap::Error) {
+    let is_help = !error.use_stderr() || error.kind() == DisplayHelpOnMissingArgumentOrSubcommand;
+    let chinese = match is_help && cli::chinese::is_wanted() {
+        true => cli::chinese::with_help(Cli::command(), "mydocker").try_get_matches().err(),
+        false => None,
+    };
+    let _ = chinese.as_ref().unwrap_or(error).print();
+}
+
 fn execute(cli: Cli) -> Result<u8> {
     let root = cli::root::choose(cli.root);
+    let changes_the_store = match &cli.command {
+        Command::Image(command) => command.changes_the_store(),
+        command => {
+            use Command::{Commit, Prune, Rm, Run};
+            matches!(command, Run(_) | Prune(_) | Commit(_) | Rm(_))
+        }
+    };
+    if let (true, Ok(root)) = (changes_the_store, &root) {
+        cli::root::require_ours(root)?;
+    }
     match cli.command {
         Command::Run(arguments) => cli::run::execute(&root?, *arguments),
         Command::Image(command) => cli::image::execute(&root?, command),
-        Command::Ps => cli::containers::ps(&root?),
+        Command::Commit(arguments) => cli::commit::execute(&root?, &arguments),
+        Command::Ps(arguments) => cli::ps::execute(&root?, &arguments),
+        Command::Exec(arguments) => cli::exec::execute(&root?, *arguments),
+        Command::Logs(arguments) => cli::logs::execute(&root?, &arguments),
+        Command::Stop(arguments) => cli::ending::stop(&root?, &arguments),
+        Command::Kill(arguments) => cli::ending::kill(&root?, &arguments),
+        Command::Wait(arguments) => cli::ending::wait(&root?, &arguments),
+        Command::Rm(arguments) => cli::ending::rm(&root?, &arguments),
         Command::Prune(arguments) => cli::containers::prune(&root?, &arguments),
         Command::Diff(arguments) => cli::containers::diff(&root?, &arguments),
         Command::Mounts(arguments) => cli::mounts::execute(&arguments),
@@ -102,6 +140,16 @@ fn execute(cli: Cli) -> Result<u8> {
 /// is done: the exit code still says how it went.
 fn complain(text: &impl Display) {
     let _ = stderr().lock().write_all(format!("mydocker: {text}\n").as_bytes());
+}
+
+/// Says what is no failure, but may not be what was wanted.
+fn note(text: &impl Display) {
+    complain(&format_args!("note: {text}"));
+}
+
+/// `1 layer`, `2 layers`.
+fn counted(number: usize, unit: &str) -> String {
+    format!("{number} {unit}{}", if number == 1 { "" } else { "s" })
 }
 
 /// Writes to stdout; a reader that has closed it (`| head`) is no failure.

@@ -6,15 +6,20 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
 use nix::errno::Errno;
+use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, NOT_EXECUTABLE, NOT_FOUND, Result};
-use crate::sys;
+use mydocker_kernel::error::{NOT_EXECUTABLE, NOT_FOUND};
+use mydocker_kernel::sys;
+use mydocker_kernel::{Error, Result};
 
 /// Where programs are looked for, unless the image or `-e` says otherwise.
 pub const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+/// The home of root.
+const HOME: &str = "/root";
+
 /// A list of `NAME=value`, in which a later value replaces an earlier one.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Environment(Vec<(OsString, OsString)>);
 
 impl Environment {
@@ -22,7 +27,7 @@ impl Environment {
     pub fn base(terminal: bool) -> Environment {
         let mut environment = Environment::default();
         environment.set("PATH", DEFAULT_PATH);
-        environment.set("HOME", "/root");
+        environment.set("HOME", HOME);
         if terminal {
             environment.set("TERM", "xterm");
         }
@@ -67,6 +72,13 @@ impl Environment {
             }
         }
         Ok(())
+    }
+
+    /// Sets HOME if it is empty, too: as runc does.
+    pub fn set_home(&mut self) {
+        if self.get("HOME").is_none_or(OsStr::is_empty) {
+            self.set("HOME", HOME);
+        }
     }
 
     fn get(&self, name: &str) -> Option<&OsStr> {
@@ -115,7 +127,7 @@ pub fn execute(command: &[OsString], environment: &Environment) -> Result<Infall
     Err(match found_but {
         Some(error) => with_exit_code(error),
         None => Error::new(format!("{name:?} is not in the container's PATH"))
-            .because(format!("none of the folders {path:?} has it"))
+            .because(format!("none of the directories {path:?} has it"))
             .advise("write the whole path, or see what the image has: mydocker run ls /bin")
             .exits_with(NOT_FOUND),
     })

@@ -4,7 +4,7 @@
 //! job control work in it, and sends us the master end. See pty(7).
 
 use std::fs::{File, OpenOptions};
-use std::io::{ErrorKind, IsTerminal, Read, Write, stderr, stdin, stdout};
+use std::io::{ErrorKind, IsTerminal, Write, stderr, stdin, stdout};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
@@ -15,10 +15,9 @@ use nix::sys::termios::{SetArg, Termios, cfmakeraw, tcgetattr, tcsetattr};
 use nix::unistd::{dup2_stderr, dup2_stdin, dup2_stdout, setsid};
 use rustix::termios::{Winsize, tcgetwinsize, tcsetwinsize};
 
-use crate::error::{Error, OnPath, Result};
-
-/// How much of a paste or of the output is held at most.
-const BUFFER: usize = 16 * 1024;
+use crate::log::LogStream;
+use crate::streams::read_some;
+use mydocker_kernel::{Error, OnPath, Result};
 
 /// The size of the window that this process runs in, if it has one.
 pub fn window_size() -> Option<Winsize> {
@@ -95,15 +94,18 @@ pub struct Relay {
     pub hung_up: bool,
     /// What kept a part of the output from being shown.
     pub failure: Option<Error>,
+    /// Where the output goes instead of to our screen.
+    log: Option<LogStream>,
     _raw_mode: Option<RawMode>,
 }
 
 impl Relay {
-    /// Begins: with `interactive`, what is typed goes to the container.
+    /// Begins: with `interactive`, what is typed goes to the container; with a log,
+    /// what it writes goes there.
     ///
     /// # Errors
     /// fcntl(2) on the master.
-    pub fn begin(master: OwnedFd, interactive: bool) -> Result<Relay> {
+    pub fn begin(master: OwnedFd, interactive: bool, log: Option<LogStream>) -> Result<Relay> {
         // A container that does not read must not keep us from showing what
         // it writes.
         fcntl(&master, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).on("fcntl", Path::new("/dev/ptmx"))?;
@@ -115,6 +117,7 @@ impl Relay {
             open: true,
             hung_up: false,
             failure: None,
+            log,
             _raw_mode: raw_mode,
         })
     }
@@ -136,11 +139,10 @@ impl Relay {
 
     /// Takes what was typed.
     pub fn read_stdin(&mut self) {
-        let mut buffer = [0; BUFFER];
-        match nix::unistd::read(stdin(), &mut buffer) {
+        match read_some(stdin()) {
             Err(Errno::EINTR | Errno::EAGAIN) => {}
-            Ok(length) if length > 0 => {
-                self.typed.extend_from_slice(&buffer[..length]);
+            Ok(bytes) if !bytes.is_empty() => {
+                self.typed.extend_from_slice(&bytes);
                 self.write_typed();
             }
             _ => {
@@ -162,38 +164,44 @@ impl Relay {
 
     /// Shows what the container wrote. Returns whether there may be more.
     pub fn show_output(&mut self) -> bool {
-        let mut buffer = [0; BUFFER];
-        match self.master.read(&mut buffer) {
-            Ok(length) if length > 0 => {
+        match read_some(&self.master) {
+            Ok(bytes) if !bytes.is_empty() => {
+                if let Some(log) = &self.log {
+                    log.write(&bytes);
+                    return true;
+                }
                 let mut screen = stdout();
-                let shown = screen.write_all(&buffer[..length]).and_then(|()| screen.flush());
+                let shown = screen.write_all(&bytes).and_then(|()| screen.flush());
                 // Nobody is there when our screen has gone, and the end of the
                 // container is what ends us. But a full disk is to be told of.
-                if let Err(error) = shown
-                    && error.kind() != ErrorKind::BrokenPipe
-                    && !screen.is_terminal()
-                {
-                    self.fail("write(stdout)", &error);
+                if let Err(error) = shown {
+                    if error.kind() == ErrorKind::BrokenPipe {
+                        self.hung_up = true;
+                        return false;
+                    }
+                    if !screen.is_terminal() {
+                        let errno = error.raw_os_error().unwrap_or_default();
+                        self.fail("write(stdout)", Errno::from_raw(errno));
+                    }
                 }
                 true
             }
-            Err(error) if error.kind() == ErrorKind::Interrupted => true,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => false,
+            Err(Errno::EINTR) => true,
+            Err(Errno::EAGAIN) => false,
             other => {
                 self.open = false;
                 // EIO: the last process has closed the slave.
-                if let Err(error) = other
-                    && error.raw_os_error() != Some(libc::EIO)
+                if let Err(errno) = other
+                    && errno != Errno::EIO
                 {
-                    self.fail("read(/dev/ptmx)", &error);
+                    self.fail("read(/dev/ptmx)", errno);
                 }
                 false
             }
         }
     }
 
-    fn fail(&mut self, call: &str, error: &std::io::Error) {
-        let errno = Errno::from_raw(error.raw_os_error().unwrap_or_default());
+    fn fail(&mut self, call: &str, errno: Errno) {
         self.failure.get_or_insert(Error::call(call, errno));
     }
 

@@ -16,8 +16,9 @@ use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
 use serde::Serialize;
 
-use crate::error::{OnPath, Result};
-use crate::mountinfo::{MountTable, difference};
+use mydocker_kernel::calls;
+use mydocker_kernel::mountinfo::{MountTable, difference};
+use mydocker_kernel::{OnPath, Result};
 
 /// Where a trace goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,16 +68,16 @@ pub fn start(sink: &Sink) -> Result<()> {
     let before = read_table(&proc)?;
     let trace = Trace { file, side: "parent", step: None, calls: Vec::new(), before, proc };
     *lock() = Some(trace);
+    calls::follow(note);
     Ok(())
 }
 
-/// From here on this process is the side named `container`.
-pub fn enter_container() {
+/// From here on this process is the side named `side`.
+pub fn enter(side: &'static str) {
     if let Some(trace) = lock().as_mut() {
-        trace.side = "container";
+        trace.side = side;
         trace.step = None;
         trace.calls.clear();
-        // The same mounts, but copies with numbers of their own.
         trace.before = read_table(&trace.proc).unwrap_or(MountTable { mounts: Vec::new() });
     }
 }
@@ -104,8 +105,8 @@ pub fn finish() {
     }
 }
 
-/// Notes a kernel call and its outcome; `call` is only built when traced.
-pub fn call(call: impl Fn() -> String, failed: Option<Errno>) {
+/// Notes a kernel call and its outcome.
+fn note(call: &dyn Fn() -> String, failed: Option<Errno>) {
     if let Some(trace) = lock().as_mut() {
         let outcome = failed.map_or(String::new(), |errno| format!(" => {errno:?}"));
         trace.calls.push(call() + &outcome);
@@ -127,6 +128,12 @@ fn read_table(proc: &OwnedFd) -> Result<MountTable> {
     MountTable::parse(&table)
 }
 
+/// Whether the process has gone to another mount namespace in between. It begins with
+/// copies of all mounts, which have numbers of their own: nothing was mounted.
+fn is_another_namespace(before: &MountTable, now: &MountTable) -> bool {
+    now.mounts.iter().all(|mount| before.mounts.iter().all(|other| other.id != mount.id))
+}
+
 impl Trace {
     fn end_step(&mut self) {
         let calls = std::mem::take(&mut self.calls);
@@ -134,8 +141,10 @@ impl Trace {
         let microseconds = begun.elapsed().as_micros();
         // A step before which /proc went away shows no table, and says so.
         let mounts = read_table(&self.proc).unwrap_or(MountTable { mounts: Vec::new() });
-        let changes: Vec<String> =
-            difference(&self.before, &mounts).iter().map(ToString::to_string).collect();
+        let changes = match is_another_namespace(&self.before, &mounts) {
+            true => Vec::new(),
+            false => difference(&self.before, &mounts).iter().map(ToString::to_string).collect(),
+        };
         let text = match self.file {
             Some(_) => {
                 let step = Step {

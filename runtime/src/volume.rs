@@ -1,16 +1,15 @@
 //! Volumes: folders and files of the host inside a container.
 
-use std::fs::{self, File};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Component, Path, PathBuf};
 use std::str::FromStr;
 
-use nix::errno::Errno;
+use mydocker_kernel::{Error, OnPath, Result};
 use nix::mount::MsFlags;
+use nix::sys::stat::fstat;
 
-use crate::error::{Error, OnPath, Result};
-use crate::mountinfo::MountTable;
-use crate::sys;
+use crate::detached::Detached;
+use crate::new_root::{NewRoot, place};
 
 /// What `-v HOST:CTR[:ro]` asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,11 +56,9 @@ impl FromStr for Volume {
 /// A volume that was taken from the host and is not yet in the container.
 #[derive(Debug)]
 pub struct OpenVolume {
-    tree: OwnedFd,
+    tree: Detached,
     is_directory: bool,
     target: PathBuf,
-    /// The flags that its mounts still lack.
-    missing: MsFlags,
 }
 
 impl Volume {
@@ -74,98 +71,73 @@ impl Volume {
     /// # Errors
     /// The host has no such path; as open_tree(2).
     pub fn open(&self, privileged: bool) -> Result<OpenVolume> {
-        let is_directory = self.host.metadata().on("stat", &self.host)?.is_dir();
-        let tree = sys::open_tree(&self.host)?;
-        let mut missing = MsFlags::empty();
-        missing.set(MsFlags::MS_NODEV, !privileged);
-        missing.set(MsFlags::MS_RDONLY, self.read_only);
-        if !missing.is_empty() {
-            match sys::mount_setattr(tree.as_fd(), missing) {
-                Ok(()) => missing = MsFlags::empty(),
-                // Before Linux 5.12; then it is done after attaching.
-                Err(error) if error.errno() == Some(Errno::ENOSYS) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(OpenVolume { tree, is_directory, target: self.container.clone(), missing })
+        let mut flags = MsFlags::empty();
+        flags.set(MsFlags::MS_NODEV, !privileged);
+        flags.set(MsFlags::MS_RDONLY, self.read_only);
+        let tree = Detached::copy(&self.host, flags)?;
+        let is_directory = kind(tree.as_fd(), &self.host)? == libc::S_IFDIR;
+        Ok(OpenVolume { tree, is_directory, target: self.container.clone() })
     }
 }
 
-impl OpenVolume {
-    /// Attaches the volume inside the container, but not over what is the kernel's
-    /// there: that is protected by its place. To be called after the root has
-    /// changed: no link of the image can then lead the target outside.
-    ///
-    /// # Errors
-    /// The mount point is the kernel's or cannot be made; as move_mount(2).
-    pub fn attach(self) -> Result<()> {
-        let target = self.mount_point()?;
-        let is_kernels = target.starts_with("/proc")
-            || ["/dev", "/sys"].iter().any(|kernels| target == Path::new(kernels));
-        if is_kernels {
-            return Err(Error::new(format!("-v …:{} is refused", self.target.display()))
-                .because(format!("it would cover {}, which is the kernel's", target.display()))
-                .advise("choose another place in the container"));
-        }
-        self.attach_at(&target)
-    }
-
-    /// Attaches it wherever that is.
-    ///
-    /// # Errors
-    /// The mount point cannot be made; as move_mount(2).
-    pub fn attach_anywhere(self) -> Result<()> {
-        let target = self.mount_point()?;
-        self.attach_at(&target)
-    }
-
-    /// The mount point, made if it is missing.
-    fn mount_point(&self) -> Result<PathBuf> {
-        if !self.target.exists() {
-            let folder = if self.is_directory { Some(&*self.target) } else { self.target.parent() };
-            if let Some(folder) = folder {
-                fs::create_dir_all(folder).on("mkdir", folder).map_err(|error| {
-                    match error.errno() {
-                        Some(Errno::EEXIST) => error
-                            .because("the image has a file there, or a link that leads nowhere")
-                            .advise("choose another place in the container"),
-                        _ => error,
-                    }
-                })?;
-            }
-            if !self.is_directory {
-                File::create(&self.target).on("open", &self.target)?;
-            }
-        }
-        // The mount table names it without links.
-        self.target.canonicalize().on("realpath", &self.target)
-    }
-
-    fn attach_at(self, target: &Path) -> Result<()> {
-        sys::move_mount(self.tree.as_fd(), target)?;
-        if self.missing.is_empty() { Ok(()) } else { add_flags(target, self.missing) }
-    }
-}
-
-/// Remounts everything at or below `target` with these flags too, one by one.
-fn add_flags(target: &Path, missing: MsFlags) -> Result<()> {
-    for mount in MountTable::read()?.below(target) {
-        // Flags that are not repeated would be cleared, and in a user
-        // namespace clearing one is EPERM.
-        let mut flags = MsFlags::MS_REMOUNT | MsFlags::MS_BIND | missing;
-        for option in mount.options.split(',') {
-            flags |= match option {
-                "ro" => MsFlags::MS_RDONLY,
-                "nosuid" => MsFlags::MS_NOSUID,
-                "nodev" => MsFlags::MS_NODEV,
-                "noexec" => MsFlags::MS_NOEXEC,
-                "noatime" => MsFlags::MS_NOATIME,
-                "nodiratime" => MsFlags::MS_NODIRATIME,
-                "relatime" => MsFlags::MS_RELATIME,
-                _ => MsFlags::empty(),
-            };
-        }
-        sys::mount("", &mount.mount_point, "", flags, "")?;
+/// Attaches the volumes inside the container, but not over what is the kernel's
+/// there: that is protected by its place. To be called after the root has
+/// changed: no link of the image can then lead a target outside.
+///
+/// # Errors
+/// A mount point is the kernel's, is another volume's, or cannot be made; as
+/// move_mount(2).
+pub fn attach(root: &NewRoot, mut volumes: Vec<OpenVolume>) -> Result<()> {
+    // As docker: what lies deeper comes later, or it would be hidden.
+    volumes.sort_by_key(|volume| volume.target.components().count());
+    let mut taken: Vec<PathBuf> = Vec::new();
+    for volume in volumes {
+        let name = volume.target.as_path();
+        // From here on only the descriptor counts: another container that has the
+        // same volume may exchange a folder of it with a link at any time.
+        let target = match volume.is_directory {
+            true => root.make_directory(name)?,
+            false => root.make_file(name)?,
+        };
+        let place = place(target.as_fd())?;
+        check(name, &place, kind(target.as_fd(), name)?, volume.is_directory, &taken)?;
+        volume.tree.attach(target.as_fd(), name)?;
+        taken.push(place);
     }
     Ok(())
+}
+
+/// Whether a volume may be attached at `place`, where its target `name` leads.
+fn check(
+    name: &Path,
+    place: &Path,
+    kind: u32,
+    is_directory: bool,
+    taken: &[PathBuf],
+) -> Result<()> {
+    let refuse = |why: String| {
+        Err(Error::new(format!("-v …:{} is refused", name.display()))
+            .because(why)
+            .advise("choose another place in the container"))
+    };
+    let at = |path: &str| place == Path::new(path);
+    let below = |path: &str| place.starts_with(path);
+    if at("/") {
+        return refuse(format!("{name:?} leads to /: it would cover the container's whole root"));
+    }
+    let is_device = below("/dev") && matches!(kind, libc::S_IFCHR | libc::S_IFBLK);
+    if at("/dev") || at("/sys") || below("/proc") || below("/dev/pts") || is_device {
+        return refuse(format!("it would cover {}, which is the kernel's", place.display()));
+    }
+    if let Some(hidden) = taken.iter().find(|taken| taken.starts_with(place)) {
+        return refuse(format!("it would cover another volume, at {}", hidden.display()));
+    }
+    if !is_directory && kind == libc::S_IFDIR {
+        return refuse(format!("the volume is a file, and {} a directory", place.display()));
+    }
+    Ok(())
+}
+
+fn kind(file: BorrowedFd, name: &Path) -> Result<u32> {
+    Ok(fstat(file).on("fstat", name)?.st_mode & libc::S_IFMT)
 }

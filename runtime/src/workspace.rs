@@ -12,7 +12,6 @@ pub mod aufs;
 pub mod delete;
 pub mod diff;
 mod init_layer;
-pub mod lookup;
 pub mod overlay;
 
 use std::fs::DirBuilder;
@@ -22,12 +21,13 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum;
 use nix::mount::MsFlags;
 
-use crate::error::{Error, OnPath, Result};
-use crate::image::Image;
-use crate::image::whiteout::WhiteoutForm;
-use crate::privileges::Privileges;
-pub use init_layer::create_init_layer;
-use lookup::Stack;
+pub use init_layer::{Identity, create_init_layer};
+use mydocker_image::Image;
+use mydocker_image::stack::Stack;
+use mydocker_image::whiteout::WhiteoutForm;
+use mydocker_kernel::file_systems::kernel_has;
+use mydocker_kernel::privileges::Privileges;
+use mydocker_kernel::{Error, OnPath, Result};
 
 /// Device files in the layers do not work: a container may make some, and what
 /// it can reach of the host is for /dev to decide.
@@ -47,7 +47,10 @@ impl Driver {
     /// Overlay, unless this kernel has AUFS and no overlay.
     pub fn auto() -> Driver {
         // Overlay may be a module that is loaded when it is first mounted.
-        if !kernel_has("overlay") && kernel_has("aufs") { Driver::Aufs } else { Driver::Overlay }
+        match (kernel_has("overlay"), kernel_has("aufs")) {
+            (Some(false), Some(true)) => Driver::Aufs,
+            _ => Driver::Overlay,
+        }
     }
 
     /// Whether this driver can work here and with this image.
@@ -56,7 +59,7 @@ impl Driver {
     /// Says what is missing and which way out there is.
     pub fn check(self, image: &Image) -> Result<()> {
         if self == Driver::Aufs {
-            if !kernel_has("aufs") {
+            if kernel_has("aufs") != Some(true) {
                 return Err(Error::new("this kernel has no AUFS")
                     .because("it is not in /proc/filesystems; no mainline kernel carries it")
                     .advise(
@@ -99,13 +102,6 @@ impl Driver {
     }
 }
 
-/// Whether /proc/filesystems lists a file system, that is: it is built in or
-/// its module is loaded. See filesystems(5).
-pub fn kernel_has(file_system: &str) -> bool {
-    let list = std::fs::read_to_string("/proc/filesystems").unwrap_or_default();
-    list.lines().any(|line| line.split_whitespace().last() == Some(file_system))
-}
-
 /// The layers of one container.
 #[derive(Debug, Clone)]
 pub struct Layers {
@@ -134,6 +130,19 @@ impl Layers {
     }
 }
 
+/// Brings into the write layer of the container in `folder` what the driver still
+/// keeps elsewhere. To be called before it is read, and before a layer that stays is
+/// unmounted.
+///
+/// # Errors
+/// As [`aufs::name_pseudo_links`].
+pub fn complete_write_layer(driver: Driver, folder: &Path) -> Result<()> {
+    match driver {
+        Driver::Overlay => Ok(()),
+        Driver::Aufs => aufs::name_pseudo_links(&folder.join("write-layer"), &folder.join("mnt")),
+    }
+}
+
 /// Whether the write layer must survive a crash of the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Durability {
@@ -155,33 +164,38 @@ pub struct Workspace {
 }
 
 impl Workspace {
-    /// Makes the layers' folders and the empty mount point in `folder`, which
-    /// exists and is locked by the caller. Nothing is mounted yet.
-    ///
-    /// # Errors
-    /// A folder or a file cannot be made; what was made stays for
-    /// [`delete::delete_workspace`].
-    pub fn create(
+    /// The workspace of a container of `image`, in `folder`. Nothing is made yet.
+    pub fn new(
         folder: PathBuf,
         image: &Image,
         driver: Driver,
-        hostname: &str,
         durability: Durability,
-    ) -> Result<Workspace> {
+        privileges: Privileges,
+    ) -> Workspace {
         let layers = Layers {
             image: image.layers(),
             init_layer: folder.join("init-layer"),
             write_layer: folder.join("write-layer"),
             work: folder.join("work"),
-            user_xattrs: image.has_user_xattrs() || Privileges::known()? != Privileges::Root,
+            user_xattrs: image.has_user_xattrs() || privileges != Privileges::Root,
         };
-        for directory in [&layers.init_layer, &layers.work, &folder.join("mnt")] {
+        Workspace { folder, layers, driver, durability }
+    }
+
+    /// Makes the layers' folders and the empty mount point in the workspace's folder,
+    /// which exists and is locked by the caller. Nothing is mounted yet.
+    ///
+    /// # Errors
+    /// A folder or a file cannot be made; what was made stays for
+    /// [`delete::delete_workspace`].
+    pub fn create_layers(&self, image: &Image, identity: Identity) -> Result<()> {
+        let layers = &self.layers;
+        for directory in [&layers.init_layer, &layers.work, &self.mount_point()] {
             DirBuilder::new().mode(0o755).create(directory).on("mkdir", directory)?;
         }
         let stack = Stack { directories: layers.image.clone(), form: image.whiteouts() };
-        create_init_layer(&layers.init_layer, &stack, hostname)?;
-        create_write_layer(&layers)?;
-        Ok(Workspace { folder, layers, driver, durability })
+        create_init_layer(&layers.init_layer, &stack, identity)?;
+        create_write_layer(layers)
     }
 
     /// `mnt`, the folder that the layers are joined on.

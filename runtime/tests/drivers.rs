@@ -5,15 +5,17 @@
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use mydocker::image::whiteout::WhiteoutForm;
 use mydocker::workspace::aufs::{self, Name};
 use mydocker::workspace::diff::diff;
-use mydocker::workspace::lookup::{Found, Stack};
 use mydocker::workspace::overlay;
 use mydocker::workspace::{Durability, Layers};
+use mydocker_image::stack::{Found, Stack};
+use mydocker_image::whiteout::WhiteoutForm;
+use mydocker_kernel::overlay_options;
 use rstest::rstest;
 
 fn layers(image: impl IntoIterator<Item = impl Into<PathBuf>>) -> Layers {
@@ -60,20 +62,20 @@ fn only_a_write_layer_that_is_deleted_anyway_is_volatile() {
 #[case::all(r"/\:,", r"/\\\:\,")]
 #[case::others("/a b\n\"'%é", "/a b\n\"'%é")]
 fn overlay_paths_are_escaped_and_read_back(#[case] path: &str, #[case] escaped: &str) {
-    assert_eq!(overlay::escape(path.as_ref()), escaped);
-    assert_eq!(overlay::split_layers(OsStr::new(escaped)), [OsString::from(path)]);
+    assert_eq!(overlay_options::escape(path.as_ref()), escaped);
+    assert_eq!(overlay_options::split_layers(OsStr::new(escaped)), [OsString::from(path)]);
 }
 
 #[test]
 fn overlay_options_with_any_path_are_split_where_they_were_joined() {
     let strange = [r"/i:1,x=\", "/i/b:,c", "/i/00"];
     let options = overlay::options(&layers(strange), Durability::Kept);
-    let split = overlay::split_options(&options);
+    let split = overlay_options::split_options(&options);
     let (name, lower) = &split[0];
     assert_eq!(name, "lowerdir");
     let expected: Vec<OsString> =
         ["/c/init-layer"].into_iter().chain(strange).map(Into::into).collect();
-    assert_eq!(overlay::split_layers(lower), expected);
+    assert_eq!(overlay_options::split_layers(lower), expected);
     assert_eq!(split[1], ("upperdir".into(), "/c/write-layer".into()));
 }
 
@@ -105,14 +107,42 @@ fn aufs_branches_beyond_a_page_are_appended_one_by_one_in_order() {
 }
 
 #[rstest]
-#[case::colon("/a:b", "escape")]
-#[case::comma("/a,b", "escape")]
-fn aufs_refuses_a_path_that_it_cannot_be_given(#[case] path: &str, #[case] says: &str) {
-    let error = aufs::options(&layers([path])).unwrap_err().to_string();
-    assert!(
-        error.contains(path) && error.contains(says) && error.contains("--driver overlay"),
-        "{error}"
-    );
+#[case::colon("a:b")]
+#[case::comma("a,b")]
+#[case::equals_sign("a=b")]
+fn aufs_gets_a_path_that_its_options_cannot_hold_by_a_descriptor(#[case] name: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let layer = folder.path().join(name);
+    fs::create_dir(&layer).unwrap();
+    let (layers, _open) = aufs::nameable(&layers([layer.to_str().unwrap(), "/i/00"])).unwrap();
+    let text = aufs::options(&layers).unwrap().remove(0).into_string().unwrap();
+    let branches: Vec<&str> = text.strip_prefix("br=").unwrap().split(':').collect();
+    assert_eq!(branches.len(), 4, "{text}");
+    assert_eq!(branches[3], "/i/00=ro+wh", "a usual path stays as it is");
+    let (path, attributes) = branches[2].split_once('=').unwrap();
+    assert_eq!(attributes, "ro+wh");
+    assert_eq!(fs::canonicalize(path).unwrap(), layer.canonicalize().unwrap());
+}
+
+#[test]
+fn every_name_of_a_pseudo_link_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let (write_layer, mnt) = (folder.path().join("write-layer"), folder.path().join("mnt"));
+    fs::create_dir_all(write_layer.join(".wh..wh.plnk")).unwrap();
+    fs::create_dir_all(mnt.join("etc/below")).unwrap();
+    fs::write(mnt.join("etc/file"), "text").unwrap();
+    fs::hard_link(mnt.join("etc/file"), mnt.join("etc/below/second")).unwrap();
+    fs::write(mnt.join("other"), "text").unwrap();
+    let inode = |name: &str| mnt.join(name).metadata().unwrap().ino();
+    let link = format!(".wh..wh.plnk/{}.77", inode("etc/file"));
+    fs::write(write_layer.join(link), "text").unwrap();
+
+    let seen = aufs::pseudo_links(&write_layer, &mnt).unwrap();
+    let mut names: Vec<_> = seen.iter().map(|path| path.to_str().unwrap()).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["etc/below/second", "etc/file"]);
+    aufs::name_pseudo_links(&write_layer, &mnt).unwrap();
+    aufs::name_pseudo_links(&folder.path().join("missing"), &mnt).unwrap();
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use mydocker::mountinfo::{MountTable, difference};
+use mydocker_kernel::mountinfo::{MountTable, difference};
 use nix::errno::Errno;
 use nix::mount::MsFlags;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -17,15 +17,14 @@ use nix::unistd::geteuid;
 use crate::busybox::busybox_tar;
 use crate::tree;
 
-/// The longest that anything in a test may take before it counts as hung.
-pub const PATIENCE: Duration = Duration::from_secs(30);
-
-/// [`PATIENCE`], and $LABKIT_SLOWNESS times as much on a machine that is so much
-/// slower than usual, as a VM with an emulated processor is.
+/// The longest that anything in a test may take before it counts as hung: half a
+/// minute, and $LABKIT_SLOWNESS times as much on a machine that is so much slower
+/// than usual, as a VM with an emulated processor is.
 #[must_use]
 pub fn patience() -> Duration {
     let slowness = std::env::var("LABKIT_SLOWNESS").ok();
-    PATIENCE * slowness.and_then(|it| it.parse().ok()).unwrap_or(1).clamp(1, 100)
+    let usual = Duration::from_secs(30);
+    usual * slowness.and_then(|it| it.parse().ok()).unwrap_or(1).clamp(1, 100)
 }
 
 /// A host with an empty `--root` and the image `busybox`.
@@ -181,7 +180,12 @@ impl Host {
 
 impl Drop for Host {
     fn drop(&mut self) {
-        if !std::thread::panicking() {
+        if std::thread::panicking() {
+            // What is in the background would outlive the test.
+            for name in self.containers() {
+                let _ = self.command().args(["rm", "-f", &name]).output();
+            }
+        } else {
             self.assert_untouched();
         }
         if geteuid().is_root() {
@@ -214,10 +218,8 @@ impl Running {
     /// # Panics
     /// There is none.
     pub fn pid1(&self) -> nix::unistd::Pid {
-        let pid = self.child.id();
-        let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
-        let children = children.expect("a list of children");
-        nix::unistd::Pid::from_raw(children.trim().parse().expect("one child"))
+        let keeper = only_child(nix::unistd::Pid::from_raw(self.child.id() as i32));
+        only_child(keeper)
     }
 
     /// One line of its output; less when it has ended.
@@ -303,4 +305,15 @@ pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
         assert!(Instant::now() < deadline, "waited in vain until {what}");
         std::thread::sleep(Duration::from_millis(1));
     }
+}
+
+/// The one child that a process has: of mydocker the keeper, of that the container's
+/// PID 1.
+///
+/// # Panics
+/// There is none, or another.
+pub fn only_child(pid: nix::unistd::Pid) -> nix::unistd::Pid {
+    let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+    let children = children.expect("a list of children");
+    nix::unistd::Pid::from_raw(children.trim().parse().expect("one child"))
 }

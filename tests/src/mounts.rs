@@ -3,8 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
-use mydocker::mountinfo::{Change, Mount, MountTable, difference};
-use mydocker::privileges::Privileges;
+use mydocker_kernel::mountinfo::{Change, Mount, MountTable, difference};
+use mydocker_kernel::privileges::Privileges;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 
 /// The options of a file system that we set; all others are the kernel's.

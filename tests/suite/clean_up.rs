@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use harness::host::Host;
-use mydocker::workspace::delete::delete_tree;
+use mydocker_kernel::delete::delete_tree;
 use nix::mount::{MsFlags, mount, umount};
 use predicates::prelude::*;
 use rstest::rstest;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Stdio;
 
 use harness::host::Host;
-use mydocker::mountinfo::MountTable;
+use mydocker_kernel::mountinfo::MountTable;
 use predicates::prelude::*;
 use rstest::rstest;
 
@@ -27,9 +27,17 @@ fn stdout(assert: assert_cmd::assert::Assert) -> String {
 #[case("run", &["run"])]
 #[case("image", &["image"])]
 #[case("image-import", &["image", "import"])]
+#[case("image-export", &["image", "export"])]
 #[case("image-ls", &["image", "ls"])]
 #[case("image-rm", &["image", "rm"])]
+#[case("commit", &["commit"])]
 #[case("ps", &["ps"])]
+#[case("exec", &["exec"])]
+#[case("logs", &["logs"])]
+#[case("stop", &["stop"])]
+#[case("kill", &["kill"])]
+#[case("wait", &["wait"])]
+#[case("rm", &["rm"])]
 #[case("prune", &["prune"])]
 #[case("diff", &["diff"])]
 #[case("mounts", &["mounts"])]

@@ -1,6 +1,8 @@
 //! The variables that a command gets.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 
 use harness::busybox::busybox_tar;
 use harness::host::Host;
@@ -91,4 +93,15 @@ fn the_command_is_looked_for_in_the_containers_path() {
     let volume = format!("{}:/tools", host.path("tools").display());
     let arguments = ["run", "-v", &volume, "-e", "PATH=/nowhere:/tools", "our-tool"];
     host.mydocker(arguments).assert().success().stdout("found\n");
+}
+
+/// Names are bytes, as everywhere on Linux: in Latin-1, this one is a word.
+#[test]
+fn a_working_directory_and_a_variable_may_have_any_bytes() {
+    let host = host();
+    let (folder, variable) = (OsStr::from_bytes(b"/caf\xe9"), OsStr::from_bytes(b"NAME=\xe9"));
+    let options = ["run".as_ref(), "-w".as_ref(), folder, "-e".as_ref(), variable];
+    let script = ["sh".as_ref(), "-c".as_ref(), OsStr::new("pwd; echo $NAME")];
+    let run = host.mydocker(options).args(script).assert().success();
+    assert_eq!(run.get_output().stdout, b"/caf\xe9\n\xe9\n");
 }

@@ -7,8 +7,10 @@ use std::process::{Command, Output, Stdio};
 
 use harness::host::{Host, Running};
 use harness::image_tar::{Image, Layer};
+use rstest::rstest;
 
 use crate::host;
+use crate::limits::{places_of_group, unique};
 
 /// `mydocker` and the container with calls changed: `faults` are for strace.
 fn with_faults(host: &Host, faults: &[&str], arguments: &[&str]) -> Output {
@@ -60,26 +62,62 @@ fn a_kept_container_whose_record_cannot_be_read_is_not_pruned() {
     host.mydocker(["prune", "--kept"]).assert().success();
 }
 
+/// As before Linux 5.10.
+#[cfg_attr(not(can_strace), ignore = "needs strace")]
+#[test]
+fn an_overlay_that_cannot_be_volatile_is_mounted_all_the_same() {
+    let host = host();
+    let mnt = path(&host, "containers/alive/mnt");
+    let faults = ["-P", &mnt, "-e", "inject=mount:error=EINVAL:when=1"];
+    let run = ["run", "--name", "alive", "sh", "-c", "echo new >/file; cat /file"];
+    let output = with_faults(&host, &faults, &run);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "new\n", "{output:?}");
+}
+
 /// The folder of the container is what tells `prune` of the group.
 #[cfg_attr(not(can_cgroups), ignore = "needs root and control groups")]
 #[cfg_attr(not(can_strace), ignore = "needs strace")]
 #[test]
 fn a_group_that_could_not_be_removed_is_removed_by_prune() {
     let host = host();
-    let name = format!("group-{}", std::process::id());
+    let name = unique("group");
     let run = ["run", "--name", &name, "--pids-limit", "20", "true"];
-    refused(&with_faults(&host, &["-e", "inject=rmdir:error=EPERM"], &run), "=> EPERM");
+    // There is no rmdir(2) on every processor.
+    let mut faults = vec!["-e", "inject=?rmdir,?unlinkat:error=EPERM"];
+    let places = places_of_group(&name);
+    for place in &places {
+        faults.extend(["-P", place.to_str().expect("a path in UTF-8")]);
+    }
+    refused(&with_faults(&host, &faults, &run), "=> EPERM");
     host.mydocker(["prune"]).assert().success().stdout(format!("container {name}\n"));
     host.mydocker(run).assert().success();
+}
+
+/// The container goes on deleting while `diff` reads.
+#[cfg_attr(not(can_strace), ignore = "needs strace")]
+#[rstest]
+#[case::a_file("?statx,?newfstatat,?fstatat64")]
+#[case::a_directory("openat")]
+fn what_is_gone_when_diff_comes_to_it_is_no_change(#[case] call: &str) {
+    let host = host();
+    let script = "mkdir -p /made/here && touch /made/here/file; echo ready; read end";
+    let running = host.start("alive", &[], script);
+    let folder = path(&host, "containers/alive/write-layer/made/here");
+    let inject = format!("inject={call}:error=ENOENT");
+    let output = with_faults(&host, &["-P", &folder, "-e", &inject], &["diff", "alive"]);
+    running.finish();
+    let changes = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && changes.contains("A /made\n"), "{output:?}");
+    assert!(!changes.contains("/made/here/file"), "a vain test: {output:?}");
 }
 
 #[cfg_attr(not(can_strace), ignore = "needs strace")]
 #[test]
 fn what_cannot_be_looked_at_is_not_left_unmasked() {
     let host = host();
-    let faults = ["-P", "/proc/timer_list", "-e", "inject=statx:error=EIO"];
+    let faults = ["-P", "/proc/timer_list", "-e", "inject=openat2:error=EIO"];
     let output = with_faults(&host, &faults, &["run", "true"]);
-    refused(&output, r#"stat("/proc/timer_list") => EIO"#);
+    refused(&output, r#"openat2("/proc/timer_list") => EIO"#);
 }
 
 #[cfg_attr(not(can_strace), ignore = "needs strace")]

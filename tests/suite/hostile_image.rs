@@ -8,8 +8,8 @@ use harness::host::{Host, Running};
 use harness::image_tar::{Image, Layer};
 use harness::mounts::who;
 use harness::tree::exact;
-use mydocker::mountinfo::MountTable;
-use mydocker::sys::open_in_root;
+use mydocker_kernel::mountinfo::MountTable;
+use mydocker_kernel::sys::open_in_root;
 use nix::fcntl::{OFlag, readlinkat};
 use predicates::str::contains;
 use rstest::rstest;
@@ -174,6 +174,31 @@ fn etc_keeps_the_images_mode_and_owner(#[case] real: &str, #[case] mode: u32) {
     }
     assert_etc_is_right(&running);
     running.finish();
+}
+
+/// The trees of some distributions are read-only, and some files of attackers'
+/// closed: root is not bound by that, and in the container even a user is root.
+#[rstest]
+fn folders_that_are_closed_to_their_owner_are_no_obstacle(
+    #[values("etc", "usr", ".")] closed: &str,
+    #[values(0o000, 0o444, 0o555)] mode: u32,
+    #[values(false, true)] is_linked: bool,
+) {
+    let host = host();
+    let mut layer = Layer::new().file("usr/etc/note", 0o644, "");
+    if is_linked {
+        layer = layer.symlink("etc", "usr/etc");
+    }
+    if !(is_linked && closed == "etc") {
+        layer = layer.folder(closed, mode);
+    }
+    Image::on_busybox().layer(layer).import(&host, "hostile", &[]);
+    let script = format!("cat /etc/hostname && stat -c %a /{closed} && readlink /etc/mtab");
+    let mode = if is_linked && closed == "etc" { 0o777 } else { mode };
+    host.mydocker(["run", "--image", "hostile", "--name", "c1", "sh", "-c", &script])
+        .assert()
+        .success()
+        .stdout(format!("c1\n{mode:o}\n/proc/mounts\n"));
 }
 
 #[rstest]

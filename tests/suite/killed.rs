@@ -81,17 +81,26 @@ fn half_a_container_is_cleared(#[case] folders: &[&str], #[case] lock: Option<&s
     host.assert_untouched();
 }
 
-/// Runs a container under strace, with the `number`th call that matches `calls`
-/// changed into a SIGKILL of the process that makes it.
-fn run_killed_at(host: &Host, who: &[&str], calls: &str, number: usize) -> Output {
-    let command = host.command();
+/// `mydocker` under strace, with the `number`th call that matches `calls` changed into
+/// a SIGKILL of the process that makes it. With `-f` for `who` its children count too.
+pub fn killed_at(
+    host: &Host,
+    who: &[&str],
+    calls: &str,
+    number: usize,
+    arguments: &[&str],
+) -> Output {
     let mut strace = Command::new("strace");
     strace.args(who).args(["-qq", "-o", "/dev/null", "-e", &format!("trace={calls}")]);
     strace.args(["-e", &format!("inject={calls}:signal=SIGKILL:when={number}")]);
-    strace.arg(command.get_program()).args(["run", "--name", "killed", "-v"]);
-    strace.arg(format!("{}:/volume", host.path("volume").display()));
-    strace.args(["sh", "-c", "echo >/file"]).env("MYDOCKER_ROOT", host.root());
+    strace.arg(host.command().get_program()).args(arguments).env("MYDOCKER_ROOT", host.root());
     strace.output().expect("strace is there: scripts/install-tools")
+}
+
+fn run_killed_at(host: &Host, who: &[&str], calls: &str, number: usize) -> Output {
+    let volume = format!("{}:/volume", host.path("volume").display());
+    let run = ["run", "--name", "killed", "-v", &volume, "sh", "-c", "echo >/file"];
+    killed_at(host, who, calls, number, &run)
 }
 
 fn volume(host: &Host) -> String {
@@ -156,7 +165,8 @@ fn sweep(calls: &str, at_most: usize) {
 
 /// The container's calls: the parent lives, and clears up itself.
 #[rstest]
-#[case::mount("mount", 4)]
+#[case::mount("mount", 3)]
+#[case::make_a_file_system("fsmount", 3)]
 #[case::take_the_volume("open_tree", 1)]
 #[case::pivot("pivot_root", 1)]
 #[case::attach_the_volume("move_mount", 1)]

@@ -3,27 +3,33 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use harness::host::{Host, Running};
-use mydocker::mountinfo::MountTable;
+use mydocker_kernel::mountinfo::MountTable;
 use nix::sys::signal::{Signal, kill};
 use predicates::prelude::*;
 use rstest::rstest;
 
 use crate::host;
 
-fn unique(name: &str) -> String {
-    format!("{name}-{}", std::process::id())
+/// A process ID alone is another's too, in another PID namespace.
+pub fn unique(name: &str) -> String {
+    let time = SystemTime::now().duration_since(UNIX_EPOCH).expect("later than 1970");
+    format!("{name}-{}-{}", std::process::id(), time.subsec_nanos())
 }
 
-/// The folders of a container's control group, in all hierarchies.
-fn groups(name: &str) -> Vec<PathBuf> {
+/// Where a container's control group is if it has one, in all hierarchies.
+pub fn places_of_group(name: &str) -> Vec<PathBuf> {
     let hierarchies = MountTable::read().expect("the mount table").mounts.into_iter();
     hierarchies
         .filter(|mount| mount.fs_type.starts_with("cgroup"))
         .map(|mount| mount.mount_point.join(format!("mydocker-{name}")))
-        .filter(|folder| folder.exists())
         .collect()
+}
+
+fn groups(name: &str) -> Vec<PathBuf> {
+    places_of_group(name).into_iter().filter(|folder| folder.exists()).collect()
 }
 
 /// The content of the file of the group that has one of these names: the first

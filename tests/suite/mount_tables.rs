@@ -4,7 +4,7 @@ use std::path::Path;
 
 use harness::host::{Host, Running};
 use harness::mounts::{self, HostMount, normalise, who};
-use mydocker::mountinfo::{Mount, MountTable};
+use mydocker_kernel::mountinfo::{Mount, MountTable};
 use rstest::{Context, rstest};
 
 use crate::host;

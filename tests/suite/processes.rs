@@ -18,10 +18,10 @@ fn calls_of_a_run(calls: &str) -> Vec<String> {
 
 #[cfg_attr(not(can_strace), ignore = "needs strace")]
 #[test]
-fn a_run_starts_one_process_the_container() {
-    let calls = calls_of_a_run("clone,clone3,fork,vfork");
-    assert_eq!(calls.len(), 1, "{calls:#?}");
-    assert!(calls[0].contains("CLONE_NEWPID"), "{calls:#?}");
+fn a_run_starts_a_keeper_and_the_container() {
+    let calls = calls_of_a_run("clone,clone3,?fork,?vfork");
+    assert_eq!(calls.len(), 2, "{calls:#?}");
+    assert!(calls.iter().all(|call| call.contains("CLONE_NEWPID")), "{calls:#?}");
 }
 
 #[cfg_attr(not(can_strace), ignore = "needs strace")]

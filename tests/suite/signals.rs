@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use harness::host::{Host, Running, wait_until};
+use harness::host::{Host, Running, only_child, wait_until};
 use nix::sys::signal::{Signal, kill};
 use rstest::rstest;
 
@@ -25,6 +25,29 @@ fn a_signal_to_mydocker_reaches_the_commands_handler(#[case] signal: Signal, #[c
     let output = running.wait();
     assert_eq!(output.status.code(), Some(code));
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+}
+
+/// Whatever is sent; those of real time have no names.
+#[rstest]
+fn no_signal_ends_mydocker_before_it_has_cleaned_up(
+    #[values(
+        "USR1", "USR2", "ALRM", "VTALRM", "PROF", "IO", "PWR", "STKFLT", "XCPU", "XFSZ", "ABRT",
+        "SEGV", "RTMIN", "RTMIN+3", "RTMIN+20"
+    )]
+    signal: &str,
+) {
+    let host = host();
+    // Numbers, for some shells know few names.
+    let traps = (1..=64).filter(|number| ![9, 17, 19].contains(number));
+    let traps: String = traps.map(|number| format!("trap 'exit 41' {number} 2>&-;")).collect();
+    let script = format!("{traps} sleep 1000 & echo ready; wait");
+    let running = host.start("handles", &[], &script);
+    // The shell's own: not every system has the command.
+    let kill = ["-c", r#"kill -s "$1" "$2""#, "bash", signal, &running.pid().to_string()];
+    assert!(Command::new("bash").args(kill).status().expect("bash starts").success());
+    let output = running.wait();
+    assert_eq!(output.status.code(), Some(41), "{output:?}");
+    host.assert_untouched();
 }
 
 #[rstest]
@@ -68,7 +91,7 @@ fn a_signal_before_the_command_has_started_ends_the_start(#[case] signal: Signal
     });
 
     // strace's only child is mydocker.
-    kill(running.pid1(), signal).expect("it is there");
+    kill(only_child(running.pid()), signal).expect("it is there");
     let output = running.wait();
     assert_eq!(output.status.code(), Some(137), "{output:?}");
     assert_eq!(String::from_utf8_lossy(&output.stdout), "");

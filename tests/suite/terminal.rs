@@ -118,7 +118,9 @@ fn jobs_can_be_stopped_and_brought_back() {
 fn foreground_is(terminal: &Terminal, name: &str) -> bool {
     let pid = terminal.pid();
     let read = |path: String| std::fs::read_to_string(path).unwrap_or_default();
-    let pid1 = read(format!("/proc/{pid}/task/{pid}/children"));
+    let keeper = read(format!("/proc/{pid}/task/{pid}/children"));
+    let keeper = keeper.trim();
+    let pid1 = read(format!("/proc/{keeper}/task/{keeper}/children"));
     let pid1 = pid1.trim();
     let children = read(format!("/proc/{pid1}/task/{pid1}/children"));
     children.split_whitespace().any(|child| {
@@ -275,4 +277,19 @@ fn stdin_that_is_closed_is_no_failure() {
     let mut command = std::process::Command::new("sh");
     command.args(["-c", script]).arg(program.get_program()).env("MYDOCKER_ROOT", host.root());
     assert_eq!(command.output().expect("its end").stdout, b"");
+}
+
+/// Nobody reads any more: the container's terminal hangs up, as ours would.
+#[test]
+fn a_reader_that_goes_away_ends_the_container() {
+    let host = host();
+    let mut command = host.command();
+    command.args(["run", "-t", "yes"]).stdin(Stdio::null()).stdout(Stdio::piped());
+    let mut child = command.stderr(Stdio::null()).spawn().expect("mydocker starts");
+    let mut first = [0; 3];
+    let mut stdout = child.stdout.take().expect("a pipe");
+    std::io::Read::read_exact(&mut stdout, &mut first).expect("some of it");
+    drop(stdout);
+    wait_until("mydocker ends", || child.try_wait().expect("its status").is_some());
+    host.assert_untouched();
 }

@@ -2,12 +2,15 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 use harness::host::{Host, Running};
 use harness::image_tar::{Image, Layer};
 use harness::mounts::HostMount;
 use harness::tree::{exact, tree};
-use mydocker::mountinfo::MountTable;
+use mydocker_kernel::mountinfo::MountTable;
+use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use predicates::str::contains;
 use rstest::rstest;
 
@@ -88,7 +91,6 @@ fn what_is_mounted_below_the_volume_stays_mounted_on_the_host() {
 #[rstest]
 #[case::alone(&["VOLUME:/data"])]
 #[case::twice(&["VOLUME:/data", "VOLUME:/data2"])]
-#[case::stacked(&["VOLUME:/data", "VOLUME:/data"])]
 #[case::one_in_the_other(&["VOLUME:/data", "VOLUME/sub:/data/sub"])]
 #[case::on_a_folder_of_the_image(&["VOLUME:/root"])]
 #[case::on_tmp(&["VOLUME:/tmp"])]
@@ -263,4 +265,89 @@ fn run(host: &Host, volumes: &[&str], script: &str) -> assert_cmd::assert::Asser
 
 fn table_of(running: &Running) -> MountTable {
     MountTable::read_of(running.pid1().as_raw()).expect("the container's mount table")
+}
+
+#[rstest]
+#[case::twice(&["VOLUME:/data", "VOLUME/sub:/data"], "would cover another volume, at /data")]
+#[case::twice_by_a_link(&["VOLUME:/data", "VOLUME/sub:/to-data"], "would cover another volume")]
+#[case::on_the_root_by_a_link(&["VOLUME:/to-root"], "leads to /")]
+#[case::on_null_by_a_link(&["VOLUME/file:/to-null"], "would cover /dev/null")]
+#[case::on_null(&["VOLUME/file:/dev/null"], "would cover /dev/null")]
+#[case::on_the_console(&["VOLUME/file:/dev/pts/ptmx"], "would cover /dev/pts/ptmx")]
+#[case::below_proc_by_a_link(&["VOLUME:/to-proc/1"], "would cover /proc/1")]
+#[case::a_folder_on_a_file(&["VOLUME:/etc/passwd"], "a file is there, and no directory")]
+#[case::a_file_on_a_folder(&["VOLUME/file:/etc"], "the volume is a file, and /etc a directory")]
+#[case::a_folder_on_a_dangling_link(&["VOLUME:/dangling"], "a link that leads nowhere")]
+#[case::a_file_on_a_dangling_link(&["VOLUME/file:/dangling"], "a link that leads nowhere")]
+fn a_target_that_cannot_be_is_refused(#[case] volumes: &[&str], #[case] why: &str) {
+    let host = host();
+    let folder = folder(&host, "volume");
+    let before = exact(Path::new(&folder));
+    let layer = Layer::new()
+        .symlink("to-data", "/data")
+        .symlink("to-root", "..")
+        .symlink("to-null", "/dev/null")
+        .symlink("to-proc", "proc")
+        .symlink("dangling", "/no/such/place");
+    Image::on_busybox().layer(layer).import(&host, "fixture", &[]);
+    let volumes: Vec<String> = volumes.iter().map(|v| v.replace("VOLUME", &folder)).collect();
+    let volumes = volumes.iter().flat_map(|volume| ["-v", volume]);
+    let arguments = ["run", "--image", "fixture"].into_iter().chain(volumes);
+    host.mydocker(arguments.chain(["true"])).assert().code(125).stderr(contains(why));
+    assert_eq!(exact(Path::new(&folder)), before);
+}
+
+/// Whatever the order on the command line.
+#[rstest]
+fn a_volume_in_another_ones_folder_is_seen(
+    #[values([0, 1, 2], [2, 1, 0], [1, 2, 0])] order: [usize; 3],
+) {
+    let host = host();
+    let folders = ["a", "b", "c"].map(|name| folder(&host, name));
+    for folder in &folders {
+        fs::create_dir_all(format!("{folder}/sub/sub")).expect("folders to mount on");
+        fs::write(format!("{folder}/name"), folder).expect("a file");
+    }
+    let targets = ["/data", "/data/sub", "/data/sub/sub"];
+    let volumes = order.map(|index| format!("{}:{}", folders[index], targets[index]));
+    let volumes: Vec<&str> = volumes.iter().map(String::as_str).collect();
+    let script = "cat /data/name /data/sub/name /data/sub/sub/name";
+    run(&host, &volumes, script).success().stdout(folders.concat());
+}
+
+/// Where a link leads can change between any two calls: another container with
+/// the same volume exchanges a folder of it with one, all the time.
+#[test]
+fn a_link_that_comes_and_goes_leads_no_volume_over_the_kernels_own() {
+    let host = host();
+    let shared = folder(&host, "shared");
+    let other = folder(&host, "other");
+    fs::create_dir_all(format!("{shared}/a/dev")).expect("a folder to mount on");
+    std::os::unix::fs::symlink("/", format!("{shared}/b")).expect("a link");
+    fs::write(format!("{other}/null"), "").expect("a file");
+    let ended = AtomicBool::new(false);
+    let outcomes = thread::scope(|scope| {
+        scope.spawn(|| {
+            let (a, b) = (format!("{shared}/a"), format!("{shared}/b"));
+            while !ended.load(Ordering::Relaxed) {
+                let flags = RenameFlags::RENAME_EXCHANGE;
+                renameat2(AT_FDCWD, a.as_str(), AT_FDCWD, b.as_str(), flags).expect("an exchange");
+            }
+        });
+        let volumes = [format!("{shared}:/shared"), format!("{other}:/shared/a/dev")];
+        let start = |_| {
+            let arguments = ["run", "-v", &volumes[0], "-v", &volumes[1]];
+            let script = "test -c /dev/null && ! test -s /proc/timer_list && echo fine";
+            let mut run = host.mydocker(arguments.into_iter().chain(["sh", "-c", script]));
+            let output = run.output().expect("mydocker starts");
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            (String::from_utf8_lossy(&output.stdout).into_owned(), said)
+        };
+        let outcomes: Vec<(String, String)> = (0..40).map(start).collect();
+        ended.store(true, Ordering::Relaxed);
+        outcomes
+    });
+    for (seen, said) in outcomes {
+        assert!(seen == "fine\n" || said.contains("is refused"), "{seen}{said}");
+    }
 }

@@ -1,6 +1,6 @@
 //! Numbers of bytes on the command line.
 
-use mydocker::limits::Limit;
+use mydocker_kernel::limit::Limit;
 
 /// `100m` and the like, in bytes. Docker's units: k is 1024.
 pub fn parse_bytes(text: &str) -> Result<Limit, String> {

@@ -1,27 +1,29 @@
-//! `mydocker ps`, `prune` and `diff`.
+//! `mydocker prune` and `diff`.
 
 use std::path::Path;
 
 use clap::Args;
-use mydocker::container::{self, State, now};
-use mydocker::error::{Error, Result};
-use mydocker::image::{self, Image};
-use mydocker::workspace::diff;
-use mydocker::workspace::lookup::Stack;
+use mydocker::container::{self, now};
+use mydocker::user_namespace;
+use mydocker::workspace::{complete_write_layer, diff};
+use mydocker_image::stack::Stack;
+use mydocker_image::{self as image, Image};
+use mydocker_kernel::Result;
+use mydocker_kernel::printable::printable;
 
-use crate::{complain, print};
+use crate::print;
 
-/// Delete what killed runs left: mounts, workspaces, control groups, half images
+/// Delete what killed runs left: mounts, workspaces, control groups, partial images
 #[derive(Args)]
 #[command(after_help = "\
-What runs is never touched, so prune can be used at any time, and twice.")]
+It never touches running containers: you can use it at any time, and repeat it.")]
 pub struct PruneArguments {
     /// Delete the workspaces of `run --keep` too
     #[arg(long)]
     kept: bool,
 }
 
-/// Show what a container changed: A added, C changed, D deleted, as docker diff
+/// Show what a container changed, like docker diff: A added, C changed, D deleted
 #[derive(Args)]
 #[command(after_help = "\
 Example:
@@ -36,64 +38,34 @@ pub struct DiffArguments {
     id: String,
 }
 
-/// Lists the containers.
-pub fn ps(root: &Path) -> Result<u8> {
-    let mut text = format!(
-        "{:<16} {:<8} {:<16} {:<10} {:<14} {}\n",
-        "ID", "PID", "IMAGE", "STATE", "STARTED", "COMMAND"
-    );
-    let mut left_over = 0;
-    for listed in container::list(root)? {
-        let state = match listed.state {
-            State::Running => "running",
-            State::Kept => "kept",
-            State::LeftOver => {
-                left_over += 1;
-                "left over"
-            }
-        };
-        let running = listed.state == State::Running;
-        let pid = listed.record.as_ref().filter(|_| running).map(|record| record.pid.to_string());
-        let (image, started, command) = match &listed.record {
-            Some(record) => (record.image.as_str(), age(record.created), record.command.join(" ")),
-            None => ("-", "-".into(), "-".into()),
-        };
-        let (id, pid) = (&listed.id, pid.unwrap_or("-".into()));
-        // One line a container, whatever its command has in it.
-        let command = command.escape_debug();
-        text += &format!("{id:<16} {pid:<8} {image:<16} {state:<10} {started:<14} {command}\n");
-    }
-    print(&text)?;
-    if left_over > 0 {
-        complain(&format!("{left_over} left over by a killed run; clear with: mydocker prune"));
-    }
-    Ok(0)
-}
-
 /// Clears what is left over and says what that was.
 pub fn prune(root: &Path, arguments: &PruneArguments) -> Result<u8> {
     let mut text = String::new();
-    for id in container::prune(root, arguments.kept)? {
-        text += &format!("container {id}\n");
+    let (containers, failure) = container::prune(root, arguments.kept)?;
+    for id in containers {
+        text += &format!("container {}\n", printable(&id));
     }
-    for name in image::clear_leftovers(root)? {
+    let cleared = image::clear_leftovers(root)?;
+    for name in cleared.names {
         text += &format!("half an image: {name}\n");
     }
-    print(if text.is_empty() { "nothing was left over\n" } else { &text }).map(|()| 0)
+    let failures = failure.into_iter().chain(cleared.failures);
+    let failed = failures.reduce(|first, next| first.followed_by(&next));
+    let is_clear = text.is_empty() && failed.is_none();
+    print(if is_clear { "nothing was left over\n" } else { &text })?;
+    failed.map_or(Ok(0), Err)
 }
 
 /// Prints the changes of a container.
 pub fn diff(root: &Path, arguments: &DiffArguments) -> Result<u8> {
     let listed = container::find(root, &arguments.id)?;
-    let Some(record) = listed.record else {
-        return Err(Error::new(format!("container {:?} has no record", listed.id))
-            .because("the run that made it was killed before it had written it")
-            .advise("mydocker prune"));
-    };
+    let record = listed.record()?;
     let image = Image::open(root, &record.image)?;
     let mut directories = vec![listed.folder.join("init-layer")];
     directories.extend(image.layers());
     let lower = Stack { directories, form: record.driver.whiteout_form() };
+    complete_write_layer(record.driver, &listed.folder)?;
+    user_namespace::become_root_of_own()?;
     let changes = diff::diff(&listed.folder.join("write-layer"), &lower)?;
     print(&changes.iter().map(|change| format!("{change}\n")).collect::<String>()).map(|()| 0)
 }

@@ -1,8 +1,8 @@
 //! `mydocker mounts`.
 
 use clap::Args;
-use mydocker::error::Result;
-use mydocker::mountinfo::MountTable;
+use mydocker_kernel::Result;
+use mydocker_kernel::mountinfo::MountTable;
 
 use crate::print;
 
@@ -13,9 +13,9 @@ Examples:
   mydocker mounts              what this shell sees
   mydocker mounts --pid 4711   what a container sees (PID: mydocker ps)
 
-Each line: mount point, file system (with the folder of it that is bound, and
-its source), options, propagation. shared:N passes mounts on to its peers in
-group N; master:N gets them from there; private does neither.")]
+Each line: mount point, file system (with the directory that is bound, and the
+source), options, propagation. shared:N passes mounts on to its peers in group
+N, master:N gets mounts from that group, and private does neither.")]
 pub struct Arguments {
     /// The table of this process, as in /proc/PID/mountinfo [default: our own]
     #[arg(long, value_name = "PID")]

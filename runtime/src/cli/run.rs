@@ -5,16 +5,19 @@ use std::io::{IsTerminal, stdin};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use mydocker::error::{Error, Result};
-use mydocker::image::Image;
-use mydocker::limits::{Limit, Limits};
+use mydocker::background;
+use mydocker::limits::Limits;
 use mydocker::program::Environment;
 use mydocker::run::{Spec, run};
 use mydocker::trace::{self, Sink};
 use mydocker::volume::Volume;
-use mydocker::workspace::Driver;
+use mydocker_image::Image;
+use mydocker_kernel::limit::Limit;
+use mydocker_kernel::{Error, Result};
 
 use super::bytes::parse_bytes;
+use super::driver;
+use crate::print;
 
 /// Run a command in a new container, and delete the container when it ends
 #[derive(Args)]
@@ -22,20 +25,21 @@ use super::bytes::parse_bytes;
 Examples:
   mydocker run -ti sh                          a shell on a terminal of its own
   echo hi | mydocker run -i cat                stdin from a pipe
-  mydocker run -v $PWD:/src:ro -w /src ls -l   a folder of the host, read-only
+  mydocker run -v $PWD:/src:ro -w /src ls -l   a directory of the host, read-only
   mydocker run -m 100m --pids-limit 20 sh -c ':(){ :|:& };:'
+  mydocker run -d --name web httpd -f          in the background: mydocker logs web
   mydocker run --trace true                    every step, and what it does to the mounts
 
 While it runs, a second terminal sees (ID: mydocker ps, ROOT: mydocker doctor):
   ROOT/containers/ID/mnt          the container's files, all layers as one (as root;
-                                  as a user look at /proc/PID/root)
+                                  as a user, look at /proc/PID/root)
   ROOT/containers/ID/write-layer  what the container itself has written
 
-Exit code: the command's own; 128+n when signal n ended it; 125 when mydocker
-failed, 126 when the command cannot be executed, 127 when it is not found.
+Exit code: the command's own; 128+n if signal n ended it; 125 if mydocker failed;
+126 if the command cannot be executed; 127 if it is not found.
 
-The command is PID 1 of the container: the kernel gives it no signal that it
-has no handler for, and it should wait for orphans, as a shell does.")]
+The command is the container's PID 1: the kernel delivers only signals that it
+has a handler for, and it should wait for orphans, as a shell does.")]
 pub struct Arguments {
     /// Give the container a terminal of its own
     #[arg(short = 't', long = "tty")]
@@ -46,20 +50,20 @@ pub struct Arguments {
     /// The container's name [default: twelve random hexadecimal digits]
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
-    /// The image, as it was named when imported
+    /// The image, by the name it was imported under
     #[arg(long, value_name = "IMAGE", default_value = "busybox")]
     image: String,
     /// The file system that joins the layers; auto: overlay where there is one
     #[arg(long, value_enum, default_value = "auto", hide_possible_values = false)]
-    driver: DriverChoice,
+    driver: driver::Choice,
     /// Set a variable; with the name alone, pass the host's value on
     #[arg(short = 'e', long = "env", value_name = "K=V|K")]
     environment: Vec<OsString>,
-    /// Let the container see a folder or file of the host, with `ro` read-only
+    /// Show the container a directory or file of the host; with `ro`, read-only
     #[arg(short = 'v', long = "volume", value_name = "HOST:CTR[:ro]")]
     volumes: Vec<Volume>,
-    /// The working directory in the container, made if it is missing [default:
-    /// the image's, else /]
+    /// The working directory in the container, created if it is missing [default:
+    /// the image's, otherwise /]
     #[arg(short = 'w', long = "workdir", value_name = "DIR")]
     working_dir: Option<PathBuf>,
     /// The host name that the container sees [default: the container's name]
@@ -68,41 +72,39 @@ pub struct Arguments {
     /// The network: none but its own loopback, or the host's
     #[arg(long = "net", value_enum, default_value = "none")]
     network: Network,
-    /// Memory, swap included, as in 100m: a number with b, k, m or g; or max
-    #[arg(short = 'm', long, value_name = "BYTES", value_parser = parse_bytes, allow_negative_numbers = true)]
+    /// The most memory it may use, including swap, as in 100m: a number with b, k, m
+    /// or g; or max
+    #[arg(short = 'm', long, value_name = "BYTES", value_parser = parse_memory, allow_negative_numbers = true)]
     memory: Option<Limit>,
-    /// The weight, from 2 to 262144, for CPU time when it is short; 1024 is everybody's
+    /// Its weight when CPU time is scarce, from 2 to 262144; 1024 is normal
     #[arg(long, value_name = "N", value_parser = parse_shares, allow_negative_numbers = true)]
     cpu_shares: Option<u64>,
-    /// How many CPUs' time it may use: 0.5 is half of one
+    /// How much CPU time it may use, in CPUs: 0.5 is half of one
     #[arg(long, value_name = "N", value_parser = parse_cpus, allow_negative_numbers = true)]
     cpus: Option<f64>,
     /// The CPUs that it may run on, as in 0-2,7
     #[arg(long, value_name = "LIST")]
     cpuset_cpus: Option<String>,
-    /// The number of processes and threads; or max
+    /// The most processes and threads it may have; or max
     #[arg(long, value_name = "N", value_parser = parse_count, allow_negative_numbers = true)]
     pids_limit: Option<Limit>,
+    /// Run it in the background, print its name, and keep it when it has ended:
+    /// see `mydocker logs`, `ps`, `stop`, `wait`, `rm`
+    #[arg(short, long)]
+    detach: bool,
     /// Keep the workspace afterwards, for `mydocker diff`; `prune --kept` deletes it
     #[arg(long)]
     keep: bool,
     /// Keep all capabilities, and leave /proc and /sys writable
     #[arg(long)]
     privileged: bool,
-    /// Show each step, its kernel calls and its changes to the mount table, on
-    /// stderr; with a file, write them there as JSON lines
+    /// Show each step on stderr, with its kernel calls and its changes to the mount
+    /// table; with a file, write JSON lines there
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]
     trace: Option<Option<PathBuf>>,
-    /// The command; all that follows it is its own
+    /// The command; everything after it belongs to it
     #[arg(value_name = "CMD", required = true, trailing_var_arg = true)]
     command: Vec<OsString>,
-}
-
-#[derive(Clone, Copy, PartialEq, ValueEnum)]
-enum DriverChoice {
-    Auto,
-    Overlay,
-    Aufs,
 }
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
@@ -113,16 +115,13 @@ enum Network {
 
 /// Checks the arguments, then runs the container.
 pub fn execute(root: &Path, arguments: Arguments) -> Result<u8> {
-    if arguments.terminal && arguments.interactive && !stdin().is_terminal() {
+    let detach = arguments.detach;
+    if arguments.terminal && arguments.interactive && !detach && !stdin().is_terminal() {
         return Err(Error::new("-t and -i together need a terminal, and stdin is none")
             .advise("leave -t out to read from a pipe: echo hi | mydocker run -i cat"));
     }
     let image = Image::open(root, &arguments.image)?;
-    let driver = match arguments.driver {
-        DriverChoice::Auto => Driver::auto(),
-        DriverChoice::Overlay => Driver::Overlay,
-        DriverChoice::Aufs => Driver::Aufs,
-    };
+    let driver = arguments.driver.driver();
     driver.check(&image)?;
 
     let mut environment = Environment::base(arguments.terminal);
@@ -133,10 +132,12 @@ pub fn execute(root: &Path, arguments: Arguments) -> Result<u8> {
         }
     }
     arguments.environment.iter().try_for_each(|variable| environment.add(variable))?;
+    environment.set_home();
 
     let working_dir = arguments
         .working_dir
-        .or_else(|| image.working_dir().map(PathBuf::from))
+        // An image may name it from its root on.
+        .or_else(|| image.working_dir().map(|folder| Path::new("/").join(folder)))
         .unwrap_or_else(|| "/".into());
     if !working_dir.is_absolute() {
         return Err(Error::new(format!("-w {working_dir:?} is no absolute path"))
@@ -145,7 +146,7 @@ pub fn execute(root: &Path, arguments: Arguments) -> Result<u8> {
     if let Some(sink) = arguments.trace {
         trace::start(&sink.map_or(Sink::Stderr, Sink::File))?;
     }
-    run(&Spec {
+    let spec = Spec {
         root: root.to_owned(),
         image,
         name: arguments.name,
@@ -166,8 +167,24 @@ pub fn execute(root: &Path, arguments: Arguments) -> Result<u8> {
         interactive: arguments.interactive,
         host_network: arguments.network == Network::Host,
         privileged: arguments.privileged,
-        keep: arguments.keep,
-    })
+        keep: arguments.keep || detach,
+    };
+    if !detach {
+        return run(&spec, None);
+    }
+    let name = background::start(&[spec.image.lock()], |caller| run(&spec, Some(caller)))?;
+    print(&(name + "\n")).map(|()| 0)
+}
+
+/// Docker's least, too: with less, the kernel would kill the container before its
+/// command has started.
+fn parse_memory(text: &str) -> std::result::Result<Limit, String> {
+    match parse_bytes(text)? {
+        Limit::At(bytes) if bytes < 6 << 20 => {
+            Err("a container needs 6m to start; write that or more".into())
+        }
+        limit => Ok(limit),
+    }
 }
 
 fn parse_count(text: &str) -> std::result::Result<Limit, String> {

@@ -3,14 +3,15 @@
 use std::ffi::OsStr;
 use std::fmt;
 use std::fs::Metadata;
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::aufs::{self, Name};
-use super::lookup::{Found, Stack, hides_all};
-use crate::error::{OnPath, Result};
-use crate::image::whiteout::{WhiteoutForm, is_whiteout};
-use crate::printable::printable_path;
+use mydocker_image::stack::{Found, Stack, hides_all};
+use mydocker_image::whiteout::{WhiteoutForm, is_whiteout};
+use mydocker_kernel::printable::printable_path;
+use mydocker_kernel::{OnPath, Result, if_there};
 
 /// How a path was changed; its letter is docker's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -71,9 +72,18 @@ enum Entry {
 impl Diff {
     /// Compares the directory `upper` with those of the same path below it.
     fn directory(&mut self, upper: &Path, path: &Path, lower: &Stack) -> Result<()> {
-        for entry in std::fs::read_dir(upper).on("readdir", upper)? {
+        // The container may run, and delete what was there a moment ago; not its top.
+        let entries = match std::fs::read_dir(upper) {
+            Err(error) if path != Path::new("/") && error.kind() == ErrorKind::NotFound => {
+                return Ok(());
+            }
+            other => other.on("readdir", upper)?,
+        };
+        for entry in entries {
             let entry = entry.on("readdir", upper)?;
-            let metadata = entry.metadata().on("lstat", &entry.path())?;
+            let Some(metadata) = if_there(entry.metadata()).on("lstat", &entry.path())? else {
+                continue;
+            };
             let name = entry.file_name();
             let (name, kind) = self.read(&name, &metadata);
             let here = path.join(name);
@@ -137,7 +147,8 @@ impl Diff {
         }
         for name in names {
             let is_there = !matches!(lower.lookup(&name)?, Found::Nothing);
-            if is_there && upper.join(&name).symlink_metadata().is_err() {
+            let upper = upper.join(&name);
+            if is_there && if_there(upper.symlink_metadata()).on("lstat", &upper)?.is_none() {
                 self.note(Kind::Deleted, path.join(name));
             }
         }

@@ -2,16 +2,17 @@
 //!
 //! See Documentation/filesystems/overlayfs.rst in the kernel's sources.
 
-use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::ffi::OsString;
 use std::path::Path;
 use std::thread;
 
+use nix::errno::Errno;
 use nix::sched::CloneFlags;
 
 use super::{Durability, Layers, NO_DEVICES};
-use crate::error::{Error, Result};
-use crate::sys;
+use mydocker_kernel::overlay_options::escape;
+use mydocker_kernel::sys;
+use mydocker_kernel::{Error, Result};
 
 /// mount(2) copies one page of options; a longer text is refused or cut.
 const PAGE: usize = 4096;
@@ -50,6 +51,18 @@ pub fn options(layers: &Layers, durability: Durability) -> OsString {
 /// # Errors
 /// As mount(2), with the layer that is to blame.
 pub fn mount(layers: &Layers, mnt: &Path, durability: Durability) -> Result<()> {
+    match mount_once(layers, mnt, durability) {
+        // `volatile` is there since Linux 5.10. Without it the end takes longer.
+        Err(error)
+            if error.errno() == Some(Errno::EINVAL) && durability == Durability::UntilDeleted =>
+        {
+            mount_once(layers, mnt, Durability::Kept)
+        }
+        other => other,
+    }
+}
+
+fn mount_once(layers: &Layers, mnt: &Path, durability: Durability) -> Result<()> {
     let whole = options(layers, durability);
     if whole.len() < PAGE {
         return sys::mount("overlay", mnt, "overlay", NO_DEVICES, whole);
@@ -72,61 +85,4 @@ pub fn mount(layers: &Layers, mnt: &Path, durability: Durability) -> Result<()> 
     };
     thread::scope(|scope| scope.spawn(mount_there).join())
         .unwrap_or_else(|_| Err(Error::new("the thread that mounts the layers has panicked")))
-}
-
-/// A path as it must be written in the options: `:` and `,` are separators
-/// there, and a backslash takes their meaning away.
-pub fn escape(path: &OsStr) -> OsString {
-    let mut escaped = Vec::with_capacity(path.len());
-    for &byte in path.as_bytes() {
-        if matches!(byte, b'\\' | b':' | b',') {
-            escaped.push(b'\\');
-        }
-        escaped.push(byte);
-    }
-    OsString::from_vec(escaped)
-}
-
-/// Splits mount options at their commas, but not at an escaped one: names and
-/// values, the values still escaped.
-pub fn split_options(options: &OsStr) -> Vec<(OsString, OsString)> {
-    split_unescaped(options.as_bytes(), b',')
-        .into_iter()
-        .map(|option| {
-            let end = option.iter().position(|&byte| byte == b'=').unwrap_or(option.len());
-            let value = option.get(end + 1..).unwrap_or_default().to_vec();
-            (OsString::from_vec(option[..end].to_vec()), OsString::from_vec(value))
-        })
-        .collect()
-}
-
-/// The folders in the value of `lowerdir` (or `upperdir`: then it is one),
-/// topmost first, unescaped.
-pub fn split_layers(value: &OsStr) -> Vec<OsString> {
-    let unescape = |layer: Vec<u8>| {
-        let mut plain = Vec::with_capacity(layer.len());
-        let mut bytes = layer.into_iter();
-        while let Some(byte) = bytes.next() {
-            plain.push(if byte == b'\\' { bytes.next().unwrap_or(byte) } else { byte });
-        }
-        OsString::from_vec(plain)
-    };
-    split_unescaped(value.as_bytes(), b':').into_iter().map(unescape).collect()
-}
-
-fn split_unescaped(text: &[u8], separator: u8) -> Vec<Vec<u8>> {
-    let mut parts = vec![Vec::new()];
-    let mut bytes = text.iter().copied();
-    while let Some(byte) = bytes.next() {
-        if byte == separator {
-            parts.push(Vec::new());
-            continue;
-        }
-        let part = parts.last_mut().expect("there is always one");
-        part.push(byte);
-        if byte == b'\\' {
-            part.extend(bytes.next());
-        }
-    }
-    parts
 }

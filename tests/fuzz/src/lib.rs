@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use mydocker::image::{self, Image, ImportOptions};
-use mydocker::limits::Limit;
-use mydocker::mountinfo::{MountTable, difference};
+use mydocker_image::{self as image, Image, ImportOptions};
+use mydocker_kernel::limit::Limit;
+use mydocker_kernel::mountinfo::{MountTable, difference};
 
 /// An archive is imported or refused: never anything outside of the image is
 /// touched, never half an image is left, and the words are fit for a terminal.

@@ -70,7 +70,7 @@ fn prove(proof: &Proof, section: &mut Section) {
                 let errors = seen.call.errors.iter().map(|error| Fate::Error(error));
                 errors.chain([Fate::Kill]).map(|fate| Attempt {
                     recording,
-                    injection: Injection { call: seen.call.name, number: seen.number, fate },
+                    injection: Injection { call: seen.name, number: seen.number, fate },
                 })
             })),
             Err(error) => section.failures.push(format!("{}: {error}", recording.scene.name)),
@@ -142,12 +142,12 @@ fn write_down(section: &mut Section, verdicts: &[(&Attempt, Option<Verdict>)]) {
                 of_it.map(|(attempt, _)| attempt.injection.number).collect::<BTreeSet<_>>().len()
             };
             let (parent, child) = (occurrences(Who::Parent), occurrences(Who::Child));
-            let errors = calls::CALLS.iter().find(|known| known.name == call);
+            let errors = calls::named(call).map(|(_, call)| call.errors.join(" "));
             let kept = tried.iter().filter(|(_, verdict)| verdict.is_some()).count();
             vec![
                 call.into(),
                 format!("{parent} / {child}"),
-                errors.map(|known| known.errors.join(" ")).unwrap_or_default(),
+                errors.unwrap_or_default(),
                 tried.len().to_string(),
                 kept.to_string(),
             ]

@@ -5,7 +5,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
-use harness::busybox::busybox_tar;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::statvfs::statvfs;
 use nix::unistd::geteuid;
@@ -83,7 +82,7 @@ impl Disk<'_> {
             "image".as_ref(),
             "import".as_ref(),
             "busybox".as_ref(),
-            busybox_tar().as_os_str(),
+            self.ground.archive_for_all().as_os_str(),
         ])
     }
 

@@ -9,16 +9,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use harness::host::Host;
+use harness::busybox::busybox_tar;
+use harness::host::{Host, patience};
 use harness::tree;
-use mydocker::mountinfo::MountTable;
+use mydocker_kernel::mountinfo::MountTable;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, geteuid};
 
 use crate::Proof;
-
-/// How long the last process of a killed container may take to end.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How long a process that has no memory any more, and so cannot be recognised
 /// as ours, may still hold a lock.
@@ -76,7 +74,7 @@ impl Ground {
     /// # Errors
     /// `prune` fails, or something has changed: what.
     pub fn check_after_prune(&self) -> Result<(), String> {
-        let mut deadline = Instant::now() + PATIENCE;
+        let mut deadline = Instant::now() + patience();
         loop {
             if self.processes().is_empty() {
                 deadline = deadline.min(Instant::now() + LAST_MOMENT);
@@ -125,6 +123,21 @@ impl Ground {
         }
         // Its host would complain again.
         std::mem::forget(self);
+    }
+
+    /// The archive of busybox, where all users may read it: that of the checkout may
+    /// be in somebody's closed home.
+    ///
+    /// # Panics
+    /// Another user than its owner calls this.
+    pub fn archive_for_all(&self) -> PathBuf {
+        self.let_users_in();
+        let copy = self.host.path("busybox.tar");
+        if !copy.exists() {
+            fs::copy(busybox_tar(), &copy).expect("a copy");
+            fs::set_permissions(&copy, fs::Permissions::from_mode(0o644)).expect("its owner");
+        }
+        copy
     }
 
     /// Runs `mydocker` as another user, whose images and containers are in `root`.
@@ -205,6 +218,11 @@ impl Ground {
 
     fn groups(&self) -> Vec<String> {
         self.group_folders().map(|group| format!("a cgroup: {}", group.display())).collect()
+    }
+
+    /// Where the control groups of the container of this ground are, if it has any.
+    pub fn own_groups(&self) -> Vec<PathBuf> {
+        self.cgroups.iter().map(|top| top.join(format!("mydocker-{}", self.name))).collect()
     }
 
     /// The control groups of the containers here.

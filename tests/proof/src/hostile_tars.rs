@@ -2,18 +2,18 @@
 
 mod cases;
 mod look;
-mod others;
+pub(crate) mod others;
 
 // How the runtime's own tests make archives.
-#[path = "../../../runtime/tests/image_support/items.rs"]
-mod items;
+#[path = "../../../runtime/image/tests/image_support/items.rs"]
+pub(crate) mod items;
 
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Mutex;
 
-use mydocker::workspace::delete::delete_tree;
+use mydocker_kernel::delete::delete_tree;
 use nix::mount::{MntFlags, umount2};
 use nix::unistd::geteuid;
 
@@ -22,7 +22,7 @@ use crate::parallel::attempt_all;
 use crate::report::Section;
 use crate::{Proof, Subject};
 use cases::{AsGnuTar, AsUmoci, AsUmociWithout, Case, Refused};
-use look::look;
+pub(crate) use look::look;
 
 /// See the promise.
 pub const SUBJECT: Subject = Subject {
@@ -34,7 +34,7 @@ pub const SUBJECT: Subject = Subject {
     prove,
 };
 
-fn lacking() -> Option<String> {
+pub(crate) fn lacking() -> Option<String> {
     let there = Command::new("umoci").arg("--version").output().is_ok();
     (!there).then(|| "umoci is not installed: scripts/install-tools umoci".into())
 }
@@ -88,7 +88,7 @@ fn attempt(ground: &Ground, case: &Case) -> Result<String, String> {
 }
 
 /// One layer is an archive of files; several are an image of umoci's form.
-fn write_source(layers: &[Vec<u8>], work: &Path) -> std::path::PathBuf {
+pub(crate) fn write_source(layers: &[Vec<u8>], work: &Path) -> std::path::PathBuf {
     match layers {
         [one] => {
             let archive = work.join("archive");
@@ -140,7 +140,7 @@ fn compare(
 }
 
 /// What an overlay of these layers shows.
-fn merged(layers: &Path, count: usize, work: &Path) -> Result<String, String> {
+pub(crate) fn merged(layers: &Path, count: usize, work: &Path) -> Result<String, String> {
     // From their folder, because the options of a mount are one page long.
     let lower: Vec<String> = (0..count).rev().map(|number| format!("{number:02}")).collect();
     let merged = work.join("merged");
@@ -148,6 +148,8 @@ fn merged(layers: &Path, count: usize, work: &Path) -> Result<String, String> {
     let mounted = Command::new("mount")
         .args(["-t", "overlay", "overlay", "-o", &format!("lowerdir={}", lower.join(":"))])
         .arg(&merged)
+        // By fsconfig(2), which it calls since 2.39, a value has at most 255 bytes.
+        .env("LIBMOUNT_FORCE_MOUNT2", "always")
         .current_dir(layers)
         .output()
         .map_err(|error| error.to_string())?;

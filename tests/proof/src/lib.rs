@@ -5,6 +5,7 @@
 //! Each subject has a short form, which is one of the tests, and a long form,
 //! which `scripts/proof` runs to write a report.
 
+pub mod differential;
 pub mod faults;
 pub mod full_disk;
 pub mod ground;
@@ -66,7 +67,7 @@ pub struct Subject {
 }
 
 /// All of them, in the order of the report.
-pub const SUBJECTS: [&Subject; 8] = [
+pub const SUBJECTS: [&Subject; 9] = [
     &faults::SUBJECT,
     &signals::SUBJECT,
     &load::SUBJECT,
@@ -74,6 +75,7 @@ pub const SUBJECTS: [&Subject; 8] = [
     &full_disk::SUBJECT,
     &two_users::SUBJECT,
     &hostile_tars::SUBJECT,
+    &differential::SUBJECT,
     &hostile_images::SUBJECT,
 ];
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Read;
 use std::process::{Child, Stdio};
 
-use harness::host::{PATIENCE, poll_one};
+use harness::host::{patience, poll_one};
 use nix::poll::PollFlags;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -26,9 +26,11 @@ const LIMIT: usize = 24;
 
 /// The first process starts one, for it could end of a refused second one, and
 /// sleeps. All others make more, and end when they may not: then those that are
-/// left make more again.
+/// left make more again. They begin when the first one is no shell any more: `sh -c`
+/// ends of SIGINT, also as PID 1.
 const FORKS_WITHOUT_END: &str = "
     (
+        until read -r words </proc/1/cmdline; [ \"${words#sleep}\" != \"$words\" ]; do :; done
         (storm() { storm | storm & wait; }; while :; do storm; done) 2>/dev/null &
         while :; do sleep 1000 & done
     ) &
@@ -103,7 +105,7 @@ fn read_until(child: &mut Child, text: &str) -> Result<(), String> {
     let stderr = child.stderr.as_mut().expect("a pipe");
     let (mut said, mut bytes) = (String::new(), [0; 4096]);
     while !said.contains(text) {
-        if poll_one(stderr, PollFlags::POLLIN, PATIENCE).is_empty() {
+        if poll_one(stderr, PollFlags::POLLIN, patience()).is_empty() {
             return Err(format!("waited in vain for {text:?}; it has said: {said}"));
         }
         match stderr.read(&mut bytes).expect("its messages") {

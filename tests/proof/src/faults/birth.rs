@@ -12,8 +12,9 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
-/// Starts a command, and returns it with the first child that it makes, which
-/// is stopped as by SIGSTOP; nobody traces it any more.
+/// Starts a command, and returns it with the first child of the first child that it
+/// makes: the container's PID 1, below its keeper. It is stopped as by SIGSTOP, and
+/// nobody traces it any more.
 ///
 /// # Errors
 /// It ends without a child.
@@ -43,21 +44,31 @@ fn child_of(parent: Pid) -> Result<Pid, String> {
     // A clone that sends SIGCHLD at the end counts as a fork.
     ptrace::seize(parent, Options::PTRACE_O_TRACEFORK).map_err(text)?;
     kill(parent, Signal::SIGCONT).map_err(text)?;
-    let child = loop {
-        match waitpid(parent, None).map_err(text)? {
-            WaitStatus::PtraceEvent(_, _, libc::PTRACE_EVENT_FORK) => {
-                break Pid::from_raw(ptrace::getevent(parent).map_err(text)? as i32);
-            }
-            WaitStatus::PtraceEvent(..) => ptrace::cont(parent, None).map_err(text)?,
-            WaitStatus::Stopped(_, signal) => ptrace::cont(parent, signal).map_err(text)?,
-            other => return Err(format!("{other:?}")),
-        }
-    };
-    // It is seized too, and stops before its first instruction. Let go with a
-    // SIGSTOP waiting for it, it stays there.
+    let keeper = next_fork_of(parent)?;
+    // It is seized too, and stops before its first instruction.
+    waitpid(keeper, Some(WaitPidFlag::__WALL)).map_err(text)?;
+    ptrace::detach(parent, None).map_err(text)?;
+    ptrace::cont(keeper, None).map_err(text)?;
+    let child = next_fork_of(keeper)?;
+    // Let go with a SIGSTOP waiting for it, it stays there.
     waitpid(child, Some(WaitPidFlag::__WALL)).map_err(text)?;
     kill(child, Signal::SIGSTOP).map_err(text)?;
     ptrace::detach(child, None).map_err(text)?;
-    ptrace::detach(parent, None).map_err(text)?;
+    ptrace::detach(keeper, None).map_err(text)?;
     Ok(child)
+}
+
+/// Waits for the next child that a traced process makes.
+fn next_fork_of(process: Pid) -> Result<Pid, String> {
+    let text = |errno: nix::Error| errno.to_string();
+    loop {
+        match waitpid(process, Some(WaitPidFlag::__WALL)).map_err(text)? {
+            WaitStatus::PtraceEvent(_, _, libc::PTRACE_EVENT_FORK) => {
+                return Ok(Pid::from_raw(ptrace::getevent(process).map_err(text)? as i32));
+            }
+            WaitStatus::PtraceEvent(..) => ptrace::cont(process, None).map_err(text)?,
+            WaitStatus::Stopped(_, signal) => ptrace::cont(process, signal).map_err(text)?,
+            other => return Err(format!("{other:?}")),
+        }
+    }
 }

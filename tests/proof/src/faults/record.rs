@@ -1,13 +1,15 @@
 //! Which calls a command makes, as strace has seen them.
 
-use super::calls::{CALLS, Call, LEFT_OUT};
+use super::calls::{Call, LEFT_OUT, named};
 
 /// A call that a process has made.
 #[derive(Debug, Clone, Copy)]
 pub struct Occurrence {
-    /// Which.
+    /// Its name.
+    pub name: &'static str,
+    /// What it does.
     pub call: &'static Call,
-    /// How many there had been of it, this one included.
+    /// How many there had been of this name, this one included.
     pub number: usize,
 }
 
@@ -17,7 +19,7 @@ pub struct Occurrence {
 /// copy of its parent, and has no such beginning.
 ///
 /// # Errors
-/// There is a call that [`CALLS`] does not know of.
+/// There is a call that [`named`] does not know of.
 pub fn occurrences(log: &str) -> Result<Vec<Occurrence>, String> {
     let lines: Vec<&str> = log.lines().collect();
     let begins = lines.iter().rposition(|line| line.starts_with("rt_sigaction(SIGBUS, {"));
@@ -32,9 +34,9 @@ pub fn occurrences(log: &str) -> Result<Vec<Occurrence>, String> {
         if begins.is_some_and(|begins| index <= begins) || LEFT_OUT.contains(&name) {
             continue;
         }
-        let call = CALLS.iter().find(|call| call.name == name);
-        let call = call.ok_or_else(|| format!("a call that is in no list here: {line}"))?;
-        seen.push(Occurrence { call, number: names.iter().filter(|n| **n == name).count() });
+        let (name, call) =
+            named(name).ok_or_else(|| format!("a call that is in no list here: {line}"))?;
+        seen.push(Occurrence { name, call, number: names.iter().filter(|n| **n == name).count() });
     }
     Ok(seen)
 }

@@ -134,11 +134,17 @@ fn imported(ground: &Ground) -> String {
 /// A container that was killed when it had ended, and half an image.
 fn leave_things_over(ground: &Ground) {
     let run = run(ground, &[]);
-    // Root's has its mounts and groups still; the last process has gone.
-    let call = if has_limits() { "rmdir" } else { "openat2" };
     let mut strace = Command::new("strace");
-    strace.args(["-qq", "-o", "/dev/null", "-e", &format!("trace={call}")]);
-    strace.args(["-e", &format!("inject={call}:signal=SIGKILL:when=1")]);
+    strace.args(["-qq", "-o", "/dev/null"]);
+    if has_limits() {
+        // At the removal of its groups: the last process has gone, its mounts have
+        // not. There is no rmdir(2) on every processor.
+        strace
+            .args(ground.own_groups().iter().flat_map(|group| ["-P".as_ref(), group.as_os_str()]));
+        strace.args(["-e", "inject=?rmdir,?unlinkat:signal=SIGKILL:when=1"]);
+    } else {
+        strace.args(["-e", "inject=openat2:signal=SIGKILL:when=1"]);
+    }
     strace.arg(run.get_program()).args(run.get_args());
     strace.env_clear().envs(run.get_envs().filter_map(|(name, value)| Some((name, value?))));
     strace.output().expect("strace: scripts/install-tools");

@@ -7,17 +7,14 @@ use std::os::fd::AsFd;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use harness::host::poll_one;
+use harness::host::{patience, poll_one};
 use nix::poll::PollFlags;
 use nix::sys::signal::{Signal, kill};
 
 use super::birth::start_and_stop_child;
 use crate::ground::Ground;
-
-/// How long an attempt may take before it counts as hung.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Which process is traced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -122,7 +119,7 @@ pub fn run(
     };
     let ended = until_the_end(started).ok_or_else(|| {
         ground.kill_processes();
-        format!("still not ended after {PATIENCE:?}")
+        format!("still not ended after {:?}", patience())
     });
     if let Some(mut strace) = attached {
         strace.wait().map_err(|error| error.to_string())?;
@@ -146,7 +143,7 @@ fn attach(strace: &mut Command) -> Result<Child, String> {
 /// The end has come when nobody has the pipes open any more, neither strace
 /// nor the command nor a process of the container.
 fn until_the_end(mut started: Child) -> Option<Ended> {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + patience();
     let stdout = read_to_end(started.stdout.take().expect("a pipe"), deadline)?;
     let stderr = read_to_end(started.stderr.take().expect("a pipe"), deadline)?;
     let status = started.wait().expect("its end");
@@ -157,8 +154,8 @@ fn read_to_end(mut source: impl Read + AsFd, deadline: Instant) -> Option<String
     let mut all = Vec::new();
     let mut part = [0; 4096];
     loop {
-        let patience = deadline.saturating_duration_since(Instant::now());
-        if poll_one(&source, PollFlags::POLLIN, patience).is_empty() {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if poll_one(&source, PollFlags::POLLIN, left).is_empty() {
             return None;
         }
         match source.read(&mut part).expect("a pipe") {

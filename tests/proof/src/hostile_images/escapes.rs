@@ -125,5 +125,106 @@ pub fn attempts() -> Vec<Attempt> {
             "ls /sys/class/net",
             "lo",
         ),
+        Attempt::new(
+            "the filter of calls",
+            "grep Seccomp: /proc/self/status",
+            "Seccomp:\t2",
+        ),
+        Attempt::new(
+            "namespaces of every kind",
+            "for n in U m p u i n; do unshare -$n true 2>/dev/null && echo $n; done; echo none",
+            "none",
+        ),
+        Attempt::new(
+            "enter a namespace by its file",
+            "for n in m u i n p; do nsenter -t 1 -$n true 2>/dev/null && echo $n; done; echo none",
+            "none",
+        ),
+        Attempt::new(
+            "mount the control groups, to lift a limit",
+            "mkdir /tmp/cg; for c in memory pids cpu devices freezer; do mount -t cgroup -o $c c /tmp/cg 2>/dev/null && echo $c; done
+             mount -t cgroup2 c /tmp/cg 2>/dev/null && echo v2; echo none",
+            "none",
+        ),
+        Attempt::new(
+            "name another container's control group",
+            "grep -c mydocker /proc/self/cgroup; echo none",
+            "0; none",
+        ),
+        Attempt::new(
+            "pivot the root once more",
+            "cd /tmp; pivot_root . . 2>/dev/null && echo pivoted; echo none",
+            "none",
+        ),
+        Attempt::new(
+            "the caller's terminal and files, by the standard streams",
+            "for n in 0 1 2; do test -f /proc/1/fd/$n && echo file $n; test -t $n && echo terminal $n; done; echo none",
+            "none",
+        ),
+        Attempt::new(
+            "another host name",
+            "hostname evil 2>/dev/null && echo changed; echo none",
+            "none",
+        ),
+        Attempt::new(
+            "the kernel's log",
+            "dmesg >/dev/null 2>&1 && echo read; echo none",
+            "none",
+        ),
+        Attempt::new(
+            "a module of its own",
+            "insmod /bin/busybox 2>/dev/null && echo loaded; modprobe dummy 2>/dev/null && echo loaded; echo none",
+            "none",
+        ),
+        Attempt::new(
+            "swap to a file of its own",
+            "swapon /bin/busybox 2>/dev/null && echo on; echo none",
+            "none",
+        ),
+        Attempt::new(
+            "a loop device",
+            "losetup /dev/loop0 /bin/busybox 2>/dev/null && echo bound; echo none",
+            "none",
+        ),
+        Attempt::new(
+            "an interface of the network",
+            "ip link add evil type dummy 2>/dev/null && echo made; echo none",
+            "none",
+        ),
+        Attempt::new(
+            "the root of PID 1 as a new root",
+            "chroot /proc/1/root test -e $SECRET/canary && echo ESCAPED; chroot /proc/1/cwd true 2>/dev/null; echo still inside",
+            "still inside",
+        ),
+        Attempt::new(
+            "files in /dev",
+            "for f in /dev/new /dev/null/new /dev/pts/new; do (: >$f) 2>/dev/null && echo $f; done; echo none",
+            "none",
+        ),
+        Attempt::new(
+            "make /dev writable",
+            "mount -o remount,bind,rw /dev 2>/dev/null && echo writable; echo none",
+            "none",
+        ),
+        Attempt::new(
+            "put another file in the place of /dev/null",
+            "rm -f /dev/null 2>/dev/null; mv /dev/null /dev/shm/null 2>/dev/null; test -c /dev/null && echo still there",
+            "still there",
+        ),
+        Attempt::new(
+            "variables of the kernel",
+            "sysctl -w kernel.core_pattern=evil >/dev/null 2>&1 && echo set; sysctl -w vm.overcommit_memory=1 >/dev/null 2>&1 && echo set; echo none",
+            "none",
+        ),
+        Attempt::new(
+            "memory that the host shares",
+            "ls /dev/shm /dev/mqueue 2>/dev/null | grep -v ':\\|^$' | wc -l; tail -n +2 /proc/sysvipc/shm | wc -l",
+            "0; 0",
+        ),
+        Attempt::new(
+            "a higher priority",
+            "renice -n -20 -p 1 2>/dev/null && echo raised; chrt -f 50 true 2>/dev/null && echo real time; echo none",
+            "none",
+        ),
     ]
 }

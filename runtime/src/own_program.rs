@@ -1,0 +1,57 @@
+//! The program that this process runs, so that nobody can write to it.
+//!
+//! A container can have the host's mydocker executed inside of it: with a script that
+//! begins with `#!/proc/self/exe`, in the place of the command of `exec`. A process of
+//! the container that opens that process's /proc/PID/exe then has the host's file, and
+//! root may write to it when it does not run any more. So what runs is a copy in memory
+//! that is sealed. See CVE-2019-5736, memfd_create(2).
+
+use std::ffi::CString;
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStringExt;
+use std::path::Path;
+
+use mydocker_kernel::{Error, OnPath, Result};
+use nix::errno::Errno;
+use nix::unistd::fexecve;
+use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, memfd_create};
+
+/// Starts this program once more, from a sealed copy; if it is one, goes on.
+///
+/// # Errors
+/// As memfd_create(2) and execve(2).
+pub fn make_read_only() -> Result<()> {
+    let path = Path::new("/proc/self/exe");
+    let mut own = File::open(path).on("open", path)?;
+    // Other files know no seals.
+    if fcntl_get_seals(&own).is_ok_and(|seals| seals.contains(SealFlags::WRITE)) {
+        return Ok(());
+    }
+    let failed = |call: &'static str| {
+        move |errno: rustix::io::Errno| Error::call(call, Errno::from_raw(errno.raw_os_error()))
+    };
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    let copy = memfd_create("mydocker", flags).map_err(failed("memfd_create()"))?;
+    let mut copy = File::from(copy);
+    io::copy(&mut own, &mut copy).on("copy", path)?;
+    let seals = SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE;
+    fcntl_add_seals(&copy, seals).map_err(failed("fcntl(F_ADD_SEALS)"))?;
+
+    let c_string = |text: std::ffi::OsString| CString::new(text.into_vec());
+    let arguments: std::result::Result<Vec<CString>, _> =
+        std::env::args_os().map(c_string).collect();
+    let variables: std::result::Result<Vec<CString>, _> = std::env::vars_os()
+        .map(|(mut name, value)| {
+            name.push("=");
+            name.push(value);
+            c_string(name)
+        })
+        .collect();
+    let (Ok(arguments), Ok(variables)) = (arguments, variables) else {
+        return Err(Error::new("an argument has a NUL byte, which none can have"));
+    };
+    let Err(errno) = fexecve(copy.as_fd(), &arguments, &variables);
+    Err(Error::call("fexecve(<own program>)", errno))
+}
