@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use lab_01_grader::{Answers, EXAM};
+use lab_01_grader::{ACTS, Answers, EXAM};
 
 static ANSWERS: Answers = Answers {
     unescape: lab_01::unescape,
@@ -12,5 +12,5 @@ static ANSWERS: Answers = Answers {
 };
 
 fn main() -> ExitCode {
-    labkit::exam::grade(&EXAM, &ANSWERS, env!("CARGO_MANIFEST_DIR"))
+    labkit::exam::grade(&EXAM, ACTS, &ANSWERS, env!("CARGO_MANIFEST_DIR"))
 }

@@ -1,7 +1,7 @@
 //! Lab 02: docker run. The task is in README.md.
 //!
-//! [`lab_02_process::clone`] is given: it starts a child in new namespaces, and
-//! keeps this file free of `unsafe`.
+//! [`lab_02_process::clone`] is given: it starts a child in new namespaces. With it,
+//! this file needs no `unsafe`.
 
 use std::ffi::CString;
 use std::io;
@@ -9,54 +9,62 @@ use std::io;
 use nix::sys::wait::WaitStatus;
 use nix::unistd::Pid;
 
-/// Starts `command` as a container and returns its pid, as this process sees it.
-/// Does not wait for its end.
+/// Starts `command` as a container and returns its PID as this process sees it.
+/// Does not wait for the command to end; it may wait until the command is executed.
 ///
 /// The command
 ///
-/// - has a mount, PID, UTS, IPC and network namespace of its own, and is PID 1 in
-///   there: the child itself becomes it (execve), for whoever starts yet another
-///   process has PID 2;
-/// - has its words as they are given, and the environment of this process; a
-///   name without `/` is looked for in `$PATH`;
-/// - passes no mount on to the host, and gets none from it: before anything else
-///   every mount is made private, those below `/` too. Then a fresh proc, which
-///   shows the container's processes, is mounted on `/proc`, without set-user-ID
-///   programs, devices and programs (MS_NOSUID, MS_NODEV, MS_NOEXEC). The root
-///   directory stays the host's until lab 06.
+/// - has its own mount, PID, UTS, IPC and network namespaces, and is PID 1 in them.
+///   The child itself becomes the command (execve): if it started another process
+///   instead, that one would have PID 2;
+/// - gets its arguments exactly as given, and this process's environment. If its
+///   name has no `/`, it is looked up in `$PATH`;
+/// - neither passes mounts on to the host nor receives any. Before any other
+///   mount, every mount is made private, including those below `/`. Then a fresh proc
+///   is mounted on `/proc`, so that it shows the container's processes. It allows no
+///   set-user-ID programs, no devices and no execution (MS_NOSUID, MS_NODEV,
+///   MS_NOEXEC). The root directory stays the host's until lab 06.
 ///
-/// `command` has at least one word. This process has one thread, and stays in
-/// the namespaces that it is in.
+/// It inherits everything else from this process: the user, the working directory,
+/// the umask and the open files, and no others. This process blocks no signal, and so
+/// does the command. SIGPIPE, which a Rust program ignores, may be ignored or not.
 ///
-/// In the child nobody is there any more to return an error to: it says what has
-/// failed on stderr, and its exit code is, as docker's,
+/// `command` has at least one word. This process has one thread. `start` leaves this
+/// process unchanged: its namespaces, directories, umask, signals and open files stay
+/// as they were.
 ///
-/// - 125 if a step before the command has failed: the command must not run then;
-/// - 127 if there is no such command;
-/// - 126 if it is there and cannot be executed.
+/// The child has nobody to return an error to. It writes to stderr what failed, and
+/// exits with docker's codes:
+///
+/// - 125 if a step before the command failed, whatever the reason: the command must
+///   not run then;
+/// - 127 if there is no such command: execve(2) says ENOENT;
+/// - 126 if the command exists but cannot be executed: it says something else. For a
+///   file that is no program (ENOEXEC), execvp(3) may try a shell.
 ///
 /// # Errors
-/// As clone(2): the namespaces are refused.
+/// Those of clone(2), if one of the namespaces is refused: then nothing is started.
 pub fn start(command: &[CString]) -> io::Result<Pid> {
     todo!("start {command:?}")
 }
 
 /// Waits until the child `pid` has ended, and returns its [`exit_code`].
 ///
-/// Afterwards nothing is left of that child, no zombie either. Other children
-/// are not waited for.
+/// Nothing is left of the child afterwards, not even a zombie. Does not wait for
+/// any other child. A child that is stopped has not ended. Real-time signals, which
+/// [`WaitStatus`] cannot hold, end no child here.
 ///
 /// # Errors
-/// As waitpid(2).
+/// Those of waitpid(2).
 pub fn wait(pid: Pid) -> io::Result<i32> {
     todo!("wait for {pid}")
 }
 
-/// How a process has ended, in one number, as a shell has it in `$?`: its exit
-/// code, or 128+n when signal n has ended it.
+/// Says in one number how a process ended, as a shell does in `$?`: its exit code,
+/// or 128+n if signal n ended it.
 ///
 /// # Panics
-/// `status` is not that of a process that has ended.
+/// If `status` is not the status of a process that has ended.
 pub fn exit_code(status: WaitStatus) -> i32 {
     todo!("the exit code of {status:?}")
 }

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use lab_03_grader::{Answers, EXAM};
+use lab_03_grader::{ACTS, Answers, EXAM};
 
 static ANSWERS: Answers = Answers {
     parse_size: lab_03::parse_size,
@@ -14,5 +14,5 @@ static ANSWERS: Answers = Answers {
 };
 
 fn main() -> ExitCode {
-    labkit::exam::grade(&EXAM, &ANSWERS, env!("CARGO_MANIFEST_DIR"))
+    labkit::exam::grade(&EXAM, ACTS, &ANSWERS, env!("CARGO_MANIFEST_DIR"))
 }

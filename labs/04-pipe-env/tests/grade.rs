@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use lab_04_grader::{Answers, EXAM};
+use lab_04_grader::{ACTS, Answers, EXAM};
 
 static ANSWERS: Answers = Answers {
     send_command: lab_04::send_command,
@@ -12,5 +12,5 @@ static ANSWERS: Answers = Answers {
 };
 
 fn main() -> ExitCode {
-    labkit::exam::grade(&EXAM, &ANSWERS, env!("CARGO_MANIFEST_DIR"))
+    labkit::exam::grade(&EXAM, ACTS, &ANSWERS, env!("CARGO_MANIFEST_DIR"))
 }

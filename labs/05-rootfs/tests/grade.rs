@@ -2,10 +2,10 @@
 
 use std::process::ExitCode;
 
-use lab_05_grader::{Answers, EXAM};
+use lab_05_grader::{ACTS, Answers, EXAM};
 
 static ANSWERS: Answers = Answers { create_read_only_layer: lab_05::create_read_only_layer };
 
 fn main() -> ExitCode {
-    labkit::exam::grade(&EXAM, &ANSWERS, env!("CARGO_MANIFEST_DIR"))
+    labkit::exam::grade(&EXAM, ACTS, &ANSWERS, env!("CARGO_MANIFEST_DIR"))
 }

@@ -4,19 +4,21 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::Path;
 
-/// The options with which mount(2) merges layers into one tree, an overlay:
-/// `lowerdir=…,upperdir=…,workdir=…`, and `userxattr` if `user_xattr`.
+/// Returns the options with which mount(2) merges layers into one tree, an overlay:
+/// `lowerdir=…,upperdir=…,workdir=…`, and `userxattr` if `user_xattr` is true.
 ///
-/// `lower` are the layers that are only read, the topmost first: overlayfs
-/// wants them in this order too. `upper` is the write layer, `work` a scratch
-/// folder of overlayfs's own.
+/// `lower` are the read-only layers, the topmost first, which is the order that
+/// overlayfs wants too: at least one. `upper` is the write layer, and `work` a scratch
+/// directory for overlayfs itself.
 ///
-/// A path may have any byte in it but 0, also such as are no UTF-8. In the
-/// options `:` ends a layer and `,` an option; a backslash takes their meaning
-/// away, and its own.
+/// A path may contain every byte but NUL, and need not be UTF-8. In the options,
+/// `:` ends a layer and `,` ends an option. A backslash takes away the special
+/// meaning of these two, and of a backslash. Before any other byte it means nothing
+/// itself: overlayfs reads `\a` as `a`. In `upperdir` and `workdir` a `:` has no
+/// special meaning, with or without a backslash.
 ///
-/// overlayfs keeps its marks in extended attributes: `trusted.overlay.*`, which
-/// only root of the machine may write, or with `userxattr` `user.overlay.*`.
+/// overlayfs keeps its marks in extended attributes: in `trusted.overlay.*`, which
+/// only the machine's root may write, or with `userxattr` in `user.overlay.*`.
 ///
 /// See Documentation/filesystems/overlayfs.rst in the kernel's sources, and the
 /// overlay options in mount(8).
@@ -24,117 +26,144 @@ pub fn overlay_options(lower: &[&Path], upper: &Path, work: &Path, user_xattr: b
     todo!("overlay of {upper:?} with {work:?} on {lower:?}, user_xattr: {user_xattr}")
 }
 
-/// The options with which AUFS does the same: `br=WRITE=rw:TOP=ro+wh:…`, the
-/// writable branch first, then those of `read_only`, the topmost first.
+/// Returns the options with which AUFS does the same: `br=WRITE=rw:TOP=ro+wh:…`. The
+/// writable branch comes first, then those of `read_only`, the topmost first. There may
+/// be none of them.
 ///
-/// With `+wh` the whiteouts that lie in a read-only branch count. See aufs(5).
+/// `+wh` makes the whiteouts inside a read-only branch count. See aufs(5).
 ///
 /// # Errors
-/// [`io::ErrorKind::InvalidInput`] if a path has `:` or `,` in it: AUFS has no
-/// escape for them.
+/// [`io::ErrorKind::InvalidInput`] if a path, that of the writable branch too, contains
+/// `:` or `,`: AUFS cannot escape them.
 pub fn aufs_options(write: &Path, read_only: &[&Path]) -> io::Result<OsString> {
     todo!("AUFS of {write:?} on {read_only:?}")
 }
 
-/// The name of the file that is deleted by the file `name` in a layer of AUFS:
-/// `.wh.NAME` hides NAME in the layers below. The layers of an OCI image, which
-/// are what `docker pull` fetches, use the same names.
+/// Returns the name that the file `name` deletes in an AUFS layer: `.wh.NAME` hides
+/// NAME in the layers below. The layers of an OCI image, which `docker pull`
+/// fetches, use the same names.
 ///
-/// None for every other name. So for the mark of an opaque folder,
-/// `.wh..wh..opq`, which hides all that the layers below have in its folder;
-/// for all else that begins with `.wh..wh.`, AUFS's own book-keeping; and where
-/// nothing follows `.wh.` that can be the name of a file: nothing at all, `.`
-/// or `..`.
+/// Every other name gives `None`. That includes
+///
+/// - `.wh..wh..opq`, the mark of an opaque directory, which hides everything that
+///   the layers below have in its directory;
+/// - everything else that begins with `.wh..wh.`: AUFS's own bookkeeping;
+/// - `.wh.` followed by what cannot be a file name: nothing at all, `.` or `..`.
 ///
 /// See aufs(5), and the chapter on layers in the OCI image specification.
 pub fn hidden_name(name: &OsStr) -> Option<&OsStr> {
     todo!("what {name:?} hides")
 }
 
-/// Rewrites what a layer hides, in `layer` and in all folders below it, from
-/// AUFS's form to that of overlayfs:
+/// Rewrites what a layer hides, in `layer` and all directories below it, from AUFS's
+/// form to overlayfs's:
 ///
 /// - `.wh.NAME` becomes NAME, a character device 0:0;
-/// - a folder with `.wh..wh..opq` in it gets the attribute
-///   `user.overlay.opaque` if `user_xattr`, else `trusted.overlay.opaque`, with
-///   the value `y`. In it and below it no whiteout is needed, and none may be:
-///   overlayfs would list it, a file that nobody can open;
-/// - whatever else begins with `.wh..wh.`, files and folders, is AUFS's own and
-///   goes.
+/// - a directory that contains `.wh..wh..opq` gets the attribute
+///   `user.overlay.opaque` if `user_xattr` is true, otherwise
+///   `trusted.overlay.opaque`, with the value `y`. In it and below it no whiteout is
+///   needed, and none may be there: overlayfs would list it as a file that nobody
+///   can open;
+/// - whatever else begins with `.wh..wh.`, files and directories alike, is AUFS's
+///   own, and is removed.
 ///
 /// All other files stay as they are. A symbolic link may lead out of the layer:
-/// none is followed.
+/// follow none. Each of these marks is a file, and no layer has both `.wh.NAME` and NAME.
 ///
 /// # Errors
-/// As mknod(2), setxattr(2), unlink(2).
+/// Those of all calls: lstat(2), readdir(3), mknod(2), setxattr(2) and unlink(2). Ignore
+/// none of them. Only the machine's root may set `trusted.*`; everybody else gets EPERM.
 pub fn whiteouts_to_overlay(layer: &Path, user_xattr: bool) -> io::Result<()> {
     todo!("{layer:?} for overlayfs, user_xattr: {user_xattr}")
 }
 
-/// The way back, by which a write layer becomes a layer of an image: each
-/// character device 0:0 becomes an empty file `.wh.NAME`, and each opaque folder
-/// gets an empty file `.wh..wh..opq` instead of its attribute.
+/// Goes the way back, by which a write layer becomes a layer of an image. Each
+/// character device 0:0 becomes an empty file `.wh.NAME`. Each opaque directory gets
+/// an empty file `.wh..wh..opq` in place of its attribute. A directory is opaque if
+/// the attribute's value is `y`; with another value it stays as it is. An opaque
+/// directory can have whiteouts and other opaque directories in it.
+///
+/// All other files stay: other devices, block devices, fifos and sockets too. So does
+/// the attribute that was not asked for: without `user_xattr`, `user.overlay.opaque`
+/// means nothing.
+///
+/// The container has written this layer, and can have put a symbolic link where a mark
+/// belongs. Follow none: what it leads to stays as it is, and nothing is made there.
+/// Whether that is an error, or the mark replaces the link, is up to you.
 ///
 /// # Errors
-/// As unlink(2), open(2), getxattr(2), removexattr(2).
+/// Those of all calls: lstat(2), readdir(3), unlink(2), open(2), getxattr(2) and
+/// removexattr(2). Ignore none of them.
 pub fn whiteouts_to_aufs(layer: &Path, user_xattr: bool) -> io::Result<()> {
     todo!("{layer:?} for AUFS, user_xattr: {user_xattr}")
 }
 
-/// Makes the container-init layer, the folder `init-layer` of `workspace`: files
-/// that every container needs for itself and that are not its own work.
+/// Makes the container-init layer, the directory `init-layer` of `workspace`. It
+/// holds files that every container needs for itself but did not write:
 ///
 /// - `etc/hostname`: `hostname` and a line feed;
-/// - `etc/hosts`: `localhost` for 127.0.0.1, `hostname` for 127.0.1.1;
-/// - `etc/resolv.conf`: what the host has in /etc/resolv.conf; empty if it has none;
-/// - `dev`, `proc`, `sys`: empty folders, to mount on.
+/// - `etc/hosts`: `localhost` for 127.0.0.1, `hostname` for 127.0.1.1, as in hosts(5);
+///   more lines and more names are allowed;
+/// - `etc/resolv.conf`: a copy of the host's /etc/resolv.conf, which may be a
+///   symbolic link; empty if the host has none, or if the link leads nowhere;
+/// - `dev`, `proc`, `sys`: empty directories to mount on.
 ///
-/// Files have the mode 0644 and folders 0755, whatever the umask is. But a
-/// folder that `image` has too gets the mode that it has there: in the merged
-/// tree the topmost folder's mode counts.
+/// Files have mode 0644 and directories 0755, whatever the umask. But a directory
+/// that `image` has too gets all twelve bits of the mode it has there, including the
+/// set-group-ID bit and the sticky bit: in the merged tree, the mode of the topmost
+/// directory counts.
 ///
-/// Nothing is written into `image`, nothing is mounted, and no symbolic link of
-/// the image is followed, whether it has one for a file or for a folder: the
-/// folder or file of the init layer covers it.
+/// Nothing is written into `image`, none of its directories gets another time, not even
+/// that of the last access, and nothing is mounted. Follow no symbolic link
+/// of the image, whether it stands for a file or for a directory: the directory or
+/// file of the init layer covers it.
+///
+/// The process keeps its umask, whatever is returned, and no file stays open. The umask
+/// may be another one for a moment.
 ///
 /// # Errors
-/// As mkdir(2), open(2), chmod(2).
+/// Those of all calls: lstat(2), mkdir(2), open(2), read(2), write(2) and chmod(2).
+/// Ignore none of them. A /etc/resolv.conf that is there and cannot be read is an error.
 pub fn create_init_layer(workspace: &Path, image: &Path, hostname: &str) -> io::Result<()> {
     todo!("the init layer of {hostname:?} in {workspace:?} for {image:?}")
 }
 
-/// Makes the write layer, the folder `write-layer` of `workspace`, and beside it
-/// `work`, which overlayfs needs: both empty, on one file system, neither in the
-/// other.
+/// Makes the write layer, the directory `write-layer` of `workspace`, and next to it
+/// `work`, which overlayfs needs. Both are empty and on one file system; neither is
+/// inside the other.
 ///
-/// Both have the mode 0755, whatever the umask is: the write layer's is that of
-/// the container's `/`.
+/// Both have mode 0755, whatever the umask: the write layer's mode becomes that of
+/// the container's `/`. The process keeps its umask, whatever is returned.
 ///
 /// # Errors
-/// As mkdir(2), chmod(2).
+/// Those of mkdir(2) and chmod(2). Ignore none of them: EEXIST if one of the two is there
+/// already, even if it is empty.
 pub fn create_write_layer(workspace: &Path) -> io::Result<()> {
     todo!("the write layer in {workspace:?}")
 }
 
-/// Makes the folder `mnt` of `workspace` and mounts an overlay there: the write
-/// layer on the container-init layer on `image`.
+/// Makes the directory `mnt` of `workspace` and mounts an overlay there: the write
+/// layer on top, the container-init layer below it, and `image` at the bottom.
 ///
-/// The folders `init-layer`, `write-layer` and `work` are there already.
-/// `user_xattr` is as in [`overlay_options`].
+/// The directories `init-layer`, `write-layer` and `work` exist already.
+/// `user_xattr` is as in [`overlay_options`]. The mode of `mnt` does not matter: the
+/// mount covers it. No file stays open, whatever is returned.
 ///
 /// # Errors
-/// As mkdir(2), mount(2); none is ignored.
+/// Those of mkdir(2) and mount(2). Ignore none of them. [`io::ErrorKind::InvalidInput`]
+/// if the options have more than 4095 bytes: mount(2) takes one page of them, with
+/// a NUL at its end, and silently cuts off the rest. `mnt` may be there after an error.
 pub fn create_mount_point(workspace: &Path, image: &Path, user_xattr: bool) -> io::Result<()> {
     todo!("mount {image:?} in {workspace:?}, user_xattr: {user_xattr}")
 }
 
-/// The same with AUFS, as the blog does it: `mount -t aufs -o br=… none mnt`.
+/// Does the same with AUFS, like the blog: `mount -t aufs -o br=… none mnt`.
 ///
-/// AUFS needs no folder `work`.
+/// AUFS needs no directory `work`.
 ///
 /// # Errors
-/// As [`aufs_options`], mkdir(2), mount(2). AUFS says EINVAL to nearly
-/// everything; its reason is in the kernel's log.
+/// Those of [`aufs_options`], mkdir(2) and mount(2). AUFS answers EINVAL to nearly
+/// every mistake; its reason is in the kernel log.
 pub fn create_aufs_mount_point(workspace: &Path, image: &Path) -> io::Result<()> {
     todo!("mount {image:?} in {workspace:?} with AUFS")
 }

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use lab_07_grader::{Answers, EXAM};
+use lab_07_grader::{ACTS, Answers, EXAM};
 
 static ANSWERS: Answers = Answers {
     overlay_options: lab_07::overlay_options,
@@ -18,5 +18,5 @@ static ANSWERS: Answers = Answers {
 };
 
 fn main() -> ExitCode {
-    labkit::exam::grade(&EXAM, &ANSWERS, env!("CARGO_MANIFEST_DIR"))
+    labkit::exam::grade(&EXAM, ACTS, &ANSWERS, env!("CARGO_MANIFEST_DIR"))
 }

@@ -5,7 +5,7 @@
 //! ROOT/containers/ID                   the workspace of one container
 //!                   /init-layer        container-init layer
 //!                   /write-layer       what the container has written
-//!                   /work              overlayfs's own scratch folder
+//!                   /work              overlayfs's own scratch directory
 //!                   /mnt               the mount point, with volumes below it
 //! ```
 
@@ -18,58 +18,70 @@ use std::path::{Path, PathBuf};
 /// Unmounts everything that is mounted at `workspace` or anywhere below it, and
 /// deletes nothing.
 ///
-/// [`mount_points`] tells what is mounted. Mounts can be stacked on one folder,
-/// lie below one another, and cover one another; `workspace` may be reached
-/// through a symbolic link. A mount that is busy is tried again for a while, at
-/// least 0.2 and at most 2 seconds; it is never detached lazily (MNT_DETACH),
-/// for whoever keeps it busy could go on writing to it.
+/// [`mount_points`] says what is mounted. Mounts can be stacked on one directory,
+/// lie below one another, and cover one another; a name need not be UTF-8. `workspace`
+/// may be reached through a symbolic link, which may be its last part or any other. As
+/// long as a mount is busy, try again: the whole call goes on for at least 0.2 and at
+/// most 2 seconds. Never detach it lazily (MNT_DETACH): whoever keeps it busy could go on
+/// writing to it. By now, the container may have replaced a name in the mount table
+/// with a symbolic link: do not follow it.
 ///
-/// Nothing mounted there, or no such folder, is no failure.
+/// It is not an error if nothing is mounted at `workspace` or below it, or if there is no
+/// such directory.
 ///
 /// # Errors
-/// As umount2(2): EBUSY if a mount stays busy.
+/// Those of umount2(2), those of [`mount_points`], and those that say why `workspace`
+/// cannot be resolved, but for ENOENT. EBUSY if a mount stays busy, whatever is wrong
+/// with others. Every error is returned as long as anything is mounted.
 pub fn delete_mount_point(workspace: &Path) -> io::Result<()> {
     todo!("unmount all at and below {workspace:?}")
 }
 
-/// Deletes `write-layer` and `work` of the workspace with all that is in them,
-/// and nothing else.
+/// Deletes `write-layer` and `work` of the workspace with everything in them, and
+/// nothing else.
 ///
-/// Does so only if nothing is mounted at the workspace or below it: a deletion
-/// goes through a mount into files that belong to others. It follows no symbolic
-/// link. Some folders are closed even to their owner: overlayfs leaves
-/// `work/work` with mode 000.
+/// Does so only if nothing is mounted at the workspace or below it: a deletion goes
+/// through a mount into files that belong to others. Follows no symbolic link, not even
+/// if `write-layer` or `work` is one: then the link is deleted. A file may have another
+/// name elsewhere, a hard link: its mode and contents stay. Some directories are closed
+/// even to their owner: overlayfs leaves `work/work` with mode 000. The tests take the
+/// right to enter it anyway (CAP_DAC_OVERRIDE) from you. A container can make directories
+/// so deep that a path has more than the 4095 bytes that one call takes; that is not
+/// graded.
 ///
-/// Folders that are gone already are no failure.
+/// It is not an error if a directory is already gone.
 ///
 /// # Errors
-/// Something is mounted there: then nothing has been deleted. Else as unlink(2),
-/// rmdir(2), chmod(2).
+/// If anything is mounted at the workspace or below it, of whatever kind; or if that
+/// cannot be found out, as [`mount_points`] says. Nothing has been deleted then. Otherwise
+/// those of unlink(2), rmdir(2) and chmod(2).
 pub fn delete_write_layer(workspace: &Path) -> io::Result<()> {
     todo!("delete the write layer of {workspace:?}")
 }
 
-/// Unmounts and deletes the whole workspace, the folder itself included.
+/// Unmounts and deletes the whole workspace, including its own directory.
 ///
-/// Can be called again after a success, and after it was killed at any point:
-/// then it does what is left to be done. As long as something is left, the
-/// folder `workspace` is there, under that name, so that it can be found.
+/// It can be called again after it succeeded, and after it was killed at any point:
+/// then it does what is left to do. As long as anything is left, the directory
+/// `workspace` exists under that name, so that it can be found. If `workspace` is itself
+/// a symbolic link, the directory that it leads to is deleted, and the link may stay. In
+/// the workspace no symbolic link is followed.
 ///
 /// # Errors
-/// As [`delete_mount_point`] and [`delete_write_layer`]. Nothing is deleted
-/// while anything is still mounted there.
+/// Those of [`delete_mount_point`] and [`delete_write_layer`]. Nothing is deleted
+/// while anything is still mounted at the workspace or below it.
 pub fn delete_workspace(workspace: &Path) -> io::Result<()> {
     todo!("delete {workspace:?}")
 }
 
-/// Given, there is nothing to write here: the mount point of every mount that
-/// this thread sees, in the order of the mount table.
+/// Given; there is nothing to write here. Returns the mount point of every mount
+/// that this thread sees, in the order of the mount table.
 ///
-/// A folder that is mounted on twice is listed twice. The paths are real: they
-/// have no symbolic links in them. See proc_pid_mountinfo(5).
+/// A directory with two mounts on it is listed twice. The paths are real: they
+/// contain no symbolic links. See proc_pid_mountinfo(5).
 ///
 /// # Errors
-/// /proc is not mounted.
+/// If /proc is not mounted.
 pub fn mount_points() -> io::Result<Vec<PathBuf>> {
     let table = fs::read("/proc/thread-self/mountinfo")?;
     let lines = table.split(|&byte| byte == b'\n');

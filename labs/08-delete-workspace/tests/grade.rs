@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use lab_08_grader::{Answers, EXAM};
+use lab_08_grader::{ACTS, Answers, EXAM};
 
 static ANSWERS: Answers = Answers {
     delete_mount_point: lab_08::delete_mount_point,
@@ -11,5 +11,5 @@ static ANSWERS: Answers = Answers {
 };
 
 fn main() -> ExitCode {
-    labkit::exam::grade(&EXAM, &ANSWERS, env!("CARGO_MANIFEST_DIR"))
+    labkit::exam::grade(&EXAM, ACTS, &ANSWERS, env!("CARGO_MANIFEST_DIR"))
 }

@@ -14,5 +14,5 @@ static PROGRAM: LazyLock<Program> = LazyLock::new(|| {
 });
 
 fn main() -> ExitCode {
-    labkit::exam::grade(&EXAM, &PROGRAM, env!("CARGO_MANIFEST_DIR"))
+    labkit::programs::grade(&EXAM, &PROGRAM, env!("CARGO_MANIFEST_DIR"))
 }

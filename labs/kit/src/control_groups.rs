@@ -1,20 +1,28 @@
-//! A part of the machine's control groups that an answer may have to itself.
+//! The control groups of a sandbox: they hold all that is in it to a limit of memory
+//! and of processes, and an answer may have them to itself.
 //!
-//! See cgroups(7), and in it "Cgroups delegation".
+//! The memory of a group is all that its processes have made the kernel use, also what
+//! is in no process: files of a tmpfs, memfds, what waits in pipes. See cgroups(7), and
+//! in it "Cgroups delegation": whoever is given a group may divide it, but its limits
+//! stay with whoever has given it.
 
-use std::fs::{self, File};
-use std::io;
+use std::fmt::Display;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use mydocker::error::OnPath;
-use mydocker::mountinfo::MountTable;
-use mydocker::sys;
+use mydocker_kernel::lock::{FlockOperation, Lock};
+use mydocker_kernel::mountinfo::MountTable;
+use mydocker_kernel::{OnPath, if_there, sys};
+use nix::errno::Errno;
 use nix::mount::MsFlags;
-use nix::unistd::Pid;
+use nix::sys::eventfd::{EfdFlags, EventFd};
+
+use crate::limits::{Excess, MEMORY_OF_SANDBOX, PROCESSES_OF_SANDBOX};
 
 /// What a lab limits.
 const CONTROLLERS: [&str; 2] = ["memory", "pids"];
@@ -22,10 +30,11 @@ const CONTROLLERS: [&str; 2] = ["memory", "pids"];
 const PLACE: &str = "/sys/fs/cgroup";
 /// How long the last processes of a group may take to end.
 const BUSY_FOR: Duration = Duration::from_secs(2);
-/// The group of the witness: in version 2 a group that limits others has no
-/// processes itself.
-const WITNESS: &str = "witness";
-/// What a sandbox's groups are called, with its pid after it.
+/// The file with the controllers that a group of version 2 hands on.
+const SUBTREE_CONTROL: &str = "cgroup.subtree_control";
+/// What a sandbox's groups are called, with a number after it. Who uses one has a
+/// lock on it: a process ID would tell nothing, for the same group is seen from other
+/// PID namespaces.
 const PREFIX: &str = "lab-";
 
 /// Groups made for one sandbox; they are removed with it.
@@ -33,21 +42,70 @@ const PREFIX: &str = "lab-";
 pub struct ControlGroups {
     groups: Vec<Group>,
     is_v2: bool,
+    /// Where a process enters them.
+    entrances: Vec<File>,
+    /// Told by version 1 that the memory is used up, of this group or of one above.
+    told: Option<EventFd>,
 }
 
 #[derive(Debug)]
 struct Group {
     /// Its hierarchy, which stays reachable when the root has changed.
     top: File,
+    name: String,
+    _lock: Lock,
     /// Where the host shows it: /sys/fs/cgroup itself in version 2, a folder in
     /// it for the controller in version 1.
     place: PathBuf,
 }
 
 impl Group {
+    /// Makes one. Its number is the first from this process's on that is free: two
+    /// graders never have the same one.
+    fn create(top: &Path, place: PathBuf) -> io::Result<Group> {
+        for number in std::process::id().. {
+            let name = format!("{PREFIX}{number}");
+            let folder = top.join(&name);
+            match fs::create_dir(&folder) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
+                other => other?,
+            }
+            // Somebody may take it for left over until it is locked.
+            let Some(directory) = if_there(File::open(&folder))? else { continue };
+            match Lock::take(directory, FlockOperation::NonBlockingLockExclusive) {
+                Ok(_lock) if folder.exists() => {
+                    return Ok(Group { top: File::open(top)?, name, _lock, place });
+                }
+                Ok(_) | Err(Errno::EWOULDBLOCK) => {}
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+        Err(io::ErrorKind::AlreadyExists.into())
+    }
+
     fn folder(&self) -> PathBuf {
         let top = format!("/proc/self/fd/{}", self.top.as_raw_fd());
-        Path::new(&top).join(format!("{PREFIX}{}", std::process::id()))
+        Path::new(&top).join(&self.name)
+    }
+
+    /// Opens one of its files to write into.
+    fn open(&self, file: &str) -> io::Result<File> {
+        OpenOptions::new().write(true).open(self.folder().join(file))
+    }
+
+    fn set(&self, file: &str, value: impl Display) -> io::Result<()> {
+        self.open(file)?.write_all(value.to_string().as_bytes())
+    }
+
+    /// Has the kernel tell when the memory is used up and it is about to kill, also when
+    /// it is a process of a group below. See "OOM Control" in the kernel's
+    /// Documentation/admin-guide/cgroup-v1/memory.rst.
+    fn tell_when_used_up(&self) -> io::Result<EventFd> {
+        let told = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
+        let control = File::open(self.folder().join("memory.oom_control"))?;
+        let numbers = format!("{} {}", told.as_raw_fd(), control.as_raw_fd());
+        self.set("cgroup.event_control", numbers)?;
+        Ok(told)
     }
 }
 
@@ -66,48 +124,121 @@ fn hierarchies() -> Option<(bool, Vec<PathBuf>)> {
         let mut mounts = table.mounts.iter().filter(|mount| mount.fs_type == "cgroup");
         mounts.find(|mount| has(&mount.super_options)).map(|mount| mount.mount_point.clone())
     };
-    Some((false, CONTROLLERS.iter().map(holding).collect::<Option<_>>()?))
+    let mut tops: Vec<PathBuf> = CONTROLLERS.iter().map(holding).collect::<Option<_>>()?;
+    tops.dedup();
+    Some((false, tops))
 }
 
-/// Whether this machine has what [`ControlGroups::create`] needs.
-pub fn are_there() -> bool {
-    hierarchies().is_some()
+/// Whether this process can have them.
+pub fn can_be_had() -> bool {
+    ControlGroups::create(None).is_ok()
 }
 
 impl ControlGroups {
-    /// Makes groups that belong to the user `owner`.
+    /// Makes groups with the limits of a sandbox. With an `owner` they are that user's,
+    /// who may make others below them.
     ///
     /// # Errors
     /// The machine has none, or this user may not make them.
-    pub fn create(owner: u32) -> io::Result<ControlGroups> {
+    pub fn create(owner: Option<u32>) -> io::Result<ControlGroups> {
         let (is_v2, tops) = hierarchies().ok_or(io::ErrorKind::NotFound)?;
-        let mut groups = ControlGroups { groups: Vec::new(), is_v2 };
+        let mut groups =
+            ControlGroups { groups: Vec::new(), is_v2, entrances: Vec::new(), told: None };
+        let all = CONTROLLERS.map(|name| format!("+{name}")).join(" ");
         for (top, controller) in tops.iter().zip(CONTROLLERS) {
             remove_left_over(top);
-            let place = Path::new(PLACE).join(if is_v2 { "" } else { controller });
-            let group = Group { top: File::open(top)?, place };
-            let folder = group.folder();
-            fs::create_dir(&folder)?;
-            groups.groups.push(group);
-            let mut delegated = vec![folder.clone(), folder.join("cgroup.procs")];
             if is_v2 {
-                let control = folder.join("cgroup.subtree_control");
-                let all = CONTROLLERS.map(|name| format!("+{name}")).join(" ");
-                fs::write(top.join("cgroup.subtree_control"), &all)?;
-                fs::write(&control, &all)?;
-                fs::create_dir(folder.join(WITNESS))?;
-                delegated.extend([control, folder.join(WITNESS).join("cgroup.procs")]);
+                fs::write(top.join(SUBTREE_CONTROL), &all)?;
+            }
+            let place = Path::new(PLACE).join(if is_v2 { "" } else { controller });
+            groups.groups.push(Group::create(top, place)?);
+        }
+        groups.limit()?;
+        if !is_v2 {
+            groups.told = Some(groups.of_memory().tell_when_used_up()?);
+        }
+        owner.map_or(Ok(()), |owner| groups.give_to(owner, &all))?;
+        // In version 2 a group that limits others has no processes itself. In version 1
+        // a thread that moves itself need not wait until no process on the machine is
+        // just being started, as one must that moves processes; the witness has one thread.
+        let entrance = match (is_v2, owner) {
+            (true, Some(_)) => "witness/cgroup.procs",
+            (true, None) => "cgroup.procs",
+            (false, _) => "tasks",
+        };
+        let open = |group: &Group| group.open(entrance);
+        groups.entrances = groups.groups.iter().map(open).collect::<io::Result<_>>()?;
+        Ok(groups)
+    }
+
+    /// Sets the limits.
+    fn limit(&self) -> io::Result<()> {
+        let (memory, pids) = (self.of_memory(), self.of_pids());
+        // A kernel that counts no swap has no file for it.
+        if self.is_v2 {
+            memory.set("memory.max", MEMORY_OF_SANDBOX)?;
+            if_there(memory.set("memory.swap.max", 0))?;
+        } else {
+            memory.set("memory.limit_in_bytes", MEMORY_OF_SANDBOX)?;
+            if_there(memory.set("memory.memsw.limit_in_bytes", MEMORY_OF_SANDBOX))?;
+        }
+        pids.set("pids.max", PROCESSES_OF_SANDBOX)
+    }
+
+    /// Lets a user divide the groups; `all` is what enables all controllers below.
+    fn give_to(&self, owner: u32, all: &str) -> io::Result<()> {
+        for group in &self.groups {
+            let folder = group.folder();
+            let mut delegated = vec![folder.clone(), folder.join("cgroup.procs")];
+            if self.is_v2 {
+                let control = folder.join(SUBTREE_CONTROL);
+                fs::write(&control, all)?;
+                let witness = folder.join("witness");
+                fs::create_dir(&witness)?;
+                delegated.extend([control, witness.join("cgroup.procs")]);
             }
             delegated.iter().try_for_each(|path| chown(path, Some(owner), Some(owner)))?;
         }
-        Ok(groups)
+        Ok(())
+    }
+
+    fn of_memory(&self) -> &Group {
+        self.groups.first().expect("create has made it")
+    }
+
+    /// In version 2 it is the same one.
+    fn of_pids(&self) -> &Group {
+        self.groups.last().expect("create has made it")
+    }
+
+    /// Which limit has kept the sandbox from something: what the kernel has counted.
+    ///
+    /// A limit that an answer has set for a group of its own does not count.
+    pub fn exceeded(&self) -> Option<Excess> {
+        let (memory, pids) = (self.of_memory().folder(), self.of_pids().folder());
+        let is_out_of_memory = match &self.told {
+            None => count(&memory.join("memory.events.local"), "oom") > 0,
+            // Who was killed is counted in the victim's own group, for as long as it is
+            // there.
+            Some(told) => {
+                count(&memory.join("memory.oom_control"), "oom_kill") > 0
+                    || told.read().is_ok() && was_full(&memory)
+            }
+        };
+        if is_out_of_memory {
+            return Some(Excess::Memory);
+        }
+        // Before Linux 6.11 there is no such file, and the other one means the same.
+        let local = pids.join("pids.events.local");
+        let events = if local.exists() { local } else { pids.join("pids.events") };
+        (count(&events, "max") > 0).then_some(Excess::Processes)
     }
 
     /// Mounts the groups in a host that is being built in the folder `site`.
     ///
     /// # Errors
     /// As mount(2).
-    pub fn show(&self, site: &Path) -> mydocker::Result<()> {
+    pub fn show(&self, site: &Path) -> mydocker_kernel::Result<()> {
         let within = |path: &Path| site.join(path.strip_prefix("/").unwrap_or(path));
         if !self.is_v2 {
             let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
@@ -123,16 +254,13 @@ impl ControlGroups {
         Ok(())
     }
 
-    /// Puts a process into the groups, with all that it will start.
+    /// Puts this process, which has one thread, into the groups, with all that it will
+    /// start.
     ///
     /// # Errors
     /// As write(2) to cgroup.procs.
-    pub fn add(&self, process: Pid) -> mydocker::Result<()> {
-        self.groups.iter().try_for_each(|group| {
-            let within = if self.is_v2 { WITNESS } else { "" };
-            let file = group.folder().join(within).join("cgroup.procs");
-            fs::write(&file, process.to_string()).on("write", &file)
-        })
+    pub fn enter(&self) -> io::Result<()> {
+        self.entrances.iter().try_for_each(|mut entrance| entrance.write_all(b"0"))
     }
 }
 
@@ -148,15 +276,33 @@ impl Drop for ControlGroups {
     }
 }
 
+/// The number after a name in a file of such lines; 0 if there is none.
+fn count(file: &Path, name: &str) -> u64 {
+    let lines = fs::read_to_string(file).unwrap_or_default();
+    let mut pairs = lines.lines().filter_map(|line| line.split_once(' '));
+    let value = pairs.find(|(key, _)| *key == name).and_then(|(_, value)| value.parse().ok());
+    value.unwrap_or(0)
+}
+
+/// Whether a group of version 1 has ever had all the memory that it may have: mostly
+/// that is no harm, for the kernel can do without some of it, as copies of files.
+fn was_full(group: &Path) -> bool {
+    let most = fs::read_to_string(group.join("memory.max_usage_in_bytes")).unwrap_or_default();
+    most.trim().parse().is_ok_and(|most: u64| most + PIECE > MEMORY_OF_SANDBOX)
+}
+
+/// More than the kernel needs in one piece, in bytes, when it would rather kill than do
+/// without.
+const PIECE: u64 = 1 << 20;
+
 /// Removes what sandboxes have left that were killed, by Ctrl-C for example. What
 /// is still busy has a later one to remove it.
 fn remove_left_over(top: &Path) {
-    let is_over =
-        |pid: u32| pid == std::process::id() || !Path::new("/proc").join(pid.to_string()).exists();
     for entry in fs::read_dir(top).into_iter().flatten().flatten() {
         let name = entry.file_name();
-        let pid = name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.parse().ok());
-        if pid.is_some_and(is_over) {
+        let is_one = name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.parse::<u32>().ok());
+        let Some(Ok(directory)) = is_one.map(|_| File::open(entry.path())) else { continue };
+        if let Ok(_lock) = Lock::take(directory, FlockOperation::NonBlockingLockExclusive) {
             let _ = remove(&entry.path());
         }
     }

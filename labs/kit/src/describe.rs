@@ -6,11 +6,11 @@ use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use mydocker::mountinfo::{Change, Mount, MountTable};
+use mydocker_kernel::mountinfo::{Change, Mount, MountTable};
 use nix::errno::Errno;
 use nix::sys::stat::{major, minor};
 
-use crate::sandbox::{LAB, SCRATCH};
+use crate::places::{LAB, SCRATCH};
 
 /// The changes of a mount table, a line each, without the numbers of peer
 /// groups. What happened to a mount of the host happened to all below it too,
@@ -121,13 +121,37 @@ pub fn result<T>(result: &Result<T, Failure>) -> String {
 pub struct Failure {
     /// The errno, if it was the kernel's.
     pub errno: Option<i32>,
+    /// Its [`io::ErrorKind`].
+    pub kind: String,
     /// The error in words.
     pub text: String,
 }
 
+impl Failure {
+    /// Whether it is this error of the kernel, or one of the same kind in the answer's
+    /// own words.
+    pub fn is(&self, errno: Errno) -> bool {
+        match self.errno {
+            Some(seen) => seen == errno as i32,
+            None => self.kind == kind_of(&errno.into()),
+        }
+    }
+}
+
+fn kind_of(error: &io::Error) -> String {
+    format!("{:?}", error.kind())
+}
+
+impl From<Errno> for Failure {
+    fn from(errno: Errno) -> Failure {
+        io::Error::from(errno).into()
+    }
+}
+
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Failure {
-        Failure { errno: error.raw_os_error(), text: error.to_string() }
+        let (errno, kind) = (error.raw_os_error(), kind_of(&error));
+        Failure { errno, kind, text: error.to_string() }
     }
 }
 
@@ -200,7 +224,7 @@ pub fn walk(path: &Path, visit: &mut impl FnMut(&Path, &Metadata)) -> io::Result
 }
 
 /// What kind of file it is, as an ending to its name.
-fn kind(path: &Path, metadata: &Metadata) -> String {
+pub fn kind(path: &Path, metadata: &Metadata) -> String {
     let kind = metadata.file_type();
     if kind.is_dir() {
         return "/".to_owned();

@@ -4,13 +4,16 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::env;
 use std::panic::{self, AssertUnwindSafe};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::{Arc, Mutex};
 
 use libtest_mimic::{Arguments, Completion, Trial};
+use serde::{Deserialize, Serialize};
 
+use crate::act::{self, Performable};
 use crate::answer::{digest, files};
+use crate::answering::Program;
 use crate::graders;
 use crate::host::Host;
 use crate::lab::Lab;
@@ -21,26 +24,54 @@ use crate::record::{Records, Report, now};
 use crate::report;
 use crate::sandbox::grade_in_sandbox;
 use crate::verdict::{Evidence, Finding, Verdict};
+use mydocker_kernel::OnPath;
 
 /// One thing that must hold of an answer.
-pub struct Promise<A: 'static> {
+pub struct Promise {
     /// The name of the test: what must hold, `old_root_is_unreachable`.
     pub name: &'static str,
     /// What it takes to find out.
     pub needs: &'static [Need],
     /// Finds out, on a fresh host.
-    pub check: fn(&A, &Host) -> Result<(), Finding>,
+    pub judge: fn(&Host) -> Result<(), Finding>,
+}
+
+impl Promise {
+    /// A promise that needs nothing but the sandbox.
+    pub const fn new(name: &'static str, judge: fn(&Host) -> Result<(), Finding>) -> Promise {
+        Promise { name, needs: &[], judge }
+    }
+
+    /// The same, but it takes this to find out.
+    pub const fn needing(self, needs: &'static [Need]) -> Promise {
+        Promise { needs, ..self }
+    }
 }
 
 /// A lab's promises and its texts.
-pub struct Exam<A: 'static> {
+pub struct Exam {
     /// The text of its `lab.toml`.
     pub lab_toml: &'static str,
     /// All that must hold.
-    pub promises: &'static [Promise<A>],
+    pub promises: &'static [Promise],
 }
 
-impl<A> Exam<A> {
+/// What a process was made to grade.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Task {
+    /// The lab's number.
+    pub lab: String,
+    /// The name of the promise.
+    pub promise: String,
+    /// The program with the answer in it: it is only executed in the sandbox.
+    pub program: PathBuf,
+    /// Which answer, where the program has several.
+    pub answer: String,
+    /// The lab's folder, of which the answer sees a copy.
+    pub guarded: Option<PathBuf>,
+}
+
+impl Exam {
     /// The lab's texts.
     ///
     /// # Panics
@@ -51,52 +82,28 @@ impl<A> Exam<A> {
 
     /// The promises that cannot be graded on this machine and as this user.
     pub fn lacking(&self) -> BTreeMap<&'static str, Lacking> {
-        let lacking = |promise: &Promise<A>| Some((promise.name, need::seal(promise.needs).err()?));
+        let lacking = |promise: &Promise| Some((promise.name, need::seal(promise.needs).err()?));
         self.promises.iter().filter_map(lacking).collect()
     }
 
-    /// Grades one promise, in the process made for it. `guarded` is the lab's
-    /// folder, of which the answer sees a copy.
+    /// Grades one promise, in the process made for it.
     ///
     /// # Errors
-    /// The sandbox cannot be made.
+    /// The program cannot be read, or the sandbox not be made.
     ///
     /// # Panics
     /// There is no such promise.
-    pub fn examine(
-        &self,
-        answers: &A,
-        promise: &str,
-        guarded: Option<&Path>,
-    ) -> mydocker::Result<Verdict> {
-        self.examine_needing(&[], answers, promise, guarded)
-    }
-
-    /// Grades one promise of an answer that itself needs something, whatever is
-    /// promised. The rest is as in [`Exam::examine`].
-    ///
-    /// # Errors
-    /// The sandbox cannot be made.
-    ///
-    /// # Panics
-    /// There is no such promise.
-    pub fn examine_needing(
-        &self,
-        needs: &[Need],
-        answers: &A,
-        promise: &str,
-        guarded: Option<&Path>,
-    ) -> mydocker::Result<Verdict> {
-        let found = self.promises.iter().find(|it| it.name == promise);
-        let promise = found.unwrap_or_else(|| panic!("no promise {promise:?}"));
-        let needs = [needs, promise.needs].concat();
-        let seal = match need::seal(&needs) {
+    pub fn examine(&self, task: &Task) -> mydocker_kernel::Result<Verdict> {
+        let found = self.promises.iter().find(|it| it.name == task.promise);
+        let promise = found.unwrap_or_else(|| panic!("no promise {:?}", task.promise));
+        let seal = match need::seal(promise.needs) {
             Ok(seal) => seal,
             Err(lacking) => return Ok(Verdict::NotGradable(lacking)),
         };
-        let groups = needs.contains(&Need::ControlGroups);
-        grade_in_sandbox(seal, groups, guarded, |host| {
-            let check = AssertUnwindSafe(|| (promise.check)(answers, host));
+        let groups = promise.needs.contains(&Need::ControlGroups);
+        let program = Program::open(&task.program, &task.answer).on("open", &task.program)?;
+        grade_in_sandbox(seal, groups, Some(program), task.guarded.as_deref(), |host| {
+            let check = AssertUnwindSafe(|| (promise.judge)(host));
             let outcome = panic::catch_unwind(check).unwrap_or_else(|panic| Err(confused(&*panic)));
             let outcome = outcome.map_err(|finding| finding.or_printed(host.printed()));
             judge(host.harm(), outcome)
@@ -104,9 +111,24 @@ impl<A> Exam<A> {
     }
 }
 
+impl Task {
+    /// That of this process, if it was made to grade.
+    pub fn of_this_process() -> Option<Task> {
+        serde_json::from_str(&graded_here()?).ok()
+    }
+
+    /// Has a new process of this program do it.
+    ///
+    /// # Errors
+    /// The grader itself has failed; in its words.
+    pub fn ask(&self) -> Result<Verdict, String> {
+        ask(&serde_json::to_string(self).expect("plain data"))
+    }
+}
+
 /// An answer that has taken away what the grader stands on: the grader's own
 /// panic is all that is known then, if there was no harm to the host.
-fn confused(panic: &(dyn Any + Send)) -> Finding {
+pub(crate) fn confused(panic: &(dyn Any + Send)) -> Finding {
     let words = panic.downcast_ref::<String>().cloned().or_else(|| {
         let words = panic.downcast_ref::<&str>()?;
         Some((*words).to_owned())
@@ -117,7 +139,7 @@ fn confused(panic: &(dyn Any + Send)) -> Finding {
 
 /// Harm to the host outranks everything else, unless the lab knows how it came
 /// about: then its finding has a word `harm`.
-fn judge(harm: Option<Finding>, outcome: Result<(), Finding>) -> Verdict {
+pub(crate) fn judge(harm: Option<Finding>, outcome: Result<(), Finding>) -> Verdict {
     match (harm, outcome) {
         (None, Ok(())) => Verdict::Kept,
         (Some(_), Err(finding)) if finding.words.contains_key("harm") => Verdict::Broken(finding),
@@ -141,7 +163,7 @@ pub fn graded_here() -> Option<String> {
 
 /// Prints the verdict for the process that asked; the end of a process for
 /// which [`graded_here`] is something.
-pub fn tell(verdict: mydocker::Result<Verdict>) -> ExitCode {
+pub fn tell(verdict: mydocker_kernel::Result<Verdict>) -> ExitCode {
     match verdict {
         Ok(verdict) => {
             println!("{}", serde_json::to_string(&verdict).expect("a verdict"));
@@ -169,26 +191,93 @@ pub fn ask(what: &str) -> Result<Verdict, String> {
     })
 }
 
-/// The `main` of a lab's tests/grade.rs: grades `answers` as `cargo test` is
-/// used to, and keeps the verdicts. `folder` is the lab's.
-pub fn grade<A>(exam: &'static Exam<A>, answers: &'static A, folder: &str) -> ExitCode {
-    let folder = Path::new(folder);
-    if let Some(promise) = graded_here() {
-        return tell(exam.examine(answers, &promise, Some(folder)));
+/// The `main` of a lab's tests/grade.rs, on the student's own machine: grades
+/// `answers` as `cargo test` is used to, and keeps the verdicts. `folder` is the
+/// lab's.
+///
+/// One program plays both parts here. The process that decides never calls what
+/// the student wrote; the one that answers is this program once more, in the
+/// sandbox.
+pub fn grade<A>(
+    exam: &'static Exam,
+    acts: &[&dyn Performable<A>],
+    answers: &'static A,
+    folder: &str,
+) -> ExitCode {
+    if act::asked().is_some() {
+        act::answer(acts, answers);
     }
+    if let Some(task) = Task::of_this_process() {
+        return tell(exam.examine(&task));
+    }
+    let folder = Path::new(folder);
     if env::var_os(ASKS_WHAT_IS_LACKING).is_some() {
         println!("{}", serde_json::to_string(&exam.lacking()).expect("plain data"));
         return ExitCode::SUCCESS;
     }
 
-    let lab = Arc::new(exam.lab());
+    let (number, guarded) = (exam.lab().number, folder.to_owned());
+    let task = move |promise: &str| Task {
+        lab: number.clone(),
+        promise: promise.to_owned(),
+        program: PathBuf::from("/proc/self/exe"),
+        answer: String::new(),
+        guarded: Some(guarded.clone()),
+    };
+    let promises = exam.promises.iter().map(|promise| promise.name).collect();
+    report_on(exam.lab(), promises, folder, move |promise| task(promise).ask())
+}
+
+/// The variable that names the program with the answer in it, and the one that
+/// names the lab's folder, for a grader without an answer of its own.
+pub const PROGRAM: &str = "LABKIT_PROGRAM";
+/// See [`PROGRAM`].
+pub const FOLDER: &str = "LABKIT_FOLDER";
+
+/// The `main` of a grader in which there is no line of an answer: grades the
+/// program that [`PROGRAM`] names as `cargo test` is used to, and keeps the
+/// verdicts. That program is only executed in the sandbox.
+pub fn grade_program(exam: &'static Exam) -> ExitCode {
+    if let Some(task) = Task::of_this_process() {
+        return tell(exam.examine(&task));
+    }
+    if env::var_os(ASKS_WHAT_IS_LACKING).is_some() {
+        println!("{}", serde_json::to_string(&exam.lacking()).expect("plain data"));
+        return ExitCode::SUCCESS;
+    }
+    let (Some(program), Some(folder)) = (env::var_os(PROGRAM), env::var_os(FOLDER)) else {
+        eprintln!("{PROGRAM} and {FOLDER} must be set: this program is for `cargo lab grade`");
+        return ExitCode::from(NOT_GRADED);
+    };
+    let (program, folder) = (PathBuf::from(program), PathBuf::from(folder));
+    let (number, guarded) = (exam.lab().number, folder.clone());
+    let task = move |promise: &str| Task {
+        lab: number.clone(),
+        promise: promise.to_owned(),
+        program: program.clone(),
+        answer: String::new(),
+        guarded: Some(guarded.clone()),
+    };
+    let promises = exam.promises.iter().map(|promise| promise.name).collect();
+    report_on(exam.lab(), promises, &folder, move |promise| task(promise).ask())
+}
+
+/// Has each promise graded by `ask`, says so as `cargo test` is used to, and keeps
+/// the verdicts.
+pub(crate) fn report_on(
+    lab: Lab,
+    promises: Vec<&'static str>,
+    folder: &Path,
+    ask: impl Fn(&str) -> Result<Verdict, String> + Clone + Send + 'static,
+) -> ExitCode {
+    let lab = Arc::new(lab);
     let language = Language::current();
     let labs = folder.parent().expect("a lab's folder lies in labs");
     let graders_changed = graders::changed(labs).unwrap_or_default();
     let answer = Some(digest(&files(folder)));
     let verdicts = Arc::new(Mutex::new(BTreeMap::new()));
-    let trials = exam.promises.iter().map(|promise| {
-        let (lab, verdicts, name) = (lab.clone(), verdicts.clone(), promise.name);
+    let trials = promises.into_iter().map(|name| {
+        let (lab, verdicts, ask) = (lab.clone(), verdicts.clone(), ask.clone());
         Trial::ignorable_test(name, move || {
             let verdict = ask(name)?;
             let outcome = match &verdict {
@@ -205,18 +294,39 @@ pub fn grade<A>(exam: &'static Exam<A>, answers: &'static A, folder: &str) -> Ex
         })
     });
 
-    let conclusion = libtest_mimic::run(&Arguments::from_args(), trials.collect());
+    let arguments = Arguments::from_args();
+    let conclusion = libtest_mimic::run(&arguments, trials.collect());
+    // A filter that no promise's name matches.
+    let asks_for_nothing = arguments.filter.is_some() && !arguments.list;
     let verdicts = std::mem::take(&mut *verdicts.lock().expect("no trial panics"));
     if !graders_changed.is_empty() {
         println!("{}", report::graders_changed(&graders_changed, language));
     }
     if !verdicts.is_empty() {
-        let (lab_number, program) = (lab.number.clone(), None);
-        let new = Report { lab: lab_number, at: now(), graders_changed, verdicts, answer, program };
+        let new = Report {
+            lab: lab.number.clone(),
+            at: now(),
+            graders_changed,
+            verdicts: verdicts.clone(),
+            answer,
+            ..Report::default()
+        };
         let top = labs.parent().expect("labs lies in the checkout");
         if let Err(error) = Records::of(top).keep(&lab, new) {
             println!("{}", report::not_kept(&error, language));
         }
     }
+    // Where nothing was found out there is no success.
+    let nothing = match verdicts.is_empty() {
+        true => asks_for_nothing.then(|| report::nothing_matches(&lab, language)),
+        false => report::nothing_gradable(&lab, &verdicts, language),
+    };
+    if let Some(why) = nothing {
+        println!("{why}");
+        return ExitCode::from(NOT_GRADED);
+    }
     conclusion.exit_code()
 }
+
+/// The exit code of a lab's tests where nothing could be graded.
+const NOT_GRADED: u8 = 2;

@@ -5,23 +5,29 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use mydocker::mountinfo::{Change, MountTable, difference};
+use mydocker_kernel::mountinfo::{Change, MountTable, difference};
 use nix::sched::CloneFlags;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tar::EntryType;
 
 use crate::BUSYBOX_TAR;
+use crate::answering::Program;
 use crate::canary::Canary;
 use crate::describe::mounts_below;
+use crate::need::Seal;
+use crate::oom_score::OomScore;
+use crate::places::LAB;
 use crate::proc::Proc;
-use crate::sandbox::LAB;
-use crate::supervised::{self, Ground, Kill};
+use crate::supervised::{self, Ground};
 use crate::verdict::{Evidence, Finding, Whose};
 
 /// A fresh host in the sandbox, as its PID 1 sees it.
 #[derive(Debug)]
 pub struct Host {
-    ground: Ground,
+    pub(crate) ground: Ground,
+    /// The program with the answer in it.
+    program: Option<Program>,
     /// What the answer has printed in the last call.
     printed: RefCell<String>,
     /// Files of somebody who uses this host: they must stay.
@@ -80,24 +86,51 @@ impl<T> Seen<T> {
 
 impl Host {
     /// Furnishes the host. `guarded` is the folder that the sandbox has copied,
-    /// `processes_outside` how many the machine has of the answer's user.
+    /// `program` has the answer, `processes_outside` how many the machine has of the answer's user,
+    /// `oom_score` is the witness's.
     ///
     /// # Errors
     /// The scratch folder cannot be written to.
-    pub fn new(guarded: Option<PathBuf>, processes_outside: usize) -> io::Result<Host> {
+    pub fn new(
+        program: Option<Program>,
+        guarded: Option<PathBuf>,
+        processes_outside: usize,
+        seal: Seal,
+        oom_score: Option<OomScore>,
+    ) -> io::Result<Host> {
         let folder = PathBuf::from(LAB);
         fs::create_dir(&folder)?;
         Ok(Host {
             precious: Canary::new(folder.join("home"))?,
             guarded: guarded.map(Canary::watch).transpose()?,
             printed: RefCell::default(),
-            ground: Ground { scratch: folder, processes_outside, proc: Proc::open()? },
+            program,
+            ground: Ground {
+                scratch: folder,
+                processes_outside,
+                proc: Proc::open()?,
+                seal,
+                oom_score,
+            },
         })
     }
 
     /// A path in the folder that the answer may use.
     pub fn path(&self, name: &str) -> PathBuf {
         self.ground.scratch.join(name)
+    }
+
+    /// The program with the answer in it.
+    ///
+    /// # Panics
+    /// There is none: what is graded here is no answer.
+    pub fn program(&self) -> &Program {
+        self.program.as_ref().expect("an answer is graded")
+    }
+
+    /// Keeps what an answer has printed, for findings that do not have it.
+    pub(crate) fn keep_printed(&self, printed: String) {
+        self.printed.replace(printed);
     }
 
     /// Files of the host's user, with random words in them. No answer may touch
@@ -120,14 +153,30 @@ impl Host {
     /// It cannot be unpacked.
     pub fn busybox(&self, name: &str) -> PathBuf {
         let folder = self.path(name);
-        let mut archive = tar::Archive::new(BUSYBOX_TAR);
-        archive.set_preserve_permissions(true);
-        archive.unpack(&folder).expect("busybox in the scratch folder");
+        Host::unpack_busybox(&folder).expect("busybox in the scratch folder");
         folder
     }
 
-    /// Calls a function of the answer, in a process of its own and in new
-    /// `namespaces`: `body` calls it, looks around, and returns what it saw.
+    /// The archive is the kit's own, so no path in it is resolved and checked: nearly
+    /// all of its entries are hard links, and every promise has a root of its own.
+    fn unpack_busybox(folder: &Path) -> io::Result<()> {
+        fs::create_dir(folder)?;
+        for entry in tar::Archive::new(BUSYBOX_TAR).entries()? {
+            let mut entry = entry?;
+            let path = folder.join(entry.path()?);
+            match (entry.header().entry_type(), entry.link_name()?) {
+                (EntryType::Link, Some(target)) => fs::hard_link(folder.join(target), path)?,
+                _ => {
+                    entry.set_preserve_permissions(true);
+                    entry.unpack(path)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs `body`, which is the grader's own and executes what is graded, in a process
+    /// of its own and in new `namespaces`, with an eye on it.
     ///
     /// # Errors
     /// The call did not come to its end: what happened instead.
@@ -138,8 +187,7 @@ impl Host {
         body: impl FnOnce() -> T,
     ) -> Result<Seen<T>, Finding> {
         let before = self.mount_table();
-        let ended = supervised::call(&self.ground, function, namespaces, Kill::Never, body)?;
-        let (returned, looked) = ended.expect("it was not killed");
+        let (returned, looked) = supervised::call(&self.ground, function, namespaces, body)?;
         self.printed.replace(looked.printed.clone());
         Ok(Seen {
             returned,
@@ -151,23 +199,6 @@ impl Host {
             host_after: self.mount_table(),
             printed: looked.printed,
         })
-    }
-
-    /// Calls a function of the answer and kills it when it is about to make its
-    /// `nth` call, from 1, that changes files or mounts. Returns whether it
-    /// was killed: false means that it made fewer, and came to its end.
-    ///
-    /// # Errors
-    /// As [`Host::call`].
-    pub fn call_and_kill<T: Serialize + DeserializeOwned>(
-        &self,
-        function: &str,
-        namespaces: CloneFlags,
-        nth: usize,
-        body: impl FnOnce() -> T,
-    ) -> Result<bool, Finding> {
-        let ended = supervised::call(&self.ground, function, namespaces, Kill::AtCall(nth), body)?;
-        Ok(ended.is_none())
     }
 
     /// What the answer has printed in the last call that came to its end.

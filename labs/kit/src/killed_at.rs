@@ -8,19 +8,26 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
-/// Lets a stopped child run until it, or a process that it has started, is
+/// Begins to trace a process that stands still in a call.
+///
+/// # Errors
+/// As ptrace(2).
+pub fn trace(process: Pid) -> nix::Result<()> {
+    ptrace::seize(process, OPTIONS)?;
+    ptrace::interrupt(process)?;
+    waitpid(process, None).map(drop)
+}
+
+const OPTIONS: ptrace::Options = ptrace::Options::PTRACE_O_TRACESYSGOOD
+    .union(ptrace::Options::PTRACE_O_EXITKILL)
+    .union(ptrace::Options::PTRACE_O_TRACEFORK)
+    .union(ptrace::Options::PTRACE_O_TRACEVFORK)
+    .union(ptrace::Options::PTRACE_O_TRACECLONE);
+
+/// Lets a traced process that is stopped run until it, or a process that it has started, is
 /// about to make the `nth` call that changes something, and kills them there.
 /// Returns how the child ended, if before.
 pub fn run_until(child: Pid, nth: usize) -> nix::Result<Option<WaitStatus>> {
-    waitpid(child, None)?;
-    ptrace::setoptions(
-        child,
-        ptrace::Options::PTRACE_O_TRACESYSGOOD
-            | ptrace::Options::PTRACE_O_EXITKILL
-            | ptrace::Options::PTRACE_O_TRACEFORK
-            | ptrace::Options::PTRACE_O_TRACEVFORK
-            | ptrace::Options::PTRACE_O_TRACECLONE,
-    )?;
     ptrace::syscall(child, None)?;
     let mut traced = BTreeSet::from([child]);
     let mut made = 0;

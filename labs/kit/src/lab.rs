@@ -1,5 +1,7 @@
 //! A lab's texts: `lab.toml`.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::language::Words;
@@ -22,6 +24,10 @@ pub struct Lab {
     pub blog: Words,
     /// The chapter of the book.
     pub page: String,
+    /// The Chinese of the comments in src/lib.rs: that above each function, by the
+    /// function's name, and that at the top of the file, as `file`.
+    #[serde(default)]
+    pub contracts_zh: BTreeMap<String, String>,
     /// The functions that the student writes.
     pub functions: Vec<Function>,
     /// What must hold of them, in the order in which they are best kept.

@@ -10,24 +10,47 @@
 //! [`verdict`] is what comes out, [`lab`] holds a lab's texts and [`report`]
 //! says all that to the student.
 
+pub mod act;
 pub mod answer;
+pub mod answering;
+pub mod call;
+pub mod calls;
 pub mod canary;
+pub mod cases;
+pub mod contract;
 pub mod control_groups;
+pub mod deciding;
 pub mod describe;
+mod devices;
+mod evidence;
 pub mod exam;
+pub mod failing;
+pub mod frame;
+pub mod generated;
 pub mod graders;
 pub mod host;
+pub mod inside;
 mod killed_at;
 pub mod lab;
 pub mod language;
+pub mod limits;
 pub mod look;
+pub mod machine;
 pub mod need;
+pub mod oom_score;
+pub mod places;
+pub mod powers;
+mod printed;
 pub mod proc;
+pub mod process;
+pub mod programs;
 pub mod record;
-pub mod refuse;
+pub mod reply;
 pub mod report;
 pub mod sandbox;
 pub mod supervised;
+pub mod sys;
+pub mod together;
 pub mod verdict;
 
 rust_i18n::i18n!("locales", fallback = "en");

@@ -1,6 +1,7 @@
 //! What a promise needs to be graded, and what is lacking here.
 
-use mydocker::privileges::Privileges;
+use mydocker_kernel::file_systems::kernel_has;
+use mydocker_kernel::privileges::Privileges;
 use serde::{Deserialize, Serialize};
 
 use crate::control_groups;
@@ -20,6 +21,18 @@ pub enum Need {
     ControlGroups,
     /// Be root of the machine, for whatever it is.
     Root,
+}
+
+impl Need {
+    /// All there are.
+    pub const ALL: [Need; 6] = [
+        Need::Overlay,
+        Need::Aufs,
+        Need::DeviceFiles,
+        Need::Owners,
+        Need::ControlGroups,
+        Need::Root,
+    ];
 }
 
 /// What is lacking, so that a promise cannot be graded here.
@@ -77,13 +90,16 @@ impl Lacking {
     }
 }
 
-/// How the machine is sealed off from an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How the machine is sealed off from an answer, the best seal first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Seal {
     /// The answer is root of a user namespace, and nobody outside of it.
     UserNamespace,
-    /// The answer is root of the machine, in namespaces of its own. It could
-    /// undo the read-only mounts if it tried: only for what needs it.
+    /// The answer is root of the machine, in namespaces of its own, and may make
+    /// device files, which nobody can open, but mount and unmount nothing.
+    DeviceFiles,
+    /// The answer is root of the machine, in namespaces of its own, and may mount.
+    /// It could undo the read-only mounts if it tried: only for what needs it.
     RealRoot,
 }
 
@@ -97,18 +113,19 @@ pub fn seal(needs: &[Need]) -> Result<Seal, Lacking> {
     for need in needs {
         match need {
             Need::Owners | Need::ControlGroups if !is_root => return Err(Lacking::Root),
-            Need::ControlGroups if !control_groups::are_there() => {
+            Need::ControlGroups if !control_groups::can_be_had() => {
                 return Err(Lacking::ControlGroups);
             }
             Need::Owners | Need::ControlGroups => {}
             Need::DeviceFiles | Need::Root if !is_root => return Err(Lacking::Root),
-            Need::DeviceFiles | Need::Root => seal = Seal::RealRoot,
+            Need::DeviceFiles => seal = seal.max(Seal::DeviceFiles),
+            Need::Root => seal = Seal::RealRoot,
             // In a user namespace overlayfs keeps its marks in user.* extended
             // attributes, which tmpfs has since Linux 6.6.
             Need::Overlay if kernel() >= (6, 6) => {}
             Need::Overlay if !is_root => return Err(Lacking::OverlayForUsers),
             Need::Overlay => seal = Seal::RealRoot,
-            Need::Aufs if !has_aufs() => return Err(Lacking::Aufs),
+            Need::Aufs if kernel_has("aufs") != Some(true) => return Err(Lacking::Aufs),
             Need::Aufs if !is_root => return Err(Lacking::Root),
             Need::Aufs => seal = Seal::RealRoot,
         }
@@ -121,9 +138,4 @@ fn kernel() -> (u32, u32) {
     let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|n| n.parse().unwrap_or(0));
     (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
-}
-
-fn has_aufs() -> bool {
-    let list = std::fs::read_to_string("/proc/filesystems").unwrap_or_default();
-    list.lines().any(|line| line.ends_with("\taufs"))
 }

@@ -7,7 +7,7 @@ use std::io::{self, Read};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use mydocker::mountinfo::MountTable;
+use mydocker_kernel::mountinfo::MountTable;
 use nix::dir::Dir;
 use nix::fcntl::{OFlag, openat, readlinkat};
 use nix::sys::prctl;
@@ -17,6 +17,29 @@ use nix::sys::stat::Mode;
 #[derive(Debug)]
 pub struct Proc {
     folder: OwnedFd,
+}
+
+/// What proc_pid_stat(5) has of a process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stat {
+    /// The name of its program, cut to 15 bytes.
+    pub name: String,
+    /// `R`, `S`, `Z` and so on.
+    pub state: char,
+    /// The PID of its parent.
+    pub parent: i32,
+    /// How it has ended, as waitpid(2) would say it, when it is a zombie.
+    pub wait_status: i32,
+    /// How long it has worked, in user mode and in the kernel, in ticks: see
+    /// sysconf(3), _SC_CLK_TCK.
+    pub ticks: u64,
+}
+
+impl Stat {
+    /// Whether it has ended, and perhaps was not yet waited for.
+    pub fn is_over(&self) -> bool {
+        matches!(self.state, 'Z' | 'X')
+    }
 }
 
 impl Proc {
@@ -45,19 +68,44 @@ impl Proc {
         Ok(readlinkat(&self.folder, Path::new(&format!("{process}/{name}")))?.into())
     }
 
-    /// All processes but the witness, with their states and names. See
-    /// proc_pid_stat(5).
+    /// All processes but the witness, with their states and names.
     pub fn processes(&self) -> Vec<(i32, char, String)> {
-        self.numbers_in(".")
-            .into_iter()
-            .filter(|pid| *pid != 1)
-            .filter_map(|pid| {
-                let stat = self.read(&format!("{pid}/stat")).ok()?;
-                let stat = String::from_utf8_lossy(&stat).into_owned();
-                let (name, rest) = stat.split_once('(')?.1.rsplit_once(") ")?;
-                Some((pid, rest.chars().next()?, name.to_owned()))
-            })
-            .collect()
+        let others = self.numbers_in(".").into_iter().filter(|pid| *pid != 1);
+        let stats = others.filter_map(|pid| Some((pid, self.stat(pid)?)));
+        stats.map(|(pid, stat)| (pid, stat.state, stat.name)).collect()
+    }
+
+    /// The state of a process; nothing if it is not there. See proc_pid_stat(5).
+    pub fn stat(&self, process: i32) -> Option<Stat> {
+        let stat = self.read(&format!("{process}/stat")).ok()?;
+        let stat = String::from_utf8_lossy(&stat).into_owned();
+        let (name, rest) = stat.split_once('(')?.1.rsplit_once(") ")?;
+        let fields: Vec<&str> = rest.split_whitespace().collect();
+        Some(Stat {
+            name: name.to_owned(),
+            state: fields.first()?.chars().next()?,
+            parent: fields.get(1)?.parse().ok()?,
+            ticks: fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?,
+            wait_status: fields.last()?.parse().ok()?,
+        })
+    }
+
+    /// The memory of all processes but the witness, in bytes: all that no file on a disk
+    /// stands for, also what several of them share.
+    pub fn memory(&self) -> u64 {
+        let others = self.numbers_in(".").into_iter().filter(|pid| *pid != 1);
+        others.filter_map(|pid| self.memory_of(pid)).sum()
+    }
+
+    /// That of one process; nothing if it has ended. See proc_pid_status(5).
+    fn memory_of(&self, process: i32) -> Option<u64> {
+        let status = self.read(&format!("{process}/status")).ok()?;
+        let status = String::from_utf8_lossy(&status);
+        let kibibytes = |name: &str| -> Option<u64> {
+            let value = status.lines().find_map(|line| line.strip_prefix(name))?;
+            value.split_whitespace().next()?.parse().ok()
+        };
+        Some((kibibytes("RssAnon:")? + kibibytes("RssShmem:")?) << 10)
     }
 
     /// What is in one of its files, `42/mountinfo`.

@@ -9,6 +9,10 @@
 //! host with systemd: that is "the host" that the answer sees, and where the
 //! witness stays. A witness further out would see nothing: mounts do not
 //! propagate to a more privileged namespace.
+//!
+//! Where the machine's root grades, all that is in there is in control groups with a
+//! limit of memory and of processes. For a user there are none, and memory that is in
+//! no process is not limited: see [`limits`](crate::limits).
 
 use std::fs;
 use std::io::{self, Read, Write};
@@ -16,32 +20,33 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{MetadataExt, lchown, symlink};
 use std::path::{Path, PathBuf};
 
-use mydocker::error::OnPath;
-use mydocker::mountinfo::MountTable;
-use mydocker::pivot::{detach_old_root, pivot_root};
-use mydocker::privileges::Privileges;
-use mydocker::sys;
+use libc::{SIGPIPE, SIGRTMAX};
+use mydocker_kernel::OnPath;
+use mydocker_kernel::mountinfo::MountTable;
+use mydocker_kernel::pivot::{detach_old_root, pivot_root};
+use mydocker_kernel::privileges::Privileges;
+use mydocker_kernel::sys;
 use nix::errno::Errno;
 use nix::mount::MsFlags;
 use nix::sched::CloneFlags;
+use nix::sys::signal::SigSet;
 use nix::sys::stat::{Mode, umask};
-use nix::sys::wait::waitpid;
+use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{Gid, Uid, alarm, getegid, geteuid, pipe, setgroups, setresgid, setresuid};
 
+use crate::answering::Program;
 use crate::canary::contents;
 use crate::control_groups::ControlGroups;
+use crate::devices;
 use crate::host::Host;
+use crate::limits::{Excess, MEMORY_OF_SANDBOX, PROCESSES_OF_SANDBOX, slowness};
 use crate::need::{Lacking, Seal};
-use crate::supervised::slowness;
-use crate::verdict::Verdict;
+use crate::oom_score::OomScore;
+use crate::places::{HOME, SCRATCH};
+use crate::verdict::{Evidence, Finding, Verdict};
 
-/// The folder of the sandbox that can be written to.
-pub const SCRATCH: &str = "/tmp";
-/// The folder in it that a lab is about.
-pub const LAB: &str = "/tmp/lab";
-/// The other folder that can be written to: root's home, where many a runtime
-/// keeps its images and containers.
-pub const HOME: &str = "/root";
+/// What else can be written to: where other programs keep theirs.
+const WRITABLE: [&str; 3] = ["var", "run", "home"];
 
 /// Where the ground is laid that the host stands on, before it becomes the root.
 const GROUND: &str = "/tmp";
@@ -51,8 +56,7 @@ const SITE: &str = "host";
 const PROC: &str = "proc";
 
 /// The machine's folders that the host has too.
-const FOLDERS: [&str; 10] =
-    ["bin", "dev", "etc", "lib", "lib64", "nix", "proc", "sbin", "sys", "usr"];
+const FOLDERS: [&str; 9] = ["bin", "etc", "lib", "lib64", "nix", "proc", "sbin", "sys", "usr"];
 
 /// The user and group ids of the machine that are root's and all others' in
 /// the sandbox when root grades: nobody has them.
@@ -68,16 +72,18 @@ const AT_MOST: u32 = 60;
 ///
 /// To be called in a process made for it, which has one thread. `guarded` is a
 /// folder of the machine that the answer finds as a copy that can be written;
-/// with `with_control_groups` it finds some that are its own.
+/// with `with_control_groups` it finds some that are its own. Whether it finds them or
+/// not, where root grades the sandbox is in control groups with its limits.
 ///
 /// # Errors
 /// The sandbox cannot be made, for a reason that is no lack of this machine.
 pub fn grade_in_sandbox(
     seal: Seal,
     with_control_groups: bool,
+    program: Option<Program>,
     guarded: Option<&Path>,
     witness: impl FnOnce(&Host) -> Verdict,
-) -> mydocker::Result<Verdict> {
+) -> mydocker_kernel::Result<Verdict> {
     // A grader that hangs is killed, and with it all that it started.
     alarm::set(AT_MOST * slowness());
     // What is made here is for the answer, which may be another user.
@@ -103,15 +109,19 @@ pub fn grade_in_sandbox(
     sys::mount("", Path::new("/"), "", MsFlags::MS_PRIVATE | MsFlags::MS_REC, "")?;
 
     // 3. A host in it, and nothing of the machine around it.
-    let owner = if is_user || seal == Seal::RealRoot { 0 } else { FIRST_ID };
-    let groups = with_control_groups.then(|| ControlGroups::create(owner)).transpose();
-    let groups =
-        groups.map_err(|error| mydocker::Error::new(format!("control groups: {error}")))?;
+    let owner = if is_user || seal != Seal::UserNamespace { 0 } else { FIRST_ID };
+    //    Where it can have no control groups, what the witness counts is all there is.
+    let divisible_by = with_control_groups.then_some(owner);
+    let groups = (!is_user).then(|| ControlGroups::create(divisible_by).ok()).flatten();
+    if groups.is_none() && with_control_groups {
+        return Ok(Verdict::NotGradable(Lacking::ControlGroups));
+    }
     // Taken before the ground covers what may lie there.
     let found = folders_of_the_machine();
     let ground = Path::new(GROUND);
     lay_ground(ground)?;
-    build_host(&ground.join(SITE), found, guarded.as_ref(), groups.as_ref(), owner)?;
+    let shown = groups.as_ref().filter(|_| with_control_groups);
+    build_host(&ground.join(SITE), seal, found, guarded.as_ref(), shown, owner)?;
     pivot_root(ground)?;
     detach_old_root()?;
     stand_on_ground(&Path::new("/").join(SITE))?;
@@ -126,14 +136,20 @@ pub fn grade_in_sandbox(
     if seal == Seal::UserNamespace {
         namespaces |= CloneFlags::CLONE_NEWUSER;
     }
-    let pipe = || pipe().map_err(|errno| mydocker::Error::call("pipe()", errno));
+    let pipe = || pipe().map_err(|errno| mydocker_kernel::Error::call("pipe()", errno));
     let (go, let_go) = pipe()?;
     let (told, tell) = pipe()?;
+    let tell = fs::File::from(tell);
     let child = {
         let tell = &tell;
         let guarded = guarded.as_ref().map(|guarded| guarded.folder.clone());
+        let groups = groups.as_ref();
         sys::clone(namespaces, move || {
-            let verdict = inside(seal, go, guarded, processes_outside, witness)
+            let entered = match groups.map_or(Ok(()), ControlGroups::enter) {
+                Err(_) if !with_control_groups => Ok(()),
+                entered => entered,
+            };
+            let verdict = inside(seal, go, entered, program, guarded, processes_outside, witness)
                 .map_err(|error| error.to_string());
             send(tell, &verdict).map_or(1, |()| 0)
         })
@@ -147,16 +163,41 @@ pub fn grade_in_sandbox(
         let map = if is_user { "0 0 1".to_owned() } else { format!("0 {FIRST_ID} {IDS}") };
         map_ids(&child.to_string(), &map, &map)?;
     }
-    groups.as_ref().map_or(Ok(()), |groups| groups.add(child))?;
     send_go(&let_go)?;
 
-    // 5. Its verdict, and its end: with it all that the answer started ends.
+    // 5. Its verdict, and its end: with it all that the answer started ends. A
+    //    witness that has not ended as it should says nothing.
     let verdict = receive(told);
     let ended = waitpid(child, None);
-    let verdict: Result<Verdict, String> = verdict.map_err(|error| {
-        mydocker::Error::new(format!("the witness sent no verdict ({error}): {ended:?}"))
-    })?;
-    verdict.map_err(mydocker::Error::new)
+    // Who has run out of memory saw less than there was, if it has not been killed.
+    if let Some(excess) = groups.as_ref().and_then(ControlGroups::exceeded) {
+        return Ok(Verdict::Broken(beyond_limits(excess, verdict)));
+    }
+    match (ended, verdict) {
+        (Ok(WaitStatus::Exited(_, 0)), Ok(verdict)) => verdict.map_err(mydocker_kernel::Error::new),
+        (ended, verdict) => {
+            let error = verdict.err().map(|error| format!(" ({error})")).unwrap_or_default();
+            Err(mydocker_kernel::Error::new(format!(
+                "the witness has not ended well{error}: {ended:?}"
+            )))
+        }
+    }
+}
+
+/// What is wrong where the limits of the sandbox had to be enforced. Of what the witness
+/// has told, if it came to that, it is still true what was asked for and printed.
+fn beyond_limits(excess: Excess, told: io::Result<Result<Verdict, String>>) -> Finding {
+    let limit = match excess {
+        Excess::Memory => format!("at most {} MiB of memory", MEMORY_OF_SANDBOX >> 20),
+        _ => format!("at most {PROCESSES_OF_SANDBOX} processes"),
+    };
+    let what = "the control groups of the sandbox";
+    let mut finding = Finding::of_excess(excess);
+    if let Ok(Ok(Verdict::Broken(told))) = told {
+        finding.words.extend(told.words.into_iter().filter(|(name, _)| name == "function"));
+        finding.printed = told.printed;
+    }
+    finding.with([Evidence::differs(what, limit, "more was asked for")])
 }
 
 /// What the witness does: it becomes root of its namespaces, makes them look
@@ -164,13 +205,17 @@ pub fn grade_in_sandbox(
 fn inside(
     seal: Seal,
     go: OwnedFd,
+    entered: io::Result<()>,
+    program: Option<Program>,
     guarded: Option<PathBuf>,
     processes_outside: usize,
     witness: impl FnOnce(&Host) -> Verdict,
 ) -> Result<Verdict, io::Error> {
-    let failed = |error: mydocker::Error| io::Error::other(error.to_string());
+    let failed = |error: mydocker_kernel::Error| io::Error::other(error.to_string());
     sys::die_with_parent().map_err(failed)?;
+    let oom_score = OomScore::open().ok();
     std::fs::File::from(go).read_exact(&mut [0])?;
+    entered.map_err(|error| io::Error::other(format!("control groups: {error}")))?;
     if seal == Seal::UserNamespace {
         // Not allowed to a user, who has no other groups to be rid of either.
         let _ = setgroups(&[]);
@@ -179,6 +224,12 @@ fn inside(
     }
     // The change of ids has undone it.
     sys::die_with_parent().map_err(failed)?;
+    // Whatever the caller ignores or blocks, programs that are graded shall not. Only
+    // SIGPIPE stays: that a reader has gone is an error here, not the end.
+    let all_but_pipe = (1..=SIGRTMAX()).filter(|signal| *signal != SIGPIPE);
+    all_but_pipe.for_each(sys::set_default_action);
+    SigSet::empty().thread_set_mask()?;
+
     // The answer has all capabilities here, but not over this process.
     nix::sys::prctl::set_dumpable(false)?;
 
@@ -187,8 +238,52 @@ fn inside(
         let errno = error.errno().unwrap_or(Errno::EPERM) as i32;
         return Ok(Verdict::NotGradable(Lacking::UserNamespaces { errno }));
     }
+    if seal != Seal::UserNamespace {
+        protect_the_kernel().map_err(failed)?;
+    }
+    devices::show_terminals().map_err(failed)?;
     sys::mount("", Path::new("/"), "", MsFlags::MS_SHARED | MsFlags::MS_REC, "").map_err(failed)?;
-    Ok(witness(&Host::new(guarded, processes_outside)?))
+    Ok(witness(&Host::new(program, guarded, processes_outside, seal, oom_score)?))
+}
+
+/// Makes the kernel's knobs read-only: they are the machine's, and whoever is its
+/// root may turn them, whatever other powers were taken away.
+fn protect_the_kernel() -> mydocker_kernel::Result<()> {
+    for name in ["sys", "irq", "bus", "acpi", "sysrq-trigger"] {
+        let path = Path::new("/proc").join(name);
+        if path.exists() {
+            sys::mount(&path, &path, "", MsFlags::MS_BIND, "")?;
+            let flags = MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY;
+            sys::mount("", &path, "", flags, "")?;
+        }
+    }
+    Ok(())
+}
+
+/// The files of /etc that an answer finds which is root of the machine: others are
+/// for its eyes only.
+const ETC: [&str; 9] = [
+    "group",
+    "hosts",
+    "hostname",
+    "ld.so.cache",
+    "localtime",
+    "nsswitch.conf",
+    "os-release",
+    "passwd",
+    "resolv.conf",
+];
+
+/// Copies them into the directory `etc`; those that there are.
+fn furnish_etc(etc: &Path) -> mydocker_kernel::Result<()> {
+    fs::create_dir(etc).on("mkdir", etc)?;
+    for name in ETC {
+        if let Ok(content) = fs::read(Path::new("/etc").join(name)) {
+            let file = etc.join(name);
+            fs::write(&file, content).on("write", &file)?;
+        }
+    }
+    Ok(())
 }
 
 /// A folder of the machine, of which the answer sees a copy.
@@ -221,7 +316,7 @@ fn folders_of_the_machine() -> Vec<(PathBuf, Option<PathBuf>)> {
 /// fs/namespace.c). Whoever lets go of the host's root loses the host's /proc,
 /// and could mount none after pivot_root, as everywhere else one can. This one is
 /// never lost: it is not below that root.
-fn lay_ground(ground: &Path) -> mydocker::Result<()> {
+fn lay_ground(ground: &Path) -> mydocker_kernel::Result<()> {
     sys::mount("ground", ground, "tmpfs", MsFlags::empty(), "size=64k,mode=755")?;
     for name in [PROC, SITE] {
         let folder = ground.join(name);
@@ -233,10 +328,11 @@ fn lay_ground(ground: &Path) -> mydocker::Result<()> {
 
 /// Puts the host over the ground, which is the root, and makes it the root: the
 /// way from an initial ramfs to the root of a machine, see switch_root(8).
-fn stand_on_ground(host: &Path) -> mydocker::Result<()> {
+fn stand_on_ground(host: &Path) -> mydocker_kernel::Result<()> {
     sys::chdir(host)?;
     sys::mount(Path::new("."), Path::new("/"), "", MsFlags::MS_MOVE, "")?;
-    nix::unistd::chroot(".").map_err(|errno| mydocker::Error::call("chroot(\".\")", errno))?;
+    nix::unistd::chroot(".")
+        .map_err(|errno| mydocker_kernel::Error::call("chroot(\".\")", errno))?;
     sys::chdir(Path::new("/"))
 }
 
@@ -246,11 +342,12 @@ fn stand_on_ground(host: &Path) -> mydocker::Result<()> {
 /// is.
 fn build_host(
     site: &Path,
+    seal: Seal,
     found: Vec<(PathBuf, Option<PathBuf>)>,
     guarded: Option<&Guarded>,
     groups: Option<&ControlGroups>,
     owner: u32,
-) -> mydocker::Result<()> {
+) -> mydocker_kernel::Result<()> {
     sys::mount("host", site, "tmpfs", MsFlags::empty(), "size=16m,mode=755")?;
     for (path, link) in found {
         let here = within(site, &path);
@@ -258,20 +355,38 @@ fn build_host(
             symlink(&target, &here).on("symlink", &here)?;
             continue;
         }
+        if seal != Seal::UserNamespace && path == Path::new("/etc") {
+            furnish_etc(&here)?;
+            continue;
+        }
         fs::create_dir(&here).on("mkdir", &here)?;
         sys::mount(&path, &here, "", MsFlags::MS_BIND | MsFlags::MS_REC, "")?;
     }
+    let dev = within(site, Path::new("/dev"));
+    fs::create_dir(&dev).on("mkdir", &dev)?;
+    devices::show(&dev)?;
     make_read_only(site)?;
     groups.map_or(Ok(()), |groups| groups.show(site))?;
 
+    // Nobody opens a device that an answer has made as the machine's root.
+    let flags = match seal {
+        Seal::DeviceFiles => MsFlags::MS_NODEV | MsFlags::MS_NOSUID,
+        _ => MsFlags::empty(),
+    };
     let scratch = within(site, Path::new(SCRATCH));
     fs::create_dir(&scratch).on("mkdir", &scratch)?;
     let options = format!("size=64m,nr_inodes=20k,mode=1777,uid={owner},gid={owner}");
-    sys::mount("lab", &scratch, "tmpfs", MsFlags::empty(), &options)?;
+    sys::mount("lab", &scratch, "tmpfs", flags, &options)?;
     let home = within(site, Path::new(HOME));
     fs::create_dir(&home).on("mkdir", &home)?;
-    let options = format!("size=64m,nr_inodes=20k,mode=700,uid={owner},gid={owner}");
-    sys::mount("home", &home, "tmpfs", MsFlags::empty(), &options)?;
+    let options = format!("size=192m,nr_inodes=20k,mode=700,uid={owner},gid={owner}");
+    sys::mount("home", &home, "tmpfs", flags, &options)?;
+    for name in WRITABLE {
+        let directory = site.join(name);
+        fs::create_dir(&directory).on("mkdir", &directory)?;
+        let options = format!("size=192m,nr_inodes=20k,mode=755,uid={owner},gid={owner}");
+        sys::mount(name, &directory, "tmpfs", flags, &options)?;
+    }
     if let Some(Guarded { folder, files }) = guarded {
         let copy = within(site, folder);
         fs::create_dir_all(&copy).on("mkdir", &copy)?;
@@ -295,7 +410,7 @@ fn within(site: &Path, path: &Path) -> PathBuf {
 }
 
 /// Makes every mount below `site` read-only, but /proc.
-fn make_read_only(site: &Path) -> mydocker::Result<()> {
+fn make_read_only(site: &Path) -> mydocker_kernel::Result<()> {
     for mount in MountTable::read()?.below(site) {
         if mount.mount_point == site || mount.fs_type == "proc" {
             continue;
@@ -335,12 +450,12 @@ fn processes_of(uid: u32) -> usize {
 }
 
 /// Maps ids into the user namespace of a process. See user_namespaces(7).
-fn map_ids(process: &str, uids: &str, gids: &str) -> mydocker::Result<()> {
+fn map_ids(process: &str, uids: &str, gids: &str) -> mydocker_kernel::Result<()> {
     let write = |file: &str, content: &str| {
         let path = format!("/proc/{process}/{file}");
         fs::write(&path, content).map_err(|error| {
             let errno = Errno::from_raw(error.raw_os_error().unwrap_or_default());
-            mydocker::Error::call(format_args!("write({path:?}, {content:?})"), errno)
+            mydocker_kernel::Error::call(format_args!("write({path:?}, {content:?})"), errno)
         })
     };
     // Without it a user may not map groups; root need not, and may not twice.
@@ -351,19 +466,19 @@ fn map_ids(process: &str, uids: &str, gids: &str) -> mydocker::Result<()> {
     write("uid_map", uids)
 }
 
-fn not_gradable(error: mydocker::Error) -> mydocker::Result<Verdict> {
+fn not_gradable(error: mydocker_kernel::Error) -> mydocker_kernel::Result<Verdict> {
     let errno = error.errno().ok_or(error)? as i32;
     Ok(Verdict::NotGradable(Lacking::UserNamespaces { errno }))
 }
 
-fn send_go(pipe: &OwnedFd) -> mydocker::Result<()> {
+fn send_go(pipe: &OwnedFd) -> mydocker_kernel::Result<()> {
     nix::unistd::write(pipe.as_fd(), b"g")
         .map(drop)
-        .map_err(|errno| mydocker::Error::call("write(pipe)", errno))
+        .map_err(|errno| mydocker_kernel::Error::call("write(pipe)", errno))
 }
 
-fn send(pipe: &OwnedFd, verdict: &Result<Verdict, String>) -> io::Result<()> {
-    std::fs::File::from(pipe.try_clone()?).write_all(&serde_json::to_vec(verdict)?)
+fn send(mut pipe: &fs::File, verdict: &Result<Verdict, String>) -> io::Result<()> {
+    pipe.write_all(&serde_json::to_vec(verdict)?)
 }
 
 fn receive(pipe: OwnedFd) -> io::Result<Result<Verdict, String>> {

@@ -4,56 +4,36 @@
 //! kills its parent kills a process made for that.
 
 use std::cell::RefCell;
-use std::env;
 use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, Read, Seek, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::panic::{self, AssertUnwindSafe};
 use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use mydocker::mountinfo::MountTable;
-use mydocker::sys;
+use libc::c_int;
+use mydocker_kernel::mountinfo::MountTable;
+use mydocker_kernel::sys;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::CloneFlags;
-use nix::sys::memfd::{MFdFlags, memfd_create};
-use nix::sys::ptrace;
-use nix::sys::resource::{Resource, setrlimit};
-use nix::sys::signal::{Signal, kill, raise};
+use nix::sys::signal::{Signal, kill};
 use nix::sys::statvfs::statvfs;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, dup2_stderr, dup2_stdin, dup2_stdout, pipe, write};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::killed_at::run_until;
+use crate::limits::{Allowance, Excess, TIME, limit_this_process, slowness};
+use crate::need::Seal;
+use crate::oom_score::OomScore;
+use crate::printed;
 use crate::proc::Proc;
-use crate::verdict::{Finding, HUNG, NOT_WRITTEN, PANICKED};
+use crate::verdict::{Finding, NOT_WRITTEN, PANICKED};
 
-/// How long a function may take; [`slowness`] times as long on a slow machine.
-const TIME: Duration = Duration::from_secs(5);
-/// With more processes than that, an answer is ended.
-const TOO_MANY: usize = 32;
-/// How many there can be at all: so many more that the witness, which looks now
-/// and then, sees too many of them before the answer fails for want of another.
-const PROCESSES: usize = 256;
-/// How much memory a process may have, and how long a file may be, in bytes.
-const MEMORY: u64 = 2 << 30;
-const FILE: u64 = 64 << 20;
 /// How often the witness looks whether all is well, in milliseconds.
 const LOOK_EVERY: u16 = 20;
-
-/// Whether the answer is killed, and when.
-#[derive(Debug, Clone, Copy)]
-pub enum Kill {
-    /// It is left alone.
-    Never,
-    /// When it is about to make this one of its calls, from 1, that change
-    /// files or mounts.
-    AtCall(usize),
-}
 
 /// What an answer stands on.
 #[derive(Debug)]
@@ -65,6 +45,35 @@ pub struct Ground {
     pub processes_outside: usize,
     /// The witness's /proc.
     pub proc: Proc,
+    /// How the machine is sealed off from it.
+    pub seal: Seal,
+    /// The witness's, where there is one.
+    pub oom_score: Option<OomScore>,
+}
+
+impl Ground {
+    /// Starts a process of an answer, which the kernel kills first when memory is used
+    /// up.
+    ///
+    /// # Errors
+    /// As clone(2).
+    pub(crate) fn start(
+        &self,
+        namespaces: CloneFlags,
+        child: impl FnOnce() -> c_int,
+    ) -> mydocker_kernel::Result<Pid> {
+        let start = || sys::clone(namespaces, child);
+        match &self.oom_score {
+            Some(score) => score.first_to_go(start),
+            None => start(),
+        }
+    }
+
+    /// Whether an answer has filled the disk, so that nothing says much any more.
+    pub(crate) fn is_full(&self) -> bool {
+        statvfs(&self.scratch)
+            .is_ok_and(|state| state.blocks_available() == 0 || state.files_available() == 0)
+    }
 }
 
 /// What the witness saw of the answer's process.
@@ -95,12 +104,9 @@ enum Told<T> {
     Exited(i32),
     /// The parent: this signal has ended it.
     Signaled(i32),
-    /// The parent: it was killed as [`Kill::AtCall`] says.
-    Killed,
 }
 
-/// Runs `body` and looks at its process when it has returned. Returns nothing
-/// if the process was killed as `kill_at` says.
+/// Runs `body` and looks at its process when it has returned.
 ///
 /// # Errors
 /// It did not come to its end: what happened instead.
@@ -108,15 +114,14 @@ pub fn call<T: Serialize + DeserializeOwned>(
     ground: &Ground,
     function: &str,
     namespaces: CloneFlags,
-    kill_at: Kill,
     body: impl FnOnce() -> T,
-) -> Result<Option<(T, Looked)>, Finding> {
-    let printed = memfd_create("printed", MFdFlags::MFD_CLOEXEC).expect("a file in memory");
+) -> Result<(T, Looked), Finding> {
+    let printed = printed::file().expect("a file in memory");
     let (told, tell) = pipe().expect("a pipe");
     let (hold, let_go) = pipe().expect("a pipe");
-    let parent = sys::clone(CloneFlags::empty(), || {
-        let answer = || act(&tell, &hold, &printed, ground, kill_at, body);
-        stand_by(&tell, namespaces, kill_at, answer);
+    let parent = ground.start(CloneFlags::empty(), || {
+        let answer = || act(&tell, &hold, &printed, ground, body);
+        stand_by(&tell, namespaces, answer);
         0
     });
     let parent = parent.expect("the witness can start a process");
@@ -127,16 +132,16 @@ pub fn call<T: Serialize + DeserializeOwned>(
         wait_for(parent);
     }
     let left = end_all(&ground.proc);
-    let printed = read_all(printed);
-    let full = statvfs(&ground.scratch)
-        .is_ok_and(|state| state.blocks_available() == 0 || state.files_available() == 0);
+    let printed = printed::beginning_and_end_of(&printed);
     let finding = match watched {
-        Watched::TooManyProcesses => Finding::new("answer/too-many-processes"),
+        Watched::Excessive(excess @ (Excess::Processes | Excess::Memory)) => {
+            Finding::of_excess(excess)
+        }
         Watched::ParentKilled => Finding::new("answer/parent-killed"),
         Watched::Signaled(Signal::SIGXFSZ) => Finding::new("answer/disk-full"),
-        _ if full => Finding::new("answer/disk-full"),
+        _ if ground.is_full() => Finding::new("answer/disk-full"),
         Watched::Returned(returned, looked) if left.is_empty() => {
-            return Ok(Some((returned, Looked { printed, ..looked })));
+            return Ok((returned, Looked { printed, ..looked }));
         }
         Watched::Returned(..) => {
             Finding::new("answer/processes-left").word("processes", left.join(", "))
@@ -147,10 +152,9 @@ pub fn call<T: Serialize + DeserializeOwned>(
         Watched::Panicked { words, place } => {
             Finding::new(PANICKED).word("words", words).word("place", place)
         }
-        Watched::Hung => Finding::new(HUNG).word("seconds", (TIME * slowness()).as_secs()),
+        Watched::Excessive(excess) => Finding::of_excess(excess),
         Watched::Signaled(signal) => Finding::new("answer/killed-by-signal").word("signal", signal),
         Watched::Exited(code) => Finding::new("answer/exited").word("code", code),
-        Watched::Killed => return Ok(None),
     };
     Err(Finding { printed, ..finding.word("function", function) })
 }
@@ -161,9 +165,7 @@ enum Watched<T> {
     Panicked { words: String, place: String },
     Exited(i32),
     Signaled(Signal),
-    Killed,
-    Hung,
-    TooManyProcesses,
+    Excessive(Excess),
     ParentKilled,
 }
 
@@ -174,7 +176,7 @@ fn watch<T: DeserializeOwned>(
     parent: Pid,
     proc: &Proc,
 ) -> Watched<T> {
-    let deadline = Instant::now() + TIME * slowness();
+    let mut allowance = Allowance::begin();
     let mut told = BufReader::new(File::from(told));
     let mut pid = None;
     let mut returned: Option<(String, T)> = None;
@@ -186,15 +188,12 @@ fn watch<T: DeserializeOwned>(
             outcome = Some(Watched::Returned(value, looked));
             let _ = write(let_go, b".");
         }
+        if let Some(excess) = allowance.excess(proc) {
+            return Watched::Excessive(excess);
+        }
         if told.buffer().is_empty() && !can_read(told.get_ref()) {
-            if proc.processes().len() > TOO_MANY {
-                return Watched::TooManyProcesses;
-            }
             if matches!(waitpid(parent, Some(WaitPidFlag::WNOHANG)), Ok(WaitStatus::Signaled(..))) {
                 return Watched::ParentKilled;
-            }
-            if Instant::now() > deadline {
-                return Watched::Hung;
             }
             continue;
         }
@@ -216,19 +215,10 @@ fn watch<T: DeserializeOwned>(
                 let signal = Signal::try_from(number).unwrap_or(Signal::SIGKILL);
                 return outcome.unwrap_or(Watched::Signaled(signal));
             }
-            Ok(Told::Killed) => return Watched::Killed,
             // Only an answer that writes where it has no business does that.
             Err(_) => return Watched::Exited(0),
         }
     }
-}
-
-/// How many times as slow as usual this machine is: $LABKIT_SLOWNESS, which a VM
-/// with an emulated processor sets.
-#[must_use]
-pub fn slowness() -> u32 {
-    let variable = env::var("LABKIT_SLOWNESS").ok();
-    variable.and_then(|value| value.parse().ok()).unwrap_or(1).clamp(1, 100)
 }
 
 fn can_read(file: &File) -> bool {
@@ -248,7 +238,7 @@ fn look(proc: &Proc, pid: i32, mounts_before: &str) -> Option<Looked> {
 }
 
 /// The parent's side: starts the answer, waits for its end, tells of both.
-fn stand_by(tell: &OwnedFd, namespaces: CloneFlags, kill_at: Kill, answer: impl FnOnce()) {
+fn stand_by(tell: &OwnedFd, namespaces: CloneFlags, answer: impl FnOnce()) {
     let tell = |message: &Told<()>| send(tell, message);
     let child = sys::clone(namespaces, || {
         answer();
@@ -256,15 +246,7 @@ fn stand_by(tell: &OwnedFd, namespaces: CloneFlags, kill_at: Kill, answer: impl 
     });
     let Ok(child) = child else { return tell(&Told::Exited(-1)) };
     tell(&Told::Started(child.as_raw()));
-    let ended = match kill_at {
-        Kill::Never => waitpid(child, None),
-        Kill::AtCall(nth) => match run_until(child, nth) {
-            Ok(None) => return tell(&Told::Killed),
-            Ok(Some(status)) => Ok(status),
-            Err(errno) => Err(errno),
-        },
-    };
-    tell(&match ended {
+    tell(&match waitpid(child, None) {
         Ok(WaitStatus::Exited(_, code)) => Told::Exited(code),
         Ok(WaitStatus::Signaled(_, signal, _)) => Told::Signaled(signal as i32),
         _ => Told::Exited(-1),
@@ -275,21 +257,12 @@ fn stand_by(tell: &OwnedFd, namespaces: CloneFlags, kill_at: Kill, answer: impl 
 fn act<T: Serialize>(
     tell: &OwnedFd,
     hold: &OwnedFd,
-    printed: &OwnedFd,
+    printed: &File,
     ground: &Ground,
-    kill_at: Kill,
     body: impl FnOnce() -> T,
 ) {
     // 1. Its limits. Its root is nobody outside of the sandbox, so they hold.
-    for (resource, limit) in [
-        (Resource::RLIMIT_NPROC, (PROCESSES + ground.processes_outside) as u64),
-        (Resource::RLIMIT_AS, MEMORY),
-        (Resource::RLIMIT_FSIZE, FILE),
-        (Resource::RLIMIT_CORE, 0),
-        (Resource::RLIMIT_CPU, TIME.as_secs() * u64::from(slowness()) + 1),
-    ] {
-        let _ = setrlimit(resource, limit, limit);
-    }
+    limit_this_process(ground.processes_outside);
 
     // 2. Nothing to read, all output into a file, and the witness may look.
     let prepared = File::open("/dev/null").map_err(|_| Errno::EIO).and_then(|null| {
@@ -301,9 +274,6 @@ fn act<T: Serialize>(
     });
     if prepared.is_err() {
         return;
-    }
-    if matches!(kill_at, Kill::AtCall(_)) {
-        let _ = ptrace::traceme().and_then(|()| raise(Signal::SIGSTOP));
     }
 
     // 3. The function. A panic is told, not shown with a backtrace.
@@ -354,7 +324,7 @@ fn wait_for(parent: Pid) {
 }
 
 /// Ends what the answer has left running and returns the names of that.
-fn end_all(proc: &Proc) -> Vec<String> {
+pub fn end_all(proc: &Proc) -> Vec<String> {
     // What is about to end by itself is no daemon.
     let patience = Instant::now() + Duration::from_millis(100) * slowness();
     let mut left = running(proc);
@@ -371,13 +341,4 @@ fn end_all(proc: &Proc) -> Vec<String> {
 fn running(proc: &Proc) -> Vec<String> {
     let all = proc.processes().into_iter();
     all.filter(|(_, state, _)| !matches!(state, 'Z' | 'X')).map(|(_, _, name)| name).collect()
-}
-
-/// What was printed: the beginning of it, if it is much.
-fn read_all(file: OwnedFd) -> String {
-    let mut file = File::from(file);
-    let mut bytes = Vec::new();
-    let _ = file.rewind();
-    let _ = file.take(2_000).read_to_end(&mut bytes);
-    String::from_utf8_lossy(&bytes).into_owned()
 }

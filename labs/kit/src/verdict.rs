@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
-use mydocker::mountinfo::Change;
+use mydocker_kernel::mountinfo::Change;
 use serde::{Deserialize, Serialize};
 
 use crate::describe;
+use crate::limits::{Excess, TIME, slowness};
 use crate::need::Lacking;
 
 /// Whether a promise is kept.
@@ -57,7 +58,8 @@ pub struct Finding {
     pub printed: String,
 }
 
-/// One thing that was seen, in the kernel's own words, which need no translation.
+/// One thing that was seen. Graders write it in English; a Chinese report has the
+/// Chinese from evidence.zh.txt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Evidence {
@@ -104,6 +106,15 @@ impl Finding {
             words: BTreeMap::new(),
             evidence: Vec::new(),
             printed: String::new(),
+        }
+    }
+
+    /// What is wrong with an answer that takes too much.
+    pub fn of_excess(excess: Excess) -> Finding {
+        match excess {
+            Excess::Time => Finding::new(HUNG).word("seconds", (TIME * slowness()).as_secs()),
+            Excess::Processes => Finding::new("answer/too-many-processes"),
+            Excess::Memory => Finding::new("answer/too-much-memory"),
         }
     }
 

@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 
 use labkit::canary::Canary;
 use labkit::describe::{change, changes, mounts_below, tree};
-use mydocker::mountinfo::{MountTable, difference};
+use mydocker_kernel::mountinfo::{MountTable, difference};
 
 fn table(lines: &str) -> MountTable {
     MountTable::parse(lines.as_bytes()).expect("a mount table")

@@ -1,6 +1,11 @@
 //! What is known of one lab's answers.
 
-use labkit::exam::Exam;
+use std::path::PathBuf;
+
+use labkit::act::{self, Performable};
+use labkit::exam::{Exam, Task};
+use labkit::lab::Lab;
+use labkit::need::Need;
 use labkit::verdict::Verdict;
 
 /// A wrong answer, and what the graders must say of it.
@@ -35,7 +40,9 @@ pub struct Pair<A> {
 /// The answers to one lab.
 pub struct Catalogue<A: 'static> {
     /// The lab.
-    pub exam: &'static Exam<A>,
+    pub exam: &'static Exam,
+    /// What its answers can be asked to do.
+    pub acts: &'static [&'static dyn Performable<A>],
     /// What the student begins with.
     pub starter: A,
     /// What keeps every promise.
@@ -57,22 +64,52 @@ impl<A> Catalogue<A> {
         let variants = self.also_right.iter().chain(self.unforeseen);
         let variants = variants.map(|variant| (variant.name, &variant.answers));
         let mut all = mistakes.chain(pairs).chain(variants);
-        all.find(|(known, _)| *known == name).map(|(_, answers)| answers)
+        match name {
+            "starter" => Some(&self.starter),
+            "solution" => Some(&self.solution),
+            name => all.find(|(known, _)| *known == name).map(|(_, answers)| answers),
+        }
     }
 
-    /// Grades the answer called `answer`: `starter`, `solution` or a mistake.
+    /// The lab's texts.
+    pub fn lab(&self) -> Lab {
+        self.exam.lab()
+    }
+
+    /// The names of the promises, with what each needs.
+    pub fn promises(&self) -> Vec<(&'static str, &'static [Need])> {
+        self.exam.promises.iter().map(|promise| (promise.name, promise.needs)).collect()
+    }
+
+    /// Does what the answer called `answer` is asked for: the end of a process that
+    /// was made for it, see [`act::asked`].
+    ///
+    /// # Panics
+    /// There is no such answer.
+    pub fn answer(&self, answer: &str) -> ! {
+        act::answer(self.acts, self.named(answer).unwrap_or_else(|| panic!("no answer {answer:?}")))
+    }
+
+    /// Grades the answer called `answer` of lab `lab`, `06`: `starter`, `solution` or a
+    /// mistake.
     ///
     /// # Errors
     /// The sandbox cannot be made.
     ///
     /// # Panics
     /// There is no such answer or promise.
-    pub fn examine(&self, answer: &str, promise: &str) -> mydocker::Result<Verdict> {
-        let answers = match answer {
-            "starter" => &self.starter,
-            "solution" => &self.solution,
-            name => self.named(name).unwrap_or_else(|| panic!("no answer {name:?}")),
-        };
-        self.exam.examine(answers, promise, None)
+    pub fn examine(
+        &self,
+        lab: &str,
+        answer: &str,
+        promise: &str,
+    ) -> mydocker_kernel::Result<Verdict> {
+        self.exam.examine(&Task {
+            answer: format!("{lab}/{answer}"),
+            lab: lab.to_owned(),
+            promise: promise.to_owned(),
+            program: PathBuf::from("/proc/self/exe"),
+            guarded: None,
+        })
     }
 }

@@ -5,7 +5,7 @@ pub mod solution;
 pub mod starter;
 mod variants;
 
-use lab_01_grader::{Answers, EXAM};
+use lab_01_grader::{ACTS, Answers, EXAM};
 
 use crate::catalogue::Catalogue;
 
@@ -20,6 +20,7 @@ pub const SOLUTION: Answers = Answers {
 /// All answers.
 pub static CATALOGUE: Catalogue<Answers> = Catalogue {
     exam: &EXAM,
+    acts: ACTS,
     starter: Answers {
         unescape: starter::unescape,
         parse_line: starter::parse_line,

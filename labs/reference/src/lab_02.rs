@@ -7,7 +7,7 @@ pub mod starter;
 mod steps;
 mod variants;
 
-use lab_02_grader::{Answers, EXAM};
+use lab_02_grader::{ACTS, Answers, EXAM};
 
 use crate::catalogue::Catalogue;
 
@@ -18,6 +18,7 @@ pub const SOLUTION: Answers =
 /// All answers.
 pub static CATALOGUE: Catalogue<Answers> = Catalogue {
     exam: &EXAM,
+    acts: ACTS,
     starter: Answers { start: starter::start, wait: starter::wait, exit_code: starter::exit_code },
     solution: SOLUTION,
     mistakes: mistakes::MISTAKES,

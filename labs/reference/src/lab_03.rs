@@ -6,7 +6,7 @@ pub mod solution;
 pub mod starter;
 pub mod variants;
 
-use lab_03_grader::{Answers, EXAM};
+use lab_03_grader::{ACTS, Answers, EXAM};
 
 use crate::catalogue::Catalogue;
 
@@ -23,6 +23,7 @@ pub const SOLUTION: Answers = Answers {
 /// All answers.
 pub static CATALOGUE: Catalogue<Answers> = Catalogue {
     exam: &EXAM,
+    acts: ACTS,
     starter: Answers {
         parse_size: starter::parse_size,
         create_group: starter::create_group,

@@ -6,7 +6,7 @@ pub mod solution;
 pub mod starter;
 pub mod variants;
 
-use lab_04_grader::{Answers, EXAM};
+use lab_04_grader::{ACTS, Answers, EXAM};
 
 use crate::catalogue::Catalogue;
 
@@ -21,6 +21,7 @@ pub const SOLUTION: Answers = Answers {
 /// All answers.
 pub static CATALOGUE: Catalogue<Answers> = Catalogue {
     exam: &EXAM,
+    acts: ACTS,
     starter: Answers {
         send_command: starter::send_command,
         receive_command: starter::receive_command,

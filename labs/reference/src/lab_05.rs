@@ -1,11 +1,12 @@
 //! Lab 05.
 
 pub mod mistakes;
+mod pairs;
 pub mod solution;
 pub mod starter;
 mod steps;
 
-use lab_05_grader::{Answers, EXAM};
+use lab_05_grader::{ACTS, Answers, EXAM};
 
 use crate::catalogue::Catalogue;
 
@@ -15,10 +16,11 @@ pub const SOLUTION: Answers = Answers { create_read_only_layer: solution::create
 /// All answers.
 pub static CATALOGUE: Catalogue<Answers> = Catalogue {
     exam: &EXAM,
+    acts: ACTS,
     starter: Answers { create_read_only_layer: starter::create_read_only_layer },
     solution: SOLUTION,
     mistakes: mistakes::MISTAKES,
-    pairs: &[],
+    pairs: pairs::PAIRS,
     also_right: &[],
     unforeseen: &[],
 };

@@ -5,7 +5,7 @@ pub mod solution;
 pub mod starter;
 mod variants;
 
-use lab_06_grader::{Answers, EXAM};
+use lab_06_grader::{ACTS, Answers, EXAM};
 
 use crate::catalogue::Catalogue;
 
@@ -20,6 +20,7 @@ pub const SOLUTION: Answers = Answers {
 /// All answers.
 pub static CATALOGUE: Catalogue<Answers> = Catalogue {
     exam: &EXAM,
+    acts: ACTS,
     starter: Answers {
         enter_with_chroot: starter::enter_with_chroot,
         break_out_of_chroot: starter::break_out_of_chroot,

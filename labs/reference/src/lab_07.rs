@@ -3,8 +3,9 @@
 pub mod mistakes;
 pub mod solution;
 pub mod starter;
+mod variants;
 
-use lab_07_grader::{Answers, EXAM};
+use lab_07_grader::{ACTS, Answers, EXAM};
 
 use crate::catalogue::Catalogue;
 
@@ -25,6 +26,7 @@ pub const SOLUTION: Answers = Answers {
 /// All answers.
 pub static CATALOGUE: Catalogue<Answers> = Catalogue {
     exam: &EXAM,
+    acts: ACTS,
     starter: Answers {
         overlay_options: starter::overlay_options,
         aufs_options: starter::aufs_options,
@@ -40,6 +42,6 @@ pub static CATALOGUE: Catalogue<Answers> = Catalogue {
     solution: SOLUTION,
     mistakes: mistakes::MISTAKES,
     pairs: &[],
-    also_right: &[],
+    also_right: variants::RIGHT,
     unforeseen: &[],
 };

@@ -4,7 +4,7 @@ pub mod mistakes;
 pub mod solution;
 pub mod starter;
 
-use lab_08_grader::{Answers, EXAM};
+use lab_08_grader::{ACTS, Answers, EXAM};
 
 use crate::catalogue::Catalogue;
 
@@ -18,6 +18,7 @@ pub const SOLUTION: Answers = Answers {
 /// All answers.
 pub static CATALOGUE: Catalogue<Answers> = Catalogue {
     exam: &EXAM,
+    acts: ACTS,
     starter: Answers {
         delete_mount_point: starter::delete_mount_point,
         delete_write_layer: starter::delete_write_layer,

@@ -13,6 +13,9 @@ pub static PROGRAM: &str = include_str!("lab_09/mydocker.sh");
 /// Another one, with other folders: the example for whoever writes an adapter.
 pub static CRATE: &str = include_str!("lab_09/crate.sh");
 
+/// A third one, in Python, that makes up a name for each container; and its adapter.
+pub static BOXES: [&str; 2] = [include_str!("lab_09/boxes.py"), include_str!("lab_09/boxes.toml")];
+
 /// A wrong program: the right one with a piece of its text replaced.
 pub struct Mistake {
     /// What is wrong, in a few words: `chroot_only`.
@@ -29,7 +32,15 @@ impl Mistake {
     /// # Panics
     /// The right one does not have what is to be replaced, or has it twice.
     pub fn program(&self) -> String {
-        self.changes.iter().fold(PROGRAM.to_owned(), |program, (right, wrong)| {
+        self.made_in(PROGRAM)
+    }
+
+    /// The same mistake in another program that has what is to be replaced.
+    ///
+    /// # Panics
+    /// It does not have that, or has it twice.
+    pub fn made_in(&self, program: &str) -> String {
+        self.changes.iter().fold(program.to_owned(), |program, (right, wrong)| {
             let count = program.matches(right).count();
             assert_eq!(count, 1, "{}: {right:?} is there {count} times", self.name);
             program.replace(right, wrong)

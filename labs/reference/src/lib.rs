@@ -13,3 +13,5 @@ pub mod lab_06;
 pub mod lab_07;
 pub mod lab_08;
 pub mod lab_09;
+pub mod lab_10;
+pub mod lab_11;

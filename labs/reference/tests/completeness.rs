@@ -6,7 +6,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use lab_reference::catalogue::Catalogue;
-use lab_reference::{lab_01, lab_02, lab_03, lab_04, lab_05, lab_06, lab_07, lab_08, lab_09};
+use lab_reference::lab_11;
+use lab_reference::{
+    lab_01, lab_02, lab_03, lab_04, lab_05, lab_06, lab_07, lab_08, lab_09, lab_10,
+};
+use labkit::contract::{self, Contract, FILE};
 use labkit::graders;
 use labkit::lab::{Diagnosis, Lab, kit_diagnoses};
 use labkit::language::Words;
@@ -27,10 +31,10 @@ struct Facts {
 }
 
 fn facts<A>(catalogue: &'static Catalogue<A>) -> Facts {
-    let lab = catalogue.exam.lab();
+    let lab = catalogue.lab();
     Facts {
         folder: labs().join(lab.folder()),
-        promises: catalogue.exam.promises.iter().map(|promise| promise.name).collect(),
+        promises: catalogue.promises().into_iter().map(|(name, _)| name).collect(),
         mistakes: catalogue.mistakes.iter().map(|mistake| (mistake.name, mistake.code)).collect(),
         lab,
     }
@@ -59,6 +63,8 @@ fn all() -> Vec<Facts> {
         facts(&lab_07::CATALOGUE),
         facts(&lab_08::CATALOGUE),
         facts_of_programs(),
+        facts(&lab_10::CATALOGUE),
+        facts(&lab_11::CATALOGUE),
     ]
 }
 
@@ -75,7 +81,8 @@ fn assert_none(complaints: Vec<String>) {
 fn every_lab_has_a_catalogue() {
     let folders = fs::read_dir(labs()).expect("the folder labs").flatten();
     let names = folders.filter_map(|folder| folder.file_name().into_string().ok());
-    let there: BTreeSet<String> = names.filter(|name| name.starts_with('0')).collect();
+    let there: BTreeSet<String> =
+        names.filter(|name| name.starts_with(|it: char| it.is_ascii_digit())).collect();
     let known = all().iter().map(|facts| facts.lab.folder()).collect();
     assert_eq!(there, known);
 }
@@ -121,10 +128,12 @@ fn every_code_is_raised_by_a_mistake() {
             }
         }
     }
-    let misbehaving = include_str!("../../kit/tests/misbehaving.rs");
+    let misbehaving = [include_str!("../../kit/tests/misbehaving.rs"), include_str!("programs.rs")];
     for diagnosis in kit_diagnoses() {
         let code = diagnosis.code;
-        if code != "answer/unforeseen" && !misbehaving.contains(&format!("{code:?}")) {
+        if code != "answer/unforeseen"
+            && !misbehaving.iter().any(|it| it.contains(&format!("{code:?}")))
+        {
             complaints.push(format!("nobody raises {code}"));
         }
     }
@@ -217,6 +226,49 @@ fn a_solution_says_of_its_functions_what_the_starter_says() {
         };
         assert_eq!(read("starter"), read("solution"), "lab {}", facts.lab.number);
     }
+}
+
+/// The contracts in lab.toml say in Chinese what the comments in src/lib.rs say.
+#[test]
+fn every_contract_is_there_in_chinese() {
+    let mut complaints = Vec::new();
+    for facts in all() {
+        let path = labs().join(format!("reference/src/lab_{}/starter.rs", facts.lab.number));
+        let starter = fs::read_to_string(path).expect("a starter");
+        let mut contracts = contract::parse(&starter);
+        contracts.retain(|it| it.function != FILE && !it.english.is_empty());
+        for Contract { function, english, .. } in &contracts {
+            let complain = |what: &str| format!("lab {}: {function}: {what}", facts.lab.number);
+            let Some(chinese) = facts.lab.contracts_zh.get(function) else {
+                complaints.push(complain("no Chinese in [contracts_zh]"));
+                continue;
+            };
+            if man_pages(english) != man_pages(chinese) {
+                complaints.push(complain("the languages name different man pages"));
+            }
+            if english.contains("# Errors") != chinese.contains("# 错误") {
+                complaints.push(complain("\"# Errors\" is \"# 错误\""));
+            }
+        }
+        let is_known =
+            |name: &&String| *name == FILE || contracts.iter().any(|it| it.function == **name);
+        let unknown = facts.lab.contracts_zh.keys().filter(|name| !is_known(name));
+        complaints.extend(unknown.map(|name| format!("lab {}: no {name}", facts.lab.number)));
+    }
+    assert_none(complaints);
+}
+
+/// What looks like `mount(2)`.
+fn man_pages(text: &str) -> BTreeSet<&str> {
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let page = |(at, _): (usize, &str)| {
+        let before = &text[..at];
+        let start = before.trim_end_matches(is_word).len();
+        let section = text[at + 1..].chars().next()?;
+        let closes = text[at + 2..].starts_with(')');
+        (start < at && section.is_ascii_digit() && closes).then(|| &text[start..at + 3])
+    };
+    text.match_indices('(').filter_map(page).collect()
 }
 
 /// With UPDATE_GRADERS=1 in the environment the list is written.

@@ -3,34 +3,53 @@
 use std::process::ExitCode;
 
 use lab_reference::catalogue::{Catalogue, Mistake, Pair, Variant};
-use lab_reference::{lab_01, lab_02, lab_03, lab_04, lab_05, lab_06, lab_07, lab_08};
-use labkit::exam;
+use lab_reference::lab_11;
+use lab_reference::{lab_01, lab_02, lab_03, lab_04, lab_05, lab_06, lab_07, lab_08, lab_10};
 use labkit::language::Language;
 use labkit::look::Look;
 use labkit::need::Need;
 use labkit::report;
 use labkit::verdict::Verdict;
+use labkit::{act, exam, machine};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
-use mydocker::mountinfo::{MountTable, difference};
 
 fn main() -> ExitCode {
+    // A process in a sandbox that is to answer.
+    if let Some(which) = act::asked() {
+        match which.split_once('/').expect("LAB/ANSWER") {
+            ("01", answer) => lab_01::CATALOGUE.answer(answer),
+            ("02", answer) => lab_02::CATALOGUE.answer(answer),
+            ("03", answer) => lab_03::CATALOGUE.answer(answer),
+            ("04", answer) => lab_04::CATALOGUE.answer(answer),
+            ("05", answer) => lab_05::CATALOGUE.answer(answer),
+            ("06", answer) => lab_06::CATALOGUE.answer(answer),
+            ("07", answer) => lab_07::CATALOGUE.answer(answer),
+            ("08", answer) => lab_08::CATALOGUE.answer(answer),
+            ("10", answer) => lab_10::CATALOGUE.answer(answer),
+            ("11", answer) => lab_11::CATALOGUE.answer(answer),
+            (lab, _) => panic!("no lab {lab:?}"),
+        }
+    }
     // A process of this program that a trial has started, to grade one promise.
     if let Some(what) = exam::graded_here() {
         let parts: Vec<&str> = what.split('/').collect();
         let [lab, answer, promise] = parts[..] else { panic!("not LAB/ANSWER/PROMISE: {what}") };
         return exam::tell(match lab {
-            "lab_01" => lab_01::CATALOGUE.examine(answer, promise),
-            "lab_02" => lab_02::CATALOGUE.examine(answer, promise),
-            "lab_03" => lab_03::CATALOGUE.examine(answer, promise),
-            "lab_04" => lab_04::CATALOGUE.examine(answer, promise),
-            "lab_05" => lab_05::CATALOGUE.examine(answer, promise),
-            "lab_06" => lab_06::CATALOGUE.examine(answer, promise),
-            "lab_07" => lab_07::CATALOGUE.examine(answer, promise),
-            "lab_08" => lab_08::CATALOGUE.examine(answer, promise),
+            "lab_01" => lab_01::CATALOGUE.examine("01", answer, promise),
+            "lab_02" => lab_02::CATALOGUE.examine("02", answer, promise),
+            "lab_03" => lab_03::CATALOGUE.examine("03", answer, promise),
+            "lab_04" => lab_04::CATALOGUE.examine("04", answer, promise),
+            "lab_05" => lab_05::CATALOGUE.examine("05", answer, promise),
+            "lab_06" => lab_06::CATALOGUE.examine("06", answer, promise),
+            "lab_07" => lab_07::CATALOGUE.examine("07", answer, promise),
+            "lab_08" => lab_08::CATALOGUE.examine("08", answer, promise),
+            "lab_10" => lab_10::CATALOGUE.examine("10", answer, promise),
+            "lab_11" => lab_11::CATALOGUE.examine("11", answer, promise),
             _ => panic!("no lab {lab:?}"),
         });
     }
 
+    machine::stand_apart().expect("root may have a mount namespace");
     let mut trials = Vec::new();
     trials.extend(trials_of("lab_01", &lab_01::CATALOGUE));
     trials.extend(trials_of("lab_02", &lab_02::CATALOGUE));
@@ -40,15 +59,17 @@ fn main() -> ExitCode {
     trials.extend(trials_of("lab_06", &lab_06::CATALOGUE));
     trials.extend(trials_of("lab_07", &lab_07::CATALOGUE));
     trials.extend(trials_of("lab_08", &lab_08::CATALOGUE));
+    trials.extend(trials_of("lab_10", &lab_10::CATALOGUE));
+    trials.extend(trials_of("lab_11", &lab_11::CATALOGUE));
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
 /// A trial for the starter and the solution on each promise, and for each mistake.
 fn trials_of<A: Sync>(lab: &'static str, catalogue: &'static Catalogue<A>) -> Vec<Trial> {
     let mut trials = Vec::new();
-    for promise in catalogue.exam.promises {
+    for (promise, _) in catalogue.promises() {
         for answer in ["starter", "solution"] {
-            let what = format!("{lab}/{answer}/{}", promise.name);
+            let what = format!("{lab}/{answer}/{promise}");
             trials.push(Trial::ignorable_test(what.replace('/', "::"), move || {
                 match (answer, ask(&what)?) {
                     (_, Verdict::NotGradable(lacking)) => {
@@ -69,7 +90,7 @@ fn trials_of<A: Sync>(lab: &'static str, catalogue: &'static Catalogue<A>) -> Ve
     }
     for variant in catalogue.unforeseen {
         let name = format!("{lab}::unforeseen::{}", variant.name);
-        let expected = Some(catalogue.exam.lab().unforeseen());
+        let expected = Some(catalogue.lab().unforeseen());
         trials.push(Trial::test(name, move || try_variant(lab, catalogue, variant, expected)));
     }
     for pair in catalogue.pairs {
@@ -92,9 +113,8 @@ fn try_variant<A>(
     expected: Option<String>,
 ) -> Result<(), Failed> {
     let mut broken = Vec::new();
-    for promise in catalogue.exam.promises {
-        if let Verdict::Broken(finding) = ask(&format!("{lab}/{}/{}", variant.name, promise.name))?
-        {
+    for (promise, _) in catalogue.promises() {
+        if let Verdict::Broken(finding) = ask(&format!("{lab}/{}/{}", variant.name, promise))? {
             broken.push(finding);
         }
     }
@@ -109,11 +129,11 @@ fn try_variant<A>(
 fn try_pair<A>(lab: &str, catalogue: &Catalogue<A>, pair: &Pair<A>) -> Result<(), Failed> {
     let mut broken = Vec::new();
     let mut not_gradable = Vec::new();
-    for promise in catalogue.exam.promises {
-        match ask(&format!("{lab}/{}/{}", pair.name, promise.name))? {
+    for (promise, _) in catalogue.promises() {
+        match ask(&format!("{lab}/{}/{}", pair.name, promise))? {
             Verdict::Kept => {}
-            Verdict::Broken(finding) => broken.push((promise.name, finding.code)),
-            Verdict::NotGradable(_) => not_gradable.push(promise.name),
+            Verdict::Broken(finding) => broken.push((promise, finding.code)),
+            Verdict::NotGradable(_) => not_gradable.push(promise),
         }
     }
     let gradable = pair.broken.iter().filter(|(promise, _)| !not_gradable.contains(promise));
@@ -133,10 +153,10 @@ fn try_mistake<A>(
 ) -> Result<Completion, Failed> {
     let mut broken = Vec::new();
     let mut reason = None;
-    for promise in catalogue.exam.promises {
-        match ask(&format!("{lab}/{}/{}", mistake.name, promise.name))? {
+    for (promise, _) in catalogue.promises() {
+        match ask(&format!("{lab}/{}/{}", mistake.name, promise))? {
             Verdict::Kept => {}
-            Verdict::Broken(finding) => broken.push((promise.name, finding)),
+            Verdict::Broken(finding) => broken.push((promise, finding)),
             Verdict::NotGradable(lacking) => reason = Some(lacking),
         }
     }
@@ -156,14 +176,15 @@ fn try_mistake<A>(
     // The snapshot is the same whoever grades: what only root can find out is
     // left out of it, unless there is nothing else.
     let is_for_all = |name: &str| {
-        let promise = catalogue.exam.promises.iter().find(|promise| promise.name == name);
-        promise.is_some_and(|it| it.needs.iter().all(|need| *need == Need::Overlay))
+        let promises = catalogue.promises();
+        let promise = promises.iter().find(|(promise, _)| *promise == name);
+        promise.is_some_and(|(_, needs)| needs.iter().all(|need| *need == Need::Overlay))
     };
     let for_all: Vec<_> = broken.iter().filter(|(name, _)| is_for_all(name)).cloned().collect();
     let shown = if for_all.is_empty() { &broken } else { &for_all };
 
     let (first, finding) = &shown[0];
-    let texts = catalogue.exam.lab();
+    let texts = catalogue.lab();
     let mut snapshot = String::from("breaks\n");
     for (promise, _) in shown {
         snapshot += &format!("    {promise}\n");
@@ -181,9 +202,8 @@ fn try_mistake<A>(
 
 /// Grades, and looks that the machine's mount table is as before.
 fn ask(what: &str) -> Result<Verdict, Failed> {
-    let before = MountTable::read()?;
     let verdict = exam::ask(what)?;
-    let changes = difference(&before, &MountTable::read()?);
+    let changes = machine::changes()?;
     if !changes.is_empty() {
         return Err(format!("the machine's mount table has changed: {changes:#?}").into());
     }

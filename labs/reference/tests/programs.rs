@@ -2,28 +2,43 @@
 //! on every promise.
 
 use std::fs;
-use std::process::ExitCode;
+use std::path::Path;
+use std::process::{Command, ExitCode};
 
 use lab_09_grader::adapter::{Adapter, Folders};
 use lab_09_grader::program::Program;
 use lab_09_grader::{EXAM, request};
-use lab_reference::lab_09::mistakes::MISTAKES;
-use lab_reference::lab_09::{CRATE, PROGRAM, with_adapter};
-use labkit::exam;
+use lab_reference::lab_09::mistakes::{AUFS_MISSING, ELSEWHERE, MISTAKES};
+use lab_reference::lab_09::{BOXES, CRATE, Mistake, PROGRAM, with_adapter};
 use labkit::language::Language;
 use labkit::look::Look;
+use labkit::places::LAB;
 use labkit::report;
-use labkit::verdict::{Finding, NOT_WRITTEN, Verdict};
+use labkit::verdict::{Evidence, Finding, NOT_WRITTEN, Verdict};
+use labkit::{exam, machine};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
-use mydocker::mountinfo::{MountTable, difference};
 
 /// Programs that do what no mydocker should, with the verdict on the first promise.
-const MISBEHAVING: [(&str, &str, &str); 5] = [
+const MISBEHAVING: [(&str, &str, &str); 6] = [
     ("does_nothing", "exit 0", "mydocker/did-not-run"),
     ("only_prints", "echo exam:pid=1; echo exam:changed=yes", "mydocker/did-not-run"),
     ("hangs", "sleep 100", "answer/hung"),
     ("starts_processes_without_end", "while :; do sleep 9 & done", "answer/too-many-processes"),
+    ("kills_everybody", "kill -9 -1", "answer/parent-killed"),
     ("deletes_what_it_finds", "rm -rf /root/* /tmp/*/home", "harm/files-changed"),
+];
+
+/// Two mistakes in one program.
+const TWO: [[&str; 2]; 9] = [
+    ["exit_code_lost", "dev_left_empty"],
+    ["no_pid_namespace", "descriptors_inherited"],
+    ["proc_not_mounted", "environment_empty"],
+    ["chroot_only", "low_descriptors_closed"],
+    ["write_layer_kept", "arguments_dropped"],
+    ["no_clean_up", "modes_lost"],
+    ["volume_ignored", "hidden_files_forgotten"],
+    ["the_root_stays", "descriptors_inherited"],
+    ["image_written", "signal_lost"],
 ];
 
 fn main() -> ExitCode {
@@ -33,6 +48,7 @@ fn main() -> ExitCode {
         return exam::tell(request::examine(&called(program), promise));
     }
 
+    machine::stand_apart().expect("root may have a mount namespace");
     let mut trials = vec![
         Trial::ignorable_test("solution", || keeps_all("solution")),
         Trial::ignorable_test("starter", starter),
@@ -40,11 +56,16 @@ fn main() -> ExitCode {
         Trial::ignorable_test("right::with_pipes", || keeps_all("right_with_pipes")),
         Trial::ignorable_test("right::with_proc_after_the_pivot", || keeps_all("proc_later")),
         Trial::ignorable_test("right::with_the_adapter_of_the_page", || keeps_all("crate")),
+        Trial::ignorable_test("right::in_python_with_names_of_its_own", in_python),
         Trial::test("what_the_adapter_does_not_tell_is_not_gradable", not_told),
     ];
     for mistake in MISTAKES {
         let name = format!("mistake::{}", mistake.name);
         trials.push(Trial::ignorable_test(name, || try_mistake(mistake.name, mistake.code)));
+    }
+    for names in TWO {
+        let name = format!("two::{}_and_{}", names[0], names[1]);
+        trials.push(Trial::ignorable_test(name, move || try_two(names)));
     }
     for (name, _, code) in MISBEHAVING {
         let what = format!("misbehaving::{name}");
@@ -68,6 +89,10 @@ fn called(name: &str) -> Program {
         "right" => right,
         "proc_later" => in_sh(&proc_later()),
         "crate" => Program { content: CRATE.into(), adapter: adapter_of_the_page() },
+        "boxes" => Program {
+            content: BOXES[0].into(),
+            adapter: Adapter::parse(BOXES[1]).expect("an adapter"),
+        },
         "right_with_pipes" => {
             Program { adapter: Adapter { terminal: false, ..right.adapter }, ..right }
         }
@@ -77,11 +102,36 @@ fn called(name: &str) -> Program {
             adapter.run.retain(|word| word != "{volume}");
             Program { adapter, ..right }
         }
-        name => {
-            let mistake = MISTAKES.iter().find(|mistake| mistake.name == name);
-            in_sh(&mistake.unwrap_or_else(|| panic!("no program {name:?}")).program())
+        // One mistake, or several with a comma between them.
+        names => {
+            let made = |program: String, name| mistake_called(name).made_in(&program);
+            in_sh(&names.split(',').fold(PROGRAM.to_owned(), made))
         }
     }
+}
+
+/// The mistake of this name.
+fn mistake_called(name: &str) -> &'static Mistake {
+    let mistake = MISTAKES.iter().find(|mistake| mistake.name == name);
+    mistake.unwrap_or_else(|| panic!("no program {name:?}"))
+}
+
+/// The diagnosis of a mistake on a promise, if it breaks that alone, as its snapshot
+/// says.
+fn diagnosis_on(mistake: &Mistake, promise: &str) -> Option<&'static str> {
+    let file = format!("tests/snapshots/programs__{}.snap", mistake.name);
+    let snapshot = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file));
+    let snapshot = snapshot.expect("the mistake has a snapshot");
+    let broken = snapshot.lines().skip_while(|line| *line != "breaks").skip(1);
+    let mut broken = broken.take_while(|line| !line.is_empty()).map(str::trim);
+    broken.any(|it| it == promise).then(|| expected(mistake, promise))
+}
+
+/// The diagnosis that a promise must hear of a mistake.
+fn expected(mistake: &Mistake, promise: &str) -> &'static str {
+    let mut others = ELSEWHERE.iter();
+    let other = others.find(|other| (other.0, other.1) == (mistake.name, promise));
+    other.map_or(mistake.code, |other| other.2)
 }
 
 /// The right program, that mounts /proc when the old root is gone, as the blog's.
@@ -108,7 +158,6 @@ struct Outcome {
 /// Grades a program on every promise, and looks that the machine's mount table is
 /// as before.
 fn grade(program: &str) -> Result<Outcome, Failed> {
-    let before = MountTable::read()?;
     let mut outcome = Outcome { kept: Vec::new(), broken: Vec::new(), not_gradable: Vec::new() };
     for promise in EXAM.promises {
         match exam::ask(&format!("{program}/{}", promise.name))? {
@@ -119,7 +168,7 @@ fn grade(program: &str) -> Result<Outcome, Failed> {
                 .push((promise.name, report::not_gradable(lacking, Language::English))),
         }
     }
-    let changes = difference(&before, &MountTable::read()?);
+    let changes = machine::changes()?;
     if !changes.is_empty() {
         return Err(format!("the machine's mount table has changed: {changes:#?}").into());
     }
@@ -138,10 +187,12 @@ fn keeps_all(program: &str) -> Result<Completion, Failed> {
     }
 }
 
-/// The starter keeps nothing, because nothing is written yet.
+/// The starter keeps nothing, because nothing is written yet: `run` is the first.
 fn starter() -> Result<Completion, Failed> {
     let outcome = grade("starter")?;
-    let is_other = |(_, finding): &&(_, Finding)| finding.code != NOT_WRITTEN;
+    let is_of_run = |it: &Finding| it.words.get("function").is_some_and(|name| name == "run");
+    let is_other =
+        |(_, finding): &&(_, Finding)| finding.code != NOT_WRITTEN || !is_of_run(finding);
     let others: Vec<_> = outcome.broken.iter().filter(is_other).collect();
     if !outcome.kept.is_empty() || !others.is_empty() {
         return Err(format!("kept: {:?}; {others:#?}", outcome.kept).into());
@@ -168,12 +219,17 @@ fn not_told() -> Result<(), Failed> {
 fn try_mistake(name: &'static str, code: &str) -> Result<Completion, Failed> {
     let outcome = grade(name)?;
     let Some((first, finding)) = outcome.broken.first() else {
+        if code == AUFS_MISSING {
+            return Ok(Completion::ignored_with("this kernel has AUFS"));
+        }
         return match outcome.not_gradable.into_iter().next() {
             Some((_, why)) => Ok(Completion::ignored_with(why)),
             None => Err("it breaks no promise".into()),
         };
     };
-    let wrong: Vec<_> = outcome.broken.iter().filter(|(_, it)| it.code != code).collect();
+    let mistake = mistake_called(name);
+    let is_wrong = |(promise, it): &&(&str, Finding)| it.code != expected(mistake, promise);
+    let wrong: Vec<_> = outcome.broken.iter().filter(is_wrong).collect();
     if !wrong.is_empty() {
         return Err(format!("not {code:?}: {wrong:#?}").into());
     }
@@ -181,12 +237,66 @@ fn try_mistake(name: &'static str, code: &str) -> Result<Completion, Failed> {
     for (promise, _) in &outcome.broken {
         snapshot += &format!("    {promise}\n");
     }
+    let finding = of_the_lab(&without_words(finding));
     for language in Language::ALL {
-        let told = report::broken(&EXAM.lab(), first, finding, language, Look::PLAIN);
+        let told = report::broken(&EXAM.lab(), first, &finding, language, Look::PLAIN);
         snapshot += &format!("\n{told}\n");
     }
     insta::assert_snapshot!(name, snapshot);
     Ok(Completion::Completed)
+}
+
+/// Each promise that two mistakes break hears of one that breaks it alone.
+fn try_two(names: [&'static str; 2]) -> Result<Completion, Failed> {
+    let outcome = grade(&names.join(","))?;
+    if let Some((_, why)) = outcome.not_gradable.into_iter().next() {
+        return Ok(Completion::ignored_with(why));
+    }
+    let mistakes = names.map(mistake_called);
+    let mut wrong = String::new();
+    for promise in EXAM.promises.iter().map(|promise| promise.name) {
+        let alone: Vec<_> = mistakes.iter().filter_map(|it| diagnosis_on(it, promise)).collect();
+        let broken = outcome.broken.iter().find(|(name, _)| *name == promise);
+        let code = broken.map_or("kept", |(_, finding)| finding.code.as_str());
+        let is_right = if alone.is_empty() { code == "kept" } else { alone.contains(&code) };
+        if !is_right {
+            wrong += &format!("{promise}: {code}, not {alone:?}\n");
+        }
+    }
+    if wrong.is_empty() { Ok(Completion::Completed) } else { Err(wrong.into()) }
+}
+
+/// A program in Python, if that is here.
+fn in_python() -> Result<Completion, Failed> {
+    let has_calls = Command::new("python3").args(["-c", "import ctypes"]).output();
+    match has_calls.is_ok_and(|output| output.status.success()) {
+        true => keeps_all("boxes"),
+        false => Ok(Completion::ignored_with("there is no python3 with ctypes here")),
+    }
+}
+
+/// That a program has printed something is a fact; what its busybox said is in other
+/// words in each version.
+fn without_words(finding: &Finding) -> Finding {
+    let mut finding = finding.clone();
+    if !finding.printed.trim().is_empty() {
+        finding.printed = "(the words of its busybox)".into();
+    }
+    finding
+}
+
+/// Which of the machine's mounts the host has, and can lose, differs from machine to
+/// machine: of those that were unmounted there stays /proc, and what is the lab's own.
+fn of_the_lab(finding: &Finding) -> Finding {
+    let mut finding = finding.clone();
+    for evidence in &mut finding.evidence {
+        let Evidence::MountTable { changes, .. } = evidence else { continue };
+        changes.retain(|change| {
+            let place = change.strip_prefix("UMOUNTED ").and_then(|it| it.split(' ').next());
+            place.is_none_or(|place| place == "/proc" || Path::new(place).starts_with(LAB))
+        });
+    }
+    finding
 }
 
 /// What a program does to the machine or to the grader is told by name.

@@ -10,5 +10,5 @@ if ! command -v cargo >/dev/null; then
     curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -- -y --profile minimal
     ln -s "$HOME"/.cargo/bin/* /usr/local/bin
 fi
-cargo build --quiet --package labkit --bin lab
+cargo build --quiet --package lab --package launch
 cargo build --quiet --package "lab-${lab%%-*}" --test grade

@@ -1,111 +1,71 @@
 //! parse_line.
 
-mod cases;
-mod diagnosis;
+pub mod cases;
 mod fields;
+mod generated;
+mod read;
 
-use labkit::describe::Failure;
+use labkit::cases::Outcome;
 use labkit::host::Host;
 use labkit::verdict::{Evidence, Finding};
 
-use crate::case::{self, Outcome};
+use crate::acts::{PARSE_LINE, Refusal};
 use crate::table::Mount;
-use crate::{Answers, UNFORESEEN, escapes, reading, real, tables};
-
-const FUNCTION: &str = "parse_line";
+use crate::{escapes, reading, real, tables};
+use read::{RULES, Read};
 
 /// A line, and what is in it; nothing, if it must be refused.
-type Case = case::Case<Vec<u8>, Option<Mount>>;
-type Subject<'a> = case::Subject<'a, Vec<u8>, Option<Mount>, Result<Mount, Failure>>;
-type Wrong<'a> = case::Wrong<'a, Vec<u8>, Option<Mount>, Result<Mount, Failure>>;
+type Case = labkit::cases::Case<Vec<u8>, Option<Mount>>;
+type Subject<'h> = labkit::cases::Subject<'h, Vec<u8>, Option<Mount>, Result<Mount, Refusal>>;
+type Wrong = labkit::cases::Wrong<Vec<u8>, Option<Mount>, Result<Mount, Refusal>>;
+type Tried = labkit::cases::Tried<Vec<u8>, Option<Mount>, Result<Mount, Refusal>>;
 
-pub fn fields(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    check(answers, host, &cases::fields())
-}
-
-pub fn optional_fields(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    check(answers, host, &cases::optional_fields())
-}
-
-pub fn separator(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    check(answers, host, &cases::separator())
-}
-
-pub fn empty_source(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    check(answers, host, &[cases::empty_source()])
-}
-
-pub fn names(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    check(answers, host, &cases::names())
-}
-
-pub fn any_bytes(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    check(answers, host, &cases::any_bytes())
-}
-
-pub fn lists(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    check(answers, host, &cases::lists())
-}
-
-pub fn broken_lines(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    check(answers, host, &cases::broken_lines())
-}
-
-pub fn several_kernels(answers: &Answers, host: &Host) -> Result<(), Finding> {
+pub fn several_kernels(host: &Host) -> Result<(), Finding> {
     let lines = tables::ALL.into_iter().flat_map(reading::lines);
     let read = |line: &[u8]| Case { input: line.into(), expected: Some(reading::read_line(line)) };
-    check(answers, host, &lines.map(read).collect::<Vec<_>>())
+    judge(host, lines.map(read).collect())
 }
 
-pub fn real_mounts(answers: &Answers, host: &Host) -> Result<(), Finding> {
+pub fn real_mounts(host: &Host) -> Result<(), Finding> {
     let known = real::mounts_as_the_kernel_shows_them(host);
     let case = |(line, mount)| Case { input: line, expected: Some(mount) };
-    check(answers, host, &known.into_iter().map(case).collect::<Vec<_>>())
+    judge(host, known.into_iter().map(case).collect())
 }
 
-fn check(answers: &Answers, host: &Host, cases: &[Case]) -> Result<(), Finding> {
-    let subject = Subject {
-        host,
-        name: FUNCTION,
-        call: &|line| (answers.parse_line)(line).map_err(Failure::from),
-        is_right: |expected, parsed| match (expected, parsed) {
-            (Some(mount), Ok(parsed)) => parsed == mount,
-            (None, parsed) => parsed.is_err(),
-            (Some(_), Err(_)) => false,
-        },
-    };
-    let Some(wrong) = subject.first_wrong(cases)? else { return Ok(()) };
-    let finding = diagnosis::diagnose(&subject, &wrong).unwrap_or_else(|| match &wrong.outcome {
-        Outcome::Died(death) => death.clone(),
-        Outcome::Returned(Ok(_)) => Finding::new(UNFORESEEN),
-        Outcome::Returned(Err(failure)) => {
-            Finding::new("answer/returned-error").word("error", failure)
-        }
-    });
-    let mut finding = finding.word("function", FUNCTION).with(evidence(&wrong));
-    finding.printed = wrong.printed;
-    Err(finding)
+pub fn any_line(host: &Host) -> Result<(), Finding> {
+    subject(host).judge_any(cases::all(), generated::line, finding)
+}
+
+fn subject(host: &Host) -> Subject<'_> {
+    Subject::new(host, &PARSE_LINE, |expected, parsed| match (expected, parsed) {
+        (Some(mount), Ok(parsed)) => parsed == mount,
+        (None, Err(refusal)) => refusal.is_invalid_data,
+        (None, Ok(_)) | (Some(_), Err(_)) => false,
+    })
+}
+
+pub fn judge(host: &Host, cases: Vec<Case>) -> Result<(), Finding> {
+    subject(host).judge(cases, finding)
+}
+
+fn finding(subject: &Subject, wrong: Wrong) -> Finding {
+    let read = Read::of(subject, wrong);
+    read.wrong.finding(&RULES, &read, evidence(&read.wrong))
 }
 
 /// The line, and what was made of it.
 fn evidence(wrong: &Wrong) -> Vec<Evidence> {
-    let line = escapes::shown(&wrong.case.input);
-    let mut evidence = vec![Evidence::Tree { what: "the line".to_owned(), drawing: line }];
-    let returned = |expected: &str, seen: String| {
-        Evidence::differs(format!("{FUNCTION}(line)"), expected, seen)
-    };
-    match (&wrong.case.expected, &wrong.outcome) {
-        (Some(_), Outcome::Died(_)) => evidence.push(returned("Ok", "panic!".to_owned())),
-        (None, Outcome::Died(_)) => evidence.push(returned("Err", "panic!".to_owned())),
-        (_, Outcome::Returned(Err(failure))) => {
-            evidence.push(returned("Ok", format!("Err({failure})")));
-        }
-        (None, Outcome::Returned(Ok(mount))) => {
-            evidence.push(returned("Err", format!("Ok({mount:?})")));
-        }
-        (Some(expected), Outcome::Returned(Ok(mount))) => {
-            evidence.extend(fields::differences(expected, mount));
-        }
+    let what = wrong.what("the line");
+    let line = Evidence::Tree { what, drawing: escapes::shown(&wrong.case.input) };
+    if let (Some(expected), Outcome::Returned(Ok(seen))) = (&wrong.case.expected, &wrong.outcome) {
+        let pairs = fields::named(expected).into_iter().zip(fields::named(seen));
+        let differ = pairs.map(|((name, must), (_, was))| Evidence::differs(name, must, was));
+        return [line].into_iter().chain(differ).collect();
     }
-    evidence
+    let expected = if wrong.case.expected.is_some() { "Ok" } else { "Err(InvalidData)" };
+    let seen = wrong.outcome.shown(|parsed| match parsed {
+        Ok(mount) => format!("Ok({mount:?})"),
+        Err(refusal) => format!("Err({})", refusal.failure),
+    });
+    vec![line, Evidence::differs("parse_line(line)", expected, seen)]
 }

@@ -1,6 +1,6 @@
 //! The grader's own reading of mount tables, by the runtime's parser.
 
-use mydocker::mountinfo::{self, MountTable};
+use mydocker_kernel::mountinfo::{self, MountTable};
 
 use crate::table::Mount;
 

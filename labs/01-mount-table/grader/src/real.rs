@@ -21,17 +21,17 @@ const ALLOWED: &str = "the sandbox allows it";
 /// Some mounts with names that are meant to break a parser: their lines, and what
 /// the kernel says of them elsewhere.
 pub fn mounts_as_the_kernel_shows_them(host: &Host) -> Vec<(Vec<u8>, Mount)> {
-    // 1. A tmpfs, a folder of it bound read-only, and one without a source.
+    // 1. A tmpfs, a directory of it bound read-only, and one without a source.
     let stage = Stage::new(host);
-    let disk = stage.folder(OsStr::from_bytes(b"a b\tc\nd\\e\\040f#-\xff"));
+    let disk = stage.directory(OsStr::from_bytes(b"a b\tc\nd\\e\\040f#-\xff"));
     let source = format!("disk # {}", random_words().expect("/dev/urandom"));
     mount_tmpfs(&disk, &source);
     fs::create_dir(disk.join("old photos")).expect(ALLOWED);
-    let bound = stage.folder("bound".as_ref());
+    let bound = stage.directory("bound".as_ref());
     mount(Some(&disk.join("old photos")), &bound, NOTHING, MsFlags::MS_BIND, NOTHING)
         .expect(ALLOWED);
     remount_read_only(&bound);
-    let nameless = stage.folder("nameless".as_ref());
+    let nameless = stage.directory("nameless".as_ref());
     mount_tmpfs(&nameless, "");
 
     // 2. What /proc/self/fdinfo and stat say.
@@ -72,7 +72,7 @@ pub fn table_with_stacked_and_moved_mounts(host: &Host) -> Vec<u8> {
     mount_tmpfs(&mnt, "upper");
     stage.tmpfs("mnt/a");
     stage.tmpfs("srv");
-    let new = stage.folder("srv/new".as_ref());
+    let new = stage.directory("srv/new".as_ref());
     mount(Some(&old), &new, NOTHING, MsFlags::MS_MOVE, NOTHING).expect(ALLOWED);
     fs::read("/proc/self/mountinfo").expect(ALLOWED)
 }
@@ -101,7 +101,7 @@ pub fn changes_and_their_tables(host: &Host) -> Vec<(Vec<u8>, Vec<u8>, Vec<Chang
     mount(NOTHING, &here, NOTHING, MsFlags::MS_REMOUNT, Some("size=128k")).expect(ALLOWED);
     done(&[Change::Remounted(id)]);
 
-    let there = stage.folder("there".as_ref());
+    let there = stage.directory("there".as_ref());
     mount(Some(&here), &there, NOTHING, MsFlags::MS_MOVE, NOTHING).expect(ALLOWED);
     done(&[Change::Moved(id)]);
 
@@ -137,32 +137,33 @@ impl Stage {
         Stage { top }
     }
 
-    /// A new folder.
-    fn folder(&self, name: &OsStr) -> PathBuf {
-        let folder = self.top.join(name);
-        fs::create_dir(&folder).expect(ALLOWED);
-        folder
+    /// A new directory.
+    fn directory(&self, name: &OsStr) -> PathBuf {
+        let directory = self.top.join(name);
+        fs::create_dir(&directory).expect(ALLOWED);
+        directory
     }
 
-    /// A new folder with a tmpfs on it.
+    /// A new directory with a tmpfs on it.
     fn tmpfs(&self, name: &str) -> PathBuf {
-        let folder = self.folder(name.as_ref());
-        mount_tmpfs(&folder, name);
-        folder
+        let directory = self.directory(name.as_ref());
+        mount_tmpfs(&directory, name);
+        directory
     }
 }
 
-fn mount_tmpfs(folder: &Path, source: &str) {
-    mount(Some(source), folder, Some("tmpfs"), MsFlags::empty(), Some("size=64k")).expect(ALLOWED);
+fn mount_tmpfs(directory: &Path, source: &str) {
+    mount(Some(source), directory, Some("tmpfs"), MsFlags::empty(), Some("size=64k"))
+        .expect(ALLOWED);
 }
 
-fn remount_read_only(folder: &Path) {
+fn remount_read_only(directory: &Path) {
     let flags = MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY;
-    mount(NOTHING, folder, NOTHING, flags, NOTHING).expect(ALLOWED);
+    mount(NOTHING, directory, NOTHING, flags, NOTHING).expect(ALLOWED);
 }
 
-/// The number of the mount that is seen at `folder`.
-fn id_of(folder: &Path) -> u32 {
-    let seen = || Proc::open()?.mount_of(&File::open(folder)?);
+/// The number of the mount that is seen at `directory`.
+fn id_of(directory: &Path) -> u32 {
+    let seen = || Proc::open()?.mount_of(&File::open(directory)?);
     seen().expect(ALLOWED)
 }

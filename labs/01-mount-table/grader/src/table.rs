@@ -14,7 +14,7 @@ pub struct Mount {
     pub parent: u32,
     /// (3) `major:minor` of the file system, the `st_dev` of its files.
     pub device: String,
-    /// (4) The folder of the file system that is mounted: `/`, or what was bound.
+    /// (4) The directory of the file system that is mounted: `/`, or what was bound.
     #[serde(with = "any_path")]
     pub root: PathBuf,
     /// (5) Where it is mounted, as seen from the reader's root.

@@ -9,7 +9,7 @@ pub static INITRAMFS: &[u8] = include_bytes!("../tables/initramfs-4.19.mountinfo
 pub static SERVER: &[u8] = include_bytes!("../tables/server-5.10.mountinfo");
 
 /// A desktop, Linux 6.8: subvolumes of btrfs, FUSE, snaps, the file of a
-/// namespace, a USB stick with blanks in its name.
+/// namespace, a USB stick with spaces in its name.
 pub static DESKTOP: &[u8] = include_bytes!("../tables/desktop-6.8.mountinfo");
 
 /// A container of Docker, Linux 6.1: the parent of its root is the host's.

@@ -1,16 +1,17 @@
 //! tree.
 
-mod cases;
-mod diagnosis;
+pub mod cases;
+mod drawn;
+mod generated;
 
+use labkit::cases::Outcome;
 use labkit::host::Host;
 use labkit::verdict::{Evidence, Finding};
 
-use crate::case::{self, Outcome};
+use crate::acts::TREE;
 use crate::table::Mount;
-use crate::{Answers, UNFORESEEN, reading, real, tables};
-
-const FUNCTION: &str = "tree";
+use crate::{reading, real, tables};
+use drawn::{Drawn, RULES};
 
 /// How an endless recursion ends.
 const KILLED: &str = "answer/killed-by-signal";
@@ -18,42 +19,23 @@ const KILLED: &str = "answer/killed-by-signal";
 /// Each mount's depth and id.
 type Tree = Vec<(usize, u32)>;
 /// A table, and its tree.
-type Case = case::Case<Vec<Mount>, Tree>;
-type Subject<'a> = case::Subject<'a, Vec<Mount>, Tree, Tree>;
-type Wrong<'a> = case::Wrong<'a, Vec<Mount>, Tree, Tree>;
+type Case = labkit::cases::Case<Vec<Mount>, Tree>;
+type Subject<'h> = labkit::cases::Subject<'h, Vec<Mount>, Tree, Tree>;
+type Wrong = labkit::cases::Wrong<Vec<Mount>, Tree, Tree>;
+type Tried = labkit::cases::Tried<Vec<Mount>, Tree, Tree>;
 
-pub fn children(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    check(answers, host, &[cases::plain()])
-}
-
-pub fn neighbours(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    check(answers, host, &[cases::neighbours()])
-}
-
-pub fn stacked(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    check(answers, host, &[cases::stacked()])
-}
-
-pub fn child_first(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    check(answers, host, &[cases::child_first()])
-}
-
-pub fn several_roots(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    check(answers, host, &[cases::several_roots()])
-}
-
-pub fn own_parent(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    check(answers, host, &[cases::own_parent()])
-}
-
-pub fn real_table(answers: &Answers, host: &Host) -> Result<(), Finding> {
+pub fn real_table(host: &Host) -> Result<(), Finding> {
     let table = real::table_with_stacked_and_moved_mounts(host);
-    check(answers, host, &[case(&table)])
+    judge(host, vec![case(&table)])
 }
 
-pub fn several_kernels(answers: &Answers, host: &Host) -> Result<(), Finding> {
+pub fn several_kernels(host: &Host) -> Result<(), Finding> {
     // The one whose root is its own parent has a promise of its own.
-    check(answers, host, &[tables::SERVER, tables::DESKTOP, tables::CONTAINER].map(case))
+    judge(host, [tables::SERVER, tables::DESKTOP, tables::CONTAINER].map(case).into())
+}
+
+pub fn any_table(host: &Host) -> Result<(), Finding> {
+    subject(host).judge_any(cases::all(), generated::table, finding)
 }
 
 fn case(table: &[u8]) -> Case {
@@ -81,46 +63,41 @@ fn is_root(mount: &Mount, mounts: &[Mount]) -> bool {
     mount.parent == mount.id || mounts.iter().all(|it| it.id != mount.parent)
 }
 
-fn check(answers: &Answers, host: &Host, cases: &[Case]) -> Result<(), Finding> {
-    let subject = Subject {
-        host,
-        name: FUNCTION,
-        call: &|mounts| (answers.tree)(mounts),
-        is_right: PartialEq::eq,
-    };
-    let Some(wrong) = subject.first_wrong(cases)? else { return Ok(()) };
-    let finding = diagnosis::diagnose(&subject, &wrong).unwrap_or_else(|| match &wrong.outcome {
-        Outcome::Died(death) => death.clone(),
-        Outcome::Returned(_) => Finding::new(UNFORESEEN),
-    });
-    let mut finding = finding.word("function", FUNCTION).with(evidence(&wrong));
+fn subject(host: &Host) -> Subject<'_> {
+    Subject::new(host, &TREE, PartialEq::eq)
+}
+
+pub fn judge(host: &Host, cases: Vec<Case>) -> Result<(), Finding> {
+    subject(host).judge(cases, finding)
+}
+
+fn finding(subject: &Subject, wrong: Wrong) -> Finding {
+    let drawn = Drawn::of(subject, wrong);
+    let finding = drawn.wrong.finding(&RULES, &drawn, evidence(&drawn.wrong));
     // Of a full stack Rust's runtime tells, with the number of a thread.
-    let is_killed = matches!(&wrong.outcome, Outcome::Died(death) if death.code == KILLED);
-    finding.printed = if is_killed { String::new() } else { wrong.printed };
-    Err(finding)
+    let is_killed = matches!(&drawn.wrong.outcome, Outcome::Died(death) if death.code == KILLED);
+    let printed = if is_killed { String::new() } else { finding.printed };
+    Finding { printed, ..finding }
 }
 
 /// The table, its tree, and what was made of it.
 fn evidence(wrong: &Wrong) -> Vec<Evidence> {
     let mounts = &wrong.case.input;
-    let picture = |what: &str, drawing| Evidence::Tree { what: what.to_owned(), drawing };
+    let picture = |what: String, drawing| Evidence::Tree { what, drawing };
     let lines = mounts.iter().map(|it| format!("{} {} {:?}\n", it.id, it.parent, it.mount_point));
-    let seen = match &wrong.outcome {
-        Outcome::Returned(tree) => drawn(tree, mounts),
-        Outcome::Died(death) => death.code.clone(),
-    };
+    let table = wrong.what("the table: id, parent, mount point");
     vec![
-        picture("the table: id, parent, mount point", lines.collect()),
-        picture("tree(table), as it must be", drawn(&wrong.case.expected, mounts)),
-        picture("tree(table), as it was", seen),
+        picture(table, or_nothing(lines.collect())),
+        picture("tree(table), as it must be".to_owned(), drawing(&wrong.case.expected, mounts)),
+        picture(
+            "tree(table), as it was".to_owned(),
+            wrong.outcome.shown(|tree| drawing(tree, mounts)),
+        ),
     ]
 }
 
-/// A line a mount, indented by its depth.
-fn drawn(tree: &Tree, mounts: &[Mount]) -> String {
-    if tree.is_empty() {
-        return "-".to_owned();
-    }
+/// A line for each mount, indented by its depth.
+fn drawing(tree: &Tree, mounts: &[Mount]) -> String {
     let line = |(depth, id): &(usize, u32)| {
         let mount = mounts.iter().find(|mount| mount.id == *id);
         let place = mount.map_or("?".to_owned(), |mount| format!("{:?}", mount.mount_point));
@@ -128,5 +105,9 @@ fn drawn(tree: &Tree, mounts: &[Mount]) -> String {
         let margin = "  ".repeat((*depth).min(20));
         format!("{depth:>2} {margin}{id} {place}\n")
     };
-    tree.iter().map(line).collect()
+    or_nothing(tree.iter().map(line).collect())
+}
+
+fn or_nothing(drawing: String) -> String {
+    if drawing.is_empty() { "-".to_owned() } else { drawing }
 }

@@ -1,86 +1,163 @@
 //! unescape.
 
 use std::ffi::OsString;
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
+use arbitrary::Unstructured;
+use labkit::cases::{self, Outcome};
+use labkit::frame::{Facts, Rules, Words, rule};
+use labkit::generated::text;
 use labkit::host::Host;
 use labkit::verdict::{Evidence, Finding};
 
-use crate::case::{self, Outcome, Subject};
-use crate::{Answers, UNFORESEEN, escapes};
-
-const FUNCTION: &str = "unescape";
+use crate::LAB;
+use crate::acts::UNESCAPE;
+use crate::escapes::{self, Field, HasField};
 
 /// A field, and what is in it.
-type Case = case::Case<&'static [u8], &'static [u8]>;
+type Case = cases::Case<Vec<u8>, Vec<u8>>;
+type Subject<'h> = cases::Subject<'h, Vec<u8>, Vec<u8>, OsString>;
+type Wrong = cases::Wrong<Vec<u8>, Vec<u8>, OsString>;
+
+fn case(field: &[u8], expected: &[u8]) -> Case {
+    Case { input: field.to_vec(), expected: expected.to_vec() }
+}
 
 /// What every answer that knows escapes knows.
-const BLANK: Case = Case { input: br"/mnt/my\040disk", expected: b"/mnt/my disk" };
-
-pub fn escapes_become_bytes(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    let cases = [
-        BLANK,
-        Case { input: br"/a\040b\011c\012d\043e", expected: b"/a b\tc\nd#e" },
-        Case { input: br"\134\134host\134my\040share", expected: br"\\host\my share" },
-        Case { input: br"/\040\001\377", expected: b"/ \x01\xff" },
-        Case { input: br"/mnt/\040a\040", expected: b"/mnt/ a " },
-    ];
-    check(answers, host, &cases)
+fn space() -> Case {
+    case(br"/mnt/my\040disk", b"/mnt/my disk")
 }
 
-pub fn escapes_are_undone_once(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    let cases = [
-        Case { input: br"/mnt/a\134040b", expected: br"/mnt/a\040b" },
-        Case { input: br"/mnt/a\134\040b", expected: br"/mnt/a\ b" },
-        Case { input: br"/mnt/\134134040", expected: br"/mnt/\134040" },
-    ];
-    check(answers, host, &cases)
+pub fn escapes() -> Vec<Case> {
+    vec![
+        space(),
+        case(br"/a\040b\011c\012d\043e", b"/a b\tc\nd#e"),
+        case(br"\134\134host\134my\040share", br"\\host\my share"),
+        case(br"/a\000b", b"/a\0b"),
+        case(br"/a\303\244b", b"/a\xc3\xa4b"),
+        case(br"/mnt/\040a\040", b"/mnt/ a "),
+        case(br"/\040\001\377", b"/ \x01\xff"),
+    ]
 }
 
-pub fn what_is_no_escape_stays(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    let cases = [
-        Case { input: b"", expected: b"" },
-        Case { input: b"/mnt/a:b,c=d#e", expected: b"/mnt/a:b,c=d#e" },
-        Case { input: br"/mnt/a\n\x20\", expected: br"/mnt/a\n\x20\" },
-        Case { input: br"/mnt/\08a\049\400\777", expected: br"/mnt/\08a\049\400\777" },
-        Case { input: br"/mnt/a\04", expected: br"/mnt/a\04" },
-        Case { input: br"/mnt/a\+40", expected: br"/mnt/a\+40" },
-    ];
-    check(answers, host, &cases)
+pub fn escaped_escapes() -> Vec<Case> {
+    vec![
+        case(br"/mnt/a\134040b", br"/mnt/a\040b"),
+        case(br"/mnt/a\134\040b", br"/mnt/a\ b"),
+        case(br"/mnt/\134134040", br"/mnt/\134040"),
+    ]
 }
 
-pub fn names_need_not_be_utf8(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    let cases = [
-        Case { input: "/mnt/été/图片".as_bytes(), expected: "/mnt/été/图片".as_bytes() },
-        Case { input: b"/mnt/caf\xe9", expected: b"/mnt/caf\xe9" },
-        Case { input: b"/mnt/my\\040caf\xe9", expected: b"/mnt/my caf\xe9" },
+pub fn no_escapes() -> Vec<Case> {
+    let fields: [&[u8]; 8] = [
+        b"",
+        b"/mnt/a:b,c=d#e",
+        br"/mnt/a\n\x20\",
+        br"/mnt/\08a\049\400\777",
+        br"/mnt/a\04",
+        br"/mnt/\080\008\800",
+        br"/mnt/a\+40",
+        br"/mnt/a\\040b",
     ];
-    check(answers, host, &cases)
+    // All but the last stay whole: there the second backslash begins an escape.
+    fields.map(|field| case(field, &escapes::unescape(field))).into()
 }
 
-fn check(answers: &Answers, host: &Host, cases: &[Case]) -> Result<(), Finding> {
-    let subject = Subject {
-        host,
-        name: FUNCTION,
-        call: &|field: &&[u8]| (answers.unescape)(field),
-        is_right: |expected: &&[u8], seen: &OsString| seen.as_bytes() == *expected,
+pub fn any_bytes() -> Vec<Case> {
+    vec![
+        case("/mnt/été/图片".as_bytes(), "/mnt/été/图片".as_bytes()),
+        case(b"/mnt/caf\xe9", b"/mnt/caf\xe9"),
+        case(b"/mnt/my\\040caf\xe9", b"/mnt/my caf\xe9"),
+        // A backslash that was a byte of a name before it was one of an escape.
+        case(b"/mnt/\\\xe9t\xe9\\", b"/mnt/\\\xe9t\xe9\\"),
+    ]
+}
+
+pub fn judge(host: &Host, cases: Vec<Case>) -> Result<(), Finding> {
+    subject(host).judge(cases, finding)
+}
+
+pub fn any_field(host: &Host) -> Result<(), Finding> {
+    let known = [escapes(), escaped_escapes(), no_escapes(), any_bytes()].concat();
+    subject(host).judge_any(known, generate, finding)
+}
+
+fn generate(choices: &mut Unstructured) -> arbitrary::Result<Case> {
+    let pieces: [&[u8]; 20] = [
+        b"a",
+        b"\\",
+        br"\040",
+        br"\134",
+        b"0",
+        b"4",
+        b"7",
+        b"/",
+        br"\012",
+        br"\000",
+        br"\377",
+        // Nearly escapes.
+        br"\080",
+        br"\400",
+        br"\04",
+        br"\x20",
+        b"8",
+        b"x",
+        b"+",
+        "é".as_bytes(),
+        b"\xe9",
+    ];
+    let field = text(choices, &pieces, 12)?;
+    let expected = escapes::unescape(&field);
+    Ok(Case { input: field, expected })
+}
+
+fn subject(host: &Host) -> Subject<'_> {
+    Subject::new(host, &UNESCAPE, |expected, seen| seen.as_bytes() == expected)
+}
+
+/// A field that was not read as it must be.
+struct Read {
+    wrong: Wrong,
+    field: Option<Field>,
+}
+
+impl Facts for Read {
+    fn words(&self) -> Words {
+        Vec::new()
+    }
+}
+
+impl HasField for Read {
+    fn field(&self) -> Option<&Field> {
+        self.field.as_ref()
+    }
+}
+
+static RULES: Rules<Read> = Rules {
+    lab: LAB,
+    function: UNESCAPE.function,
+    tables: &[
+        &escapes::rules(),
+        &[rule(
+            "utf8-demanded",
+            |it| matches!(&it.wrong.outcome, Outcome::Died(death) if escapes::demands_utf8(death)),
+        )],
+    ],
+};
+
+fn finding(subject: &Subject, wrong: Wrong) -> Finding {
+    let field = match &wrong.outcome {
+        Outcome::Returned(seen) => Some(Field {
+            raw: wrong.case.input.clone(),
+            seen: seen.clone().into_vec(),
+            knows_spaces: subject.try_each([space()])[0].is_right,
+            is_generated: wrong.seed.is_some(),
+        }),
+        Outcome::Died(_) => None,
     };
-    let Some(wrong) = subject.first_wrong(cases)? else { return Ok(()) };
-    let Case { input: field, expected } = *wrong.case;
-    let (finding, seen) = match wrong.outcome {
-        Outcome::Returned(seen) => {
-            let knows_blanks = subject.is_right(&BLANK);
-            let code = escapes::diagnose(field, seen.as_bytes(), knows_blanks);
-            (Finding::new(code.unwrap_or(UNFORESEEN)), escapes::quoted(seen.as_bytes()))
-        }
-        Outcome::Died(death) if escapes::demands_utf8(&death) => {
-            (Finding::new("mount-table/utf8-demanded"), "panic!".to_owned())
-        }
-        Outcome::Died(death) => (death, "panic!".to_owned()),
-    };
-    let what = format!("unescape(br\"{}\")", escapes::shown(field));
-    let evidence = Evidence::differs(what, escapes::quoted(expected), seen);
-    let mut finding = finding.word("function", FUNCTION).with([evidence]);
-    finding.printed = wrong.printed;
-    Err(finding)
+    let seen = wrong.outcome.shown(|seen| escapes::quoted(seen.as_bytes()));
+    let what = wrong.what(format!("unescape(br\"{}\")", escapes::shown(&wrong.case.input)));
+    let evidence = Evidence::differs(what, escapes::quoted(&wrong.case.expected), seen);
+    let read = Read { wrong, field };
+    read.wrong.finding(&RULES, &read, [evidence])
 }

@@ -1,64 +1,137 @@
 //! start, where something fails: a namespace, a step in the child, the command.
 
-use std::ffi::CString;
-use std::fs::{self, Permissions};
+use std::fs::{self, File, Permissions};
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use labkit::answering::Answering;
+use labkit::calls::Calls;
+use labkit::deciding::Asked;
 use labkit::describe::Failure;
+use labkit::frame::{Facts, Rule, Rules, Words, rule};
 use labkit::host::Host;
-use labkit::proc::Proc;
-use labkit::verdict::{Evidence, Finding, require};
+use labkit::inside::Place;
+use labkit::sys::can_decide_on_calls;
+use labkit::verdict::{Evidence, Finding};
+use mydocker_kernel::mountinfo::Mount;
+use nix::errno::Errno;
+use nix::libc::{SYS_fsopen, SYS_mount};
 use nix::mount::{MsFlags, mount};
-use nix::sched::CloneFlags;
-use nix::unistd::{chdir, chroot};
+use nix::unistd::{chdir, chroot, dup2_stderr};
 
-use crate::caller::{NAMESPACES, State, end_all_but, processes};
-use crate::container::{Facts, Given, observe};
-use crate::diagnosis::{Rule, finding};
-use crate::{Answers, UNFORESEEN};
+use crate::LAB;
+use crate::acts::START;
+use crate::child::{NAMESPACES, State, end_all_but, started_since, wait_until};
+use crate::container::{Container, Given, observe};
+use crate::probe::words;
+use crate::start::RUN;
+
+/// A directory in `$PATH`.
+const PROGRAMS: &str = "path";
 
 /// Docker's exit codes for a container that has not come to run.
-pub const FAILED: i32 = 125;
+const FAILED: i32 = 125;
 const CANNOT_BE_EXECUTED: i32 = 126;
 const NOT_FOUND: i32 = 127;
 
-/// What the process that has called start sees.
-struct Attempted {
+/// What is seen of a call whose command cannot run.
+struct Attempt {
     returned: Result<i32, Failure>,
+    /// What has become of the child.
     state: State,
-    /// What has been printed, by the child too.
+    /// How many processes were started.
+    started: i32,
+    /// What was printed to stderr, by the child too.
+    said: String,
+    /// What was printed to stdout.
     printed: String,
+    /// Whether the command has run all the same.
+    has_run: bool,
+    /// The kind of namespace that was refused, where it was one alone.
+    refused: Option<&'static str>,
+    /// If so: a container where all goes well, to see whether there was a step at
+    /// all that could fail.
+    container: Option<Container>,
 }
 
 /// Calls start, in this root directory or in the host's, and waits for the end of
 /// what it has started.
-fn attempt(
-    answers: &Answers,
+fn attempt(host: &Host, root: Option<&Path>, command: &[&Path]) -> Result<Attempt, Finding> {
+    attempt_as(host, root, command, false)
+}
+
+/// The same; or where no file system can be mounted.
+fn attempt_as(
     host: &Host,
     root: Option<&Path>,
     command: &[&Path],
-) -> Result<Attempted, Finding> {
-    let words = command.iter().map(|word| CString::new(word.as_os_str().as_bytes()));
-    let command = words.collect::<Result<Vec<_>, _>>().expect("no NUL in them");
-    let seen = host.call("start", CloneFlags::empty(), || {
-        let proc = Proc::open().expect("the host has /proc");
-        let before = processes(&proc);
-        if let Some(root) = root {
-            chroot(root).and_then(|()| chdir("/")).expect("the sandbox allows it");
+    refuses_file_systems: bool,
+) -> Result<Attempt, Finding> {
+    let stderr = host.path("stderr");
+    let before = || {
+        dup2_stderr(File::create(&stderr)?)?;
+        Ok(root.map_or(Ok(()), |root| chroot(root).and_then(|()| chdir("/")))?)
+    };
+    // One directory of this host's, and the usual ones.
+    let path = format!("{}:/usr/local/bin:/usr/bin:/bin", host.path(PROGRAMS).display());
+    let call = host.act(&START, words(command)).with_variable("PATH", path);
+    let mut call = call.after(before);
+    if refuses_file_systems {
+        call = call.deciding(MOUNTING, refuse_file_systems);
+    }
+    let meanwhile = |place: &Place, answering: &mut Answering| {
+        if refuses_file_systems {
+            until_all_have_ended(place, answering);
         }
-        let returned = (answers.start)(&command).map(|pid| pid.as_raw());
-        let state = State::at_the_end_of(*returned.as_ref().unwrap_or(&0));
-        end_all_but(&before, &proc);
-        (returned.map_err(Failure::from), state)
+    };
+    let (seen, (state, started)) = call.make_meanwhile(meanwhile, |place, returned| {
+        let child = *returned.as_ref().unwrap_or(&0);
+        let state = State::at_the_end_of(place.proc, child, place.pid);
+        let started = started_since(place.proc, place.pid);
+        end_all_but(place.proc, place.pid);
+        (state, started)
     })?;
-    let (returned, state) = seen.returned;
-    Ok(Attempted { returned, state, printed: seen.printed })
+    let said = String::from_utf8_lossy(&fs::read(&stderr).unwrap_or_default()).into_owned();
+    let (returned, printed) = (seen.returned, seen.printed);
+    Ok(Attempt {
+        returned,
+        state,
+        started,
+        said,
+        printed,
+        has_run: false,
+        refused: None,
+        container: None,
+    })
 }
 
-impl Attempted {
+impl Facts for Attempt {
+    fn words(&self) -> Words {
+        self.refused.iter().map(|kind| ("namespace", (*kind).to_owned())).collect()
+    }
+}
+
+/// Why the caller has not been told rightly of a command that did not run.
+const NOT_TOLD: &[Rule<Attempt>] = &[
+    rule("answer/did-nothing", |it| it.returned.is_ok() && it.state == State::NoChild),
+    rule("start-waits", |it| it.returned.is_ok() && it.state == State::Reaped),
+    PID_1_ENDED,
+    rule("failure-is-success", |it| it.state == State::Ended(0)),
+    rule("wrong-failure-code", |it| it.returned.is_err() || matches!(it.state, State::Ended(_))),
+];
+
+const PID_1_ENDED: Rule<Attempt> =
+    rule("pid-1-ended", |it| it.state == State::Ended(0) && it.started > 1);
+
+const IGNORED: &[Rule<Attempt>] = &[rule("failed-step-ignored", |it| it.has_run)];
+
+/// The rules on start with those of one of its promises.
+const fn rules(tables: &'static [&'static [Rule<Attempt>]]) -> Rules<Attempt> {
+    Rules { lab: LAB, function: START.function, tables }
+}
+
+impl Attempt {
     /// The error, or what has become of the process.
     fn in_words(&self) -> String {
         match &self.returned {
@@ -67,123 +140,157 @@ impl Attempted {
         }
     }
 
-    fn ended_with(&self, code: i32) -> bool {
-        self.state == State::Ended(code)
-    }
-
-    fn require(
+    fn judge(
         &self,
+        rules: &Rules<Attempt>,
         kept: bool,
         evidence: impl FnOnce() -> Vec<Evidence>,
-        found: Option<Finding>,
     ) -> Result<(), Finding> {
-        require(kept, evidence, || found, UNFORESEEN)
-            .map_err(|finding| Finding { printed: self.printed.clone(), ..finding })
+        let printed = format!("{}{}", self.said, self.printed);
+        rules.judge(self, kept, evidence).map_err(|finding| Finding { printed, ..finding })
     }
 
-    /// Why the caller has not been told rightly of a command that did not run.
-    fn diagnose(&self) -> Option<Finding> {
-        match (&self.returned, self.state) {
-            (Ok(_), State::Running) => None,
-            (Ok(_), State::NoChild) => {
-                Some(Finding::new("answer/did-nothing").word("function", "start"))
-            }
-            (Ok(_), State::Reaped) => Some(finding("start-waits")),
-            (Ok(_), State::Ended(0)) => Some(finding("failure-is-success")),
-            (Ok(_), State::Ended(_)) | (Err(_), _) => Some(finding("wrong-failure-code")),
-        }
+    /// Whether the container where all goes well is so.
+    fn usually(&self, is_so: impl FnOnce(&Container) -> bool) -> bool {
+        self.container.as_ref().is_some_and(is_so)
+    }
+
+    /// The promise is kept if the command has not run where something says
+    /// `refusal`, and the caller was told so.
+    fn must_not_run(
+        self,
+        host: &Host,
+        refusal: &str,
+        rules: &Rules<Attempt>,
+    ) -> Result<(), Finding> {
+        let told = self.returned.is_err() || self.state == State::Ended(FAILED);
+        let container = if self.has_run { Some(observe(host, Given::Path)?) } else { None };
+        let facts = Attempt { container, ..self };
+        facts.judge(rules, told && !facts.has_run, || {
+            let ran = if facts.has_run { "Ok" } else { "-" };
+            let ended = State::Ended(FAILED);
+            vec![
+                Evidence::differs(format!("execve(…), {refusal}"), "-", ran),
+                Evidence::differs(format!("waitid(PID), {refusal}"), ended, facts.in_words()),
+            ]
+        })
     }
 }
 
-/// The promise is kept if the command has not run where something says `refusal`,
-/// and the caller was told so. If it has run, `missing` knows whether there was a
-/// step at all that could fail, from a container where all goes well.
-fn must_not_run(
-    answers: &Answers,
-    host: &Host,
-    refusal: &str,
-    attempted: &Attempted,
-    has_run: bool,
-    missing: Rule,
-) -> Result<(), Finding> {
-    let told = attempted.returned.is_err() || attempted.ended_with(FAILED);
-    let found = match has_run {
-        false => attempted.diagnose(),
-        true => missing(&observe(answers, host, Given::Path)?)
-            .or_else(|| Some(finding("failed-step-ignored"))),
-    };
-    let evidence = || {
-        let ran = if has_run { "Ok" } else { "-" };
-        let ended = State::Ended(FAILED).to_string();
-        let mut evidence = Vec::new();
-        for (what, promised, seen) in [
-            (format!("execve(…), {refusal}"), "-".to_owned(), ran.to_owned()),
-            (format!("waitid(PID), {refusal}"), ended, attempted.in_words()),
-        ] {
-            if promised != seen {
-                evidence.push(Evidence::differs(what, promised, seen));
-            }
-        }
-        evidence
-    };
-    attempted.require(told && !has_run, evidence, found)
-}
-
-pub fn refused_namespaces(answers: &Answers, host: &Host) -> Result<(), Finding> {
+pub fn refused_namespaces(host: &Host) -> Result<(), Finding> {
+    static RULES: Rules<Attempt> = rules(&[
+        &[rule("no-mount-namespace", |it| {
+            it.usually(|container| !NAMESPACES.iter().any(|kind| container.looked.is_new(kind)))
+        })],
+        &[rule("runs-without-a-namespace", |it| it.has_run && it.refused.is_some())],
+        IGNORED,
+        NOT_TOLD,
+    ]);
     let root = host.busybox("root");
     let trace = host.path("has-run");
-    limit_namespaces(0);
-    let attempted = attempt(answers, host, None, &[&root.join("bin/touch"), &trace])?;
-    limit_namespaces(1000);
-    let refusal = "where clone(2) says ENOSPC";
-    let missing = |facts: &Facts| {
-        let has_some = NAMESPACES.iter().any(|kind| facts.is_new(kind));
-        if has_some { None } else { facts.namespaces() }
+    let attempt = |kinds: &[&'static str]| {
+        limit_namespaces(kinds, 0);
+        let attempt = attempt(host, None, &[&root.join("bin/touch"), &trace]);
+        limit_namespaces(kinds, 1000);
+        let refused = kinds.first().copied().filter(|_| kinds.len() == 1);
+        Ok::<_, Finding>(Attempt { has_run: trace.exists(), refused, ..attempt? })
     };
-    must_not_run(answers, host, refusal, &attempted, trace.exists(), missing)
+    attempt(&NAMESPACES)?.must_not_run(host, "where clone(2) says ENOSPC", &RULES)?;
+    // Each by itself, of those that there are otherwise.
+    let usual = observe(host, Given::Path)?;
+    for kind in NAMESPACES.into_iter().filter(|kind| usual.looked.is_new(kind)) {
+        let refusal = format!("where a new {kind} namespace is refused, ENOSPC");
+        attempt(&[kind])?.must_not_run(host, &refusal, &RULES)?;
+    }
+    Ok(())
 }
 
-/// How many new namespaces of each kind there may be. See namespaces(7).
-fn limit_namespaces(count: u32) {
-    for kind in NAMESPACES {
+/// How many new namespaces of these kinds there may be. See namespaces(7).
+fn limit_namespaces(kinds: &[&str], count: u32) {
+    for kind in kinds {
         let path = format!("/proc/sys/user/max_{kind}_namespaces");
         fs::write(path, count.to_string()).expect("the sandbox's own limit");
     }
 }
 
-pub fn failed_step(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    let command = [Path::new("/bin/touch"), Path::new("/has-run")];
+pub fn failed_step(host: &Host) -> Result<(), Finding> {
+    static NOT_PRIVATE: Rules<Attempt> = rules(&[
+        &[
+            rule("no-mount-namespace", |it| {
+                it.usually(|container| !container.looked.is_new("mnt"))
+            }),
+            rule("propagation-left-shared", |it| {
+                it.usually(|container| container.mount_at("/").is_some_and(Mount::is_shared))
+            }),
+        ],
+        IGNORED,
+        NOT_TOLD,
+    ]);
+    static NO_PROC: Rules<Attempt> = rules(&[
+        &[rule("proc-not-mounted", |it| it.usually(|container| !container.proc_is_mounted()))],
+        IGNORED,
+        NOT_TOLD,
+    ]);
 
     // 1. A root that is no mount point: it cannot be made private.
     let root = host.busybox("root");
-    let attempted = attempt(answers, host, Some(&root), &command)?;
-    let has_run = root.join("has-run").exists();
-    let refusal = "where mount(2) says EINVAL for /";
-    let missing = |facts: &Facts| if facts.root_is_shared() { facts.propagation() } else { None };
-    must_not_run(answers, host, refusal, &attempted, has_run, missing)?;
+    let attempt = attempt(host, Some(&root), &TOUCH.map(Path::new))?;
+    let attempt = Attempt { has_run: root.join("has-run").exists(), ..attempt };
+    attempt.must_not_run(host, "where mount(2) says EINVAL for /", &NOT_PRIVATE)?;
 
     // 2. One that is a mount point, with a file for /proc.
-    let attempted = attempt_without_proc(answers, host, &command)?;
-    let has_run = host.path(WITHOUT_PROC).join("has-run").exists();
-    let refusal = "where mount(2) says ENOTDIR for /proc";
-    let missing = |facts: &Facts| (!facts.proc_is_mounted()).then(|| finding("proc-not-mounted"));
-    must_not_run(answers, host, refusal, &attempted, has_run, missing)
+    attempt_without_proc(host)?.must_not_run(
+        host,
+        "where mount(2) says ENOTDIR for /proc",
+        &NO_PROC,
+    )?;
+
+    // 3. A host that allows everything but a new file system, as in a container.
+    if !can_decide_on_calls() {
+        return Ok(());
+    }
+    let (touch, trace) = (root.join("bin/touch"), host.path("has-run"));
+    let attempt = attempt_as(host, None, &[&touch, &trace], true)?;
+    let attempt = Attempt { has_run: trace.exists(), ..attempt };
+    attempt.must_not_run(host, "where mount(2) says EPERM for a new proc", &NO_PROC)
 }
 
-/// The root directory that has a file for /proc.
-const WITHOUT_PROC: &str = "mounted";
+/// The calls by which a file system is mounted, and others.
+const MOUNTING: &[Calls] = &[("mount", &[SYS_mount]), ("fsopen", &[SYS_fsopen])];
 
-fn attempt_without_proc(
-    answers: &Answers,
-    host: &Host,
-    command: &[&Path],
-) -> Result<Attempted, Finding> {
-    let busybox = host.path("root");
-    let mounted = root_without_proc(&busybox, host.path(WITHOUT_PROC));
-    attempt(answers, host, Some(&mounted.expect("the sandbox allows it")), command)
+/// Refuses a new file system. To change the propagation of a mount is something else.
+fn refuse_file_systems(asked: &Asked) -> Option<Errno> {
+    let propagation =
+        MsFlags::MS_PRIVATE | MsFlags::MS_SLAVE | MsFlags::MS_SHARED | MsFlags::MS_UNBINDABLE;
+    let is_propagation = asked.name == "mount" && asked.argument(3) & propagation.bits() != 0;
+    (!is_propagation).then_some(Errno::EPERM)
 }
 
-/// Makes a root directory that has `touch`, and no place for a proc.
+/// Decides on the calls of the answer's process, and of those that it has started, until
+/// all these have ended.
+fn until_all_have_ended(place: &Place, answering: &mut Answering) {
+    wait_until(|| {
+        answering.wait_for_news();
+        // Only when it has returned, all that it starts is there to be seen.
+        let has_returned = answering.outcome().is_some();
+        let others = place.proc.processes().into_iter();
+        let mut others = others.filter(|(pid, ..)| *pid != place.pid.as_raw());
+        has_returned && others.all(|(_, state, _)| state == 'Z')
+    });
+}
+
+/// A command that leaves a trace.
+const TOUCH: [&str; 2] = ["/bin/touch", "/has-run"];
+
+/// In a root directory that has `touch`, and no place for a proc. There is a
+/// busybox in `root`.
+fn attempt_without_proc(host: &Host) -> Result<Attempt, Finding> {
+    let root = root_without_proc(&host.path("root"), host.path("mounted"));
+    let root = root.expect("the sandbox allows it");
+    let attempt = attempt(host, Some(&root), &TOUCH.map(Path::new))?;
+    Ok(Attempt { has_run: root.join("has-run").exists(), ..attempt })
+}
+
 fn root_without_proc(busybox: &Path, root: PathBuf) -> io::Result<PathBuf> {
     let nothing: Option<&str> = None;
     fs::create_dir_all(root.join("bin"))?;
@@ -193,59 +300,81 @@ fn root_without_proc(busybox: &Path, root: PathBuf) -> io::Result<PathBuf> {
     Ok(root)
 }
 
-pub fn says_why(answers: &Answers, host: &Host) -> Result<(), Finding> {
+pub fn says_why(host: &Host) -> Result<(), Finding> {
+    static RULES: Rules<Attempt> = rules(&[
+        &[
+            PID_1_ENDED,
+            rule("told-on-stdout", |it| !it.printed.trim().is_empty()),
+            rule("failure-not-told", |it| matches!(it.state, State::Ended(_))),
+        ],
+        NOT_TOLD,
+    ]);
     host.busybox("root");
-    let nothing = host.path("nothing");
-    let closed = closed_file(host);
-    let touch = [Path::new("/bin/touch"), Path::new("/has-run")];
-    for (what, attempted) in [
-        ("no such command", attempt(answers, host, None, &[&nothing])?),
-        ("a command that may not be executed", attempt(answers, host, None, &[&closed])?),
-        ("where mount(2) says ENOTDIR for /proc", attempt_without_proc(answers, host, &touch)?),
+    let (nothing, closed) = (host.path("nothing"), closed_file(host));
+    for (what, attempt) in [
+        ("no such command", attempt(host, None, &[&nothing])?),
+        ("a command that may not be executed", attempt(host, None, &[&closed])?),
+        ("where mount(2) says ENOTDIR for /proc", attempt_without_proc(host)?),
     ] {
-        let has_run = host.path(WITHOUT_PROC).join("has-run").exists();
-        let said = !attempted.printed.trim().is_empty();
-        let found = match attempted.state {
-            State::Ended(_) => Some(finding("failure-not-told")),
-            _ => attempted.diagnose(),
-        };
-        let evidence = || vec![Evidence::differs(format!("stderr, {what}"), "some words", "-")];
-        attempted.require(said || has_run || attempted.returned.is_err(), evidence, found)?;
+        let said = !attempt.said.trim().is_empty();
+        let kept = said || attempt.has_run || attempt.returned.is_err();
+        attempt.judge(&RULES, kept, || {
+            vec![Evidence::differs(format!("stderr, {what}"), "some words", "-")]
+        })?;
     }
     Ok(())
 }
 
-pub fn missing_command(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    cannot_be_executed(answers, host, &host.path("nothing"), NOT_FOUND)
+pub fn missing_command(host: &Host) -> Result<(), Finding> {
+    cannot_be_executed(host, &host.path("nothing"), NOT_FOUND)?;
+    // A name is looked for in `$PATH`, and nowhere else.
+    let name = "only-here";
+    script(&host.path(name), 0o755);
+    by_name(host, name, NOT_FOUND)
 }
 
-pub fn closed_command(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    cannot_be_executed(answers, host, &closed_file(host), CANNOT_BE_EXECUTED)
+pub fn closed_command(host: &Host) -> Result<(), Finding> {
+    cannot_be_executed(host, &closed_file(host), CANNOT_BE_EXECUTED)?;
+    let name = "closed-in-path";
+    script(&host.path(PROGRAMS).join(name), 0o644);
+    by_name(host, name, CANNOT_BE_EXECUTED)
+}
+
+/// An answer that finds no command by its name is not blamed for that here.
+fn by_name(host: &Host, name: &str, code: i32) -> Result<(), Finding> {
+    match observe(host, Given::Name)?.runs() {
+        true => cannot_be_executed(host, Path::new(name), code),
+        false => Ok(()),
+    }
 }
 
 /// A script that may not be executed.
 fn closed_file(host: &Host) -> PathBuf {
     let path = host.path("closed");
-    fs::write(&path, "#!/bin/sh\n").expect("a file in the scratch folder");
-    fs::set_permissions(&path, Permissions::from_mode(0o644)).expect("it is ours");
+    script(&path, 0o644);
     path
 }
 
-fn cannot_be_executed(
-    answers: &Answers,
-    host: &Host,
-    command: &Path,
-    code: i32,
-) -> Result<(), Finding> {
-    let attempted = attempt(answers, host, None, &[command])?;
+fn script(path: &Path, mode: u32) {
+    let folder = path.parent().expect("a file in a folder");
+    fs::create_dir_all(folder)
+        .and_then(|()| fs::write(path, "#!/bin/sh\n"))
+        .and_then(|()| fs::set_permissions(path, Permissions::from_mode(mode)))
+        .expect("a file in the scratch folder");
+}
+
+fn cannot_be_executed(host: &Host, command: &Path, code: i32) -> Result<(), Finding> {
+    static RULES: Rules<Attempt> = rules(&[NOT_TOLD]);
+    let attempt = attempt(host, None, &[command])?;
     let evidence = || {
         let what = format!("waitid(PID) after start([{command:?}])");
-        vec![Evidence::differs(what, State::Ended(code), attempted.in_words())]
+        vec![Evidence::differs(what, State::Ended(code), attempt.in_words())]
     };
-    let mut found = attempted.diagnose();
-    if attempted.ended_with(FAILED) {
+    if attempt.state == State::Ended(FAILED) {
         // Perhaps it never came so far as to execute anything.
-        found = observe(answers, host, Given::Path)?.did_not_run().or(found);
+        if let Some(found) = RUN.diagnose(&observe(host, Given::Path)?) {
+            return Err(found.with(evidence()));
+        }
     }
-    attempted.require(attempted.ended_with(code), evidence, found)
+    attempt.judge(&RULES, attempt.state == State::Ended(code), evidence)
 }

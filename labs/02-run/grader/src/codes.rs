@@ -1,31 +1,12 @@
 //! exit_code, and the same numbers where wait returns them.
 
+use labkit::frame::{Facts, Rule, Rules, Words, rule};
 use labkit::host::Host;
-use labkit::verdict::{Evidence, Finding, require};
-use nix::sched::CloneFlags;
+use labkit::verdict::{Evidence, Finding};
 use nix::sys::signal::Signal;
-use nix::sys::wait::WaitStatus;
-use nix::unistd::Pid;
-use serde::{Deserialize, Serialize};
 
-use crate::diagnosis::finding;
-use crate::{Answers, UNFORESEEN};
-
-/// Exit codes of each kind: success, a failure, docker's, above 127, the last.
-const EXITS: [i32; 5] = [0, 1, 125, 200, 255];
-
-/// Signals that end a process, two of them with a core dump.
-const SIGNALS: [Signal; 5] =
-    [Signal::SIGINT, Signal::SIGABRT, Signal::SIGKILL, Signal::SIGSEGV, Signal::SIGTERM];
-
-/// How a process ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Ending {
-    /// It exits with this code.
-    Exited(i32),
-    /// The signal with this number ends it.
-    Signaled(i32),
-}
+use crate::LAB;
+use crate::acts::{EXIT_CODES, EXIT_CODES_OF_THE_LIVING, Ending};
 
 impl Ending {
     /// Its number in one.
@@ -42,73 +23,162 @@ impl Ending {
 }
 
 /// Endings, each with the number that an answer has for it.
-pub struct Codes(pub Vec<(Ending, i32)>);
+pub struct Codes(pub Vec<Ended>);
+
+/// One ending.
+#[derive(Clone, Copy)]
+pub struct Ended {
+    pub ending: Ending,
+    /// Whether it has dumped core.
+    pub dumped: bool,
+    /// What the answer makes of it.
+    pub seen: i32,
+}
+
+impl Ended {
+    fn is_wrong(&self) -> bool {
+        self.ending.code() != self.seen
+    }
+}
+
+/// What has become of the numbers of exits.
+pub const EXITS: &[Rule<Codes>] = &[
+    rule("exit-status-lost", Codes::are_all_alike),
+    rule("exit-code-truncated", |it| {
+        it.all_wrong(false, |it| it.seen == i32::from(it.ending.code() as i8))
+    }),
+    rule("exit-code-above-127-lost", |it| it.all_wrong(false, |it| it.ending.code() > 127)),
+];
+
+/// What has become of the numbers of signals.
+pub const SIGNALS: &[Rule<Codes>] = &[
+    rule("exit-status-lost", Codes::are_all_alike),
+    rule("signal-without-128", |it| it.all_wrong(true, |it| it.seen == it.ending.code() - 128)),
+    rule("signal-is-negative", |it| {
+        it.all_wrong(true, |it| it.seen < 0) && !it.signals_are_alike()
+    }),
+    rule("core-dump-counted", |it| {
+        it.all_wrong(true, |it| it.dumped && it.seen == it.ending.code() + 128)
+    }),
+    rule("signal-is-success", |it| it.signals_are_alike() && it.wrong(true).all(|it| it.seen == 0)),
+    rule("signal-number-lost", Codes::signals_are_alike),
+];
 
 impl Codes {
-    /// Those that are wrong, of exits or of signals.
-    fn wrong(&self, signals: bool) -> impl Iterator<Item = (Ending, i32)> + Clone {
-        let all = self.0.iter().copied();
-        all.filter(move |(ending, code)| ending.is_signal() == signals && ending.code() != *code)
+    /// Those of exits, or of signals.
+    fn of(&self, signals: bool) -> impl Iterator<Item = &Ended> {
+        self.0.iter().filter(move |it| it.ending.is_signal() == signals)
     }
 
-    /// What has become of the numbers of exits, or of signals; nothing if no rule
-    /// knows it.
-    pub fn diagnose(&self, signals: bool) -> Option<Finding> {
-        let mut wrong = self.wrong(signals);
-        let (ending, seen) = wrong.next()?;
-        if self.0.iter().all(|(_, code)| *code == seen) {
-            return Some(finding("exit-status-lost"));
-        }
-        let all_alike = wrong.all(|(_, other)| other == seen);
-        match ending {
-            Ending::Exited(code) if seen == i32::from(code as i8) => {
-                Some(finding("exit-code-truncated"))
-            }
-            Ending::Exited(_) => None,
-            Ending::Signaled(number) if seen == number => Some(finding("signal-without-128")),
-            _ if seen == ending.code() + 128 => Some(finding("core-dump-counted")),
-            _ if !all_alike || self.wrong(false).next().is_some() => None,
-            _ if seen == 0 => Some(finding("signal-is-success")),
-            _ => Some(finding("signal-number-lost").word("seen", seen)),
-        }
+    fn wrong(&self, signals: bool) -> impl Iterator<Item = &Ended> {
+        self.of(signals).filter(|it| it.is_wrong())
+    }
+
+    /// Whether some are wrong, and all of these are so.
+    fn all_wrong(&self, signals: bool, is_so: impl FnMut(&Ended) -> bool) -> bool {
+        self.wrong(signals).next().is_some() && self.wrong(signals).all(is_so)
+    }
+
+    fn are_all_alike(&self) -> bool {
+        self.0.iter().all(|it| it.seen == self.0[0].seen)
+    }
+
+    /// Whether all signals have the same number, and exits have their own.
+    fn signals_are_alike(&self) -> bool {
+        let mut seen = self.of(true).map(|it| it.seen);
+        let first = seen.next();
+        seen.all(|code| Some(code) == first) && self.wrong(false).next().is_none()
     }
 }
 
-/// Calls exit_code with all endings.
-fn observe(answers: &Answers, host: &Host) -> Result<Codes, Finding> {
-    let process = Pid::from_raw(2);
-    let seen = host.call("exit_code", CloneFlags::empty(), || {
-        let exits = EXITS.map(|code| {
-            let status = WaitStatus::Exited(process, code);
-            (Ending::Exited(code), (answers.exit_code)(status))
-        });
-        let signals = SIGNALS.map(|signal| {
-            let dumps_core = matches!(signal, Signal::SIGABRT | Signal::SIGSEGV);
-            let status = WaitStatus::Signaled(process, signal, dumps_core);
-            (Ending::Signaled(signal as i32), (answers.exit_code)(status))
-        });
-        [exits, signals].concat()
-    })?;
-    Ok(Codes(seen.returned))
+impl Facts for Codes {
+    fn words(&self) -> Words {
+        let mut words = Words::new();
+        if let Some(it) = self.wrong(true).next() {
+            words.push(("seen", it.seen.to_string()));
+        }
+        if let Some(it) = self.wrong(false).next() {
+            words.push(("code", it.ending.code().to_string()));
+            words.push(("instead", it.seen.to_string()));
+        }
+        words
+    }
 }
 
-fn judge(codes: &Codes, signals: bool) -> Result<(), Finding> {
-    let mut wrong = codes.wrong(signals);
-    let evidence = || {
-        let first = codes.wrong(signals).take(2);
-        first
-            .map(|(ending, seen)| {
-                Evidence::differs(format!("exit_code({ending:?})"), ending.code(), seen)
-            })
-            .collect()
+/// Calls exit_code with every exit code, and with every signal that can end a
+/// process.
+fn observe(host: &Host) -> Result<Codes, Finding> {
+    let stops = [Signal::SIGSTOP, Signal::SIGTSTP, Signal::SIGTTIN, Signal::SIGTTOU];
+    let ignored = [Signal::SIGCHLD, Signal::SIGCONT, Signal::SIGURG, Signal::SIGWINCH];
+    let deadly = Signal::iterator().filter(|it| !stops.contains(it) && !ignored.contains(it));
+    let exits = (0..=255).map(|code| (Ending::Exited(code), false));
+    let signals = deadly
+        .flat_map(|signal| [false, true].map(|dumped| (Ending::Signaled(signal as i32), dumped)));
+    let endings: Vec<(Ending, bool)> = exits.chain(signals).collect();
+    let seen = host.act(&EXIT_CODES, endings.clone()).make()?.returned;
+    let all = endings.into_iter().zip(seen);
+    Ok(Codes(all.map(|((ending, dumped), seen)| Ended { ending, dumped, seen }).collect()))
+}
+
+/// The rules on a function that returns such numbers.
+pub const fn rules(
+    function: &'static str,
+    tables: &'static [&'static [Rule<Codes>]],
+) -> Rules<Codes> {
+    Rules { lab: LAB, function, tables }
+}
+
+static NUMBERS_OF_EXITS: Rules<Codes> = rules(EXIT_CODES.function, &[EXITS]);
+static NUMBERS_OF_SIGNALS: Rules<Codes> = rules(EXIT_CODES.function, &[SIGNALS]);
+
+fn judge(codes: &Codes, signals: bool, rules: &Rules<Codes>) -> Result<(), Finding> {
+    rules.judge(codes, codes.wrong(signals).next().is_none(), || {
+        let line = |it: &Ended| {
+            let dumped = if it.dumped { ", core dumped" } else { "" };
+            let call = format!("exit_code({:?}{dumped})", it.ending);
+            Evidence::differs(call, it.ending.code(), it.seen)
+        };
+        codes.wrong(signals).take(2).map(line).collect()
+    })
+}
+
+pub fn exits(host: &Host) -> Result<(), Finding> {
+    judge(&observe(host)?, false, &NUMBERS_OF_EXITS)
+}
+
+pub fn signals(host: &Host) -> Result<(), Finding> {
+    judge(&observe(host)?, true, &NUMBERS_OF_SIGNALS)
+}
+
+/// Numbers for processes that have not ended; nothing where the function panicked.
+struct Living(Vec<Option<i32>>);
+
+impl Facts for Living {
+    fn words(&self) -> Words {
+        Words::new()
+    }
+}
+
+pub fn living(host: &Host) -> Result<(), Finding> {
+    static RULES: Rules<Living> = Rules {
+        lab: LAB,
+        function: EXIT_CODES.function,
+        tables: &[&[rule("exit-code-of-the-living", |it| it.0.iter().any(Option::is_some))]],
     };
-    require(wrong.next().is_none(), evidence, || codes.diagnose(signals), UNFORESEEN)
-}
-
-pub fn exits(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    judge(&observe(answers, host)?, false)
-}
-
-pub fn signals(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    judge(&observe(answers, host)?, true)
+    // A function that is not written panics too.
+    let codes = observe(host)?;
+    let living = Living(host.act(&EXIT_CODES_OF_THE_LIVING, ()).make()?.returned);
+    // A branch for all that has no other may be for signals, too.
+    let signals: Vec<_> = codes.wrong(true).map(|it| Some(it.seen)).collect();
+    if living.0.iter().all(|seen| signals.contains(seen)) {
+        return judge(&codes, true, &NUMBERS_OF_SIGNALS);
+    }
+    RULES.judge(&living, living.0.iter().all(Option::is_none), || {
+        let statuses = ["Stopped(SIGSTOP)", "Continued", "StillAlive"].into_iter();
+        let line = |(status, seen): (&str, &Option<i32>)| {
+            let seen = seen.map_or("a panic".to_owned(), |code| code.to_string());
+            Evidence::differs(format!("exit_code({status})"), "a panic", seen)
+        };
+        statuses.zip(&living.0).map(line).collect()
+    })
 }

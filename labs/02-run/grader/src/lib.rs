@@ -1,74 +1,51 @@
 //! What must hold of an answer to lab 02, and how to find out.
 
+mod acts;
 mod attempt;
-mod caller;
+mod child;
 mod codes;
 mod container;
-mod diagnosis;
 mod probe;
 mod start;
 mod waiting;
 
-use std::ffi::CString;
-use std::io;
-
 use labkit::exam::{Exam, Promise};
-use nix::sys::wait::WaitStatus;
-use nix::unistd::Pid;
 
-/// The functions that the student writes. A mistake is the solution with one of
-/// them replaced.
-pub struct Answers {
-    /// See labs/02-run/src/lib.rs, as for the others.
-    pub start: fn(&[CString]) -> io::Result<Pid>,
-    /// Waits for what the first has started.
-    pub wait: fn(Pid) -> io::Result<i32>,
-    /// What the second returns.
-    pub exit_code: fn(WaitStatus) -> i32,
-}
+pub use acts::{ACTS, Answers};
 
 /// The lab.
-pub static EXAM: Exam<Answers> = Exam {
+pub static EXAM: Exam = Exam {
     lab_toml: include_str!("../../lab.toml"),
     promises: &[
-        Promise { name: "every_namespace_is_new", needs: &[], check: start::namespaces },
-        Promise { name: "the_command_is_pid_1", needs: &[], check: start::pid_1 },
-        Promise { name: "the_arguments_arrive_as_they_are", needs: &[], check: start::arguments },
-        Promise { name: "the_environment_arrives", needs: &[], check: start::environment },
-        Promise { name: "the_command_is_found_by_path", needs: &[], check: start::path },
-        Promise { name: "every_mount_is_private", needs: &[], check: start::propagation },
-        Promise { name: "the_hosts_mounts_stay", needs: &[], check: start::host_mounts },
-        Promise { name: "the_hosts_name_stays", needs: &[], check: start::host_name },
-        Promise { name: "proc_shows_the_container", needs: &[], check: start::proc },
-        Promise { name: "proc_is_harmless", needs: &[], check: start::proc_flags },
-        Promise { name: "start_does_not_wait", needs: &[], check: start::no_wait },
-        Promise { name: "the_caller_stays_where_it_is", needs: &[], check: start::caller },
-        Promise {
-            name: "refused_namespaces_stop_the_start",
-            needs: &[],
-            check: attempt::refused_namespaces,
-        },
-        Promise { name: "a_failed_step_stops_the_start", needs: &[], check: attempt::failed_step },
-        Promise {
-            name: "a_missing_command_ends_with_127",
-            needs: &[],
-            check: attempt::missing_command,
-        },
-        Promise {
-            name: "a_command_that_cannot_be_executed_ends_with_126",
-            needs: &[],
-            check: attempt::closed_command,
-        },
-        Promise { name: "a_failed_start_says_why", needs: &[], check: attempt::says_why },
-        Promise { name: "wait_lasts_until_the_end", needs: &[], check: waiting::until_the_end },
-        Promise { name: "wait_returns_the_exit_code", needs: &[], check: waiting::exit_code },
-        Promise { name: "wait_returns_128_and_the_signal", needs: &[], check: waiting::signal },
-        Promise { name: "nothing_is_left_of_the_child", needs: &[], check: waiting::nothing_left },
-        Promise { name: "other_children_are_left_alone", needs: &[], check: waiting::others },
-        Promise { name: "exit_codes_stay_as_they_are", needs: &[], check: codes::exits },
-        Promise { name: "a_signal_is_128_and_its_number", needs: &[], check: codes::signals },
+        Promise::new("every_namespace_is_new", start::namespaces),
+        Promise::new("the_command_is_pid_1", start::pid_1),
+        Promise::new("the_arguments_arrive_as_they_are", start::arguments),
+        Promise::new("the_environment_arrives", start::environment),
+        Promise::new("the_command_is_found_by_path", start::path),
+        Promise::new("every_mount_is_private", start::propagation),
+        Promise::new("the_hosts_mounts_stay", start::host_mounts),
+        Promise::new("the_hosts_name_stays", start::host_name),
+        Promise::new("proc_shows_the_container", start::proc),
+        Promise::new("proc_is_harmless", start::proc_flags),
+        Promise::new("start_does_not_wait", start::no_wait),
+        Promise::new("the_caller_stays_where_it_is", start::caller),
+        Promise::new("the_command_inherits_the_rest", start::inherited),
+        Promise::new("refused_namespaces_stop_the_start", attempt::refused_namespaces),
+        Promise::new("a_failed_step_stops_the_start", attempt::failed_step),
+        Promise::new("a_missing_command_ends_with_127", attempt::missing_command),
+        Promise::new("a_command_that_cannot_be_executed_ends_with_126", attempt::closed_command),
+        Promise::new("a_failed_start_says_why", attempt::says_why),
+        Promise::new("wait_lasts_until_the_end", waiting::until_the_end),
+        Promise::new("wait_returns_the_exit_code", waiting::exit_code),
+        Promise::new("wait_returns_128_and_the_signal", waiting::signal),
+        Promise::new("nothing_is_left_of_the_child", waiting::nothing_left),
+        Promise::new("other_children_are_left_alone", waiting::others),
+        Promise::new("a_failure_to_wait_is_told", waiting::failure),
+        Promise::new("exit_codes_stay_as_they_are", codes::exits),
+        Promise::new("a_signal_is_128_and_its_number", codes::signals),
+        Promise::new("a_process_that_lives_has_no_exit_code", codes::living),
     ],
 };
 
-/// The code for what no rule of this lab explains.
-const UNFORESEEN: &str = "run/unforeseen";
+/// What the codes of this lab begin with.
+const LAB: &str = "run";

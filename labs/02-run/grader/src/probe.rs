@@ -1,23 +1,23 @@
-//! The command that the container runs: it tells what it finds in there.
+//! The command that the container runs: it says that it is there, and stays to be
+//! looked at.
 
+use std::cell::Cell;
 use std::ffi::CString;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::Read;
-use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use labkit::canary::random_words;
 use labkit::host::Host;
+use labkit::proc::Proc;
 use nix::fcntl::OFlag;
-use nix::poll::{PollFd, PollFlags, poll};
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
-use serde::{Deserialize, Serialize};
 
-/// The words after the command: blanks, and one that is empty.
-pub const ARGUMENTS: [&str; 3] = ["two  blanks", "", "end"];
+/// The words after the command: spaces, and one that is empty.
+pub const ARGUMENTS: [&str; 3] = ["two  spaces", "", "end"];
 
 /// What the command calls its host.
 const HOST_NAME: &str = "container";
@@ -30,57 +30,49 @@ pub struct Probe {
     pub folder: PathBuf,
     /// What the variable `CANARY` has in it.
     pub canary: String,
-    report: PathBuf,
-}
-
-/// What the probe has told.
-#[derive(Default, Serialize, Deserialize)]
-pub struct Report {
-    /// Its own pid, as it knows it.
-    pub pid: String,
-    /// The processes that /proc shows to it.
-    pub processes: Vec<String>,
-    pub arguments: Vec<String>,
-    /// What it has in its variable `CANARY`.
-    pub canary: String,
+    /// From where the probe tells that it is there.
+    report: File,
+    has_told: Cell<bool>,
+    /// Where it waits for something to read.
+    _hold: File,
 }
 
 impl Probe {
     pub fn new(host: &Host) -> Probe {
-        let folder = host.path("programs");
-        let probe = Probe {
-            busybox: host.busybox("busybox"),
-            report: host.path("report"),
-            canary: random_words().expect("random words"),
-            folder,
-        };
+        let (busybox, folder) = (host.path("busybox"), host.path("programs"));
+        if !busybox.exists() {
+            host.busybox("busybox");
+        }
         let mount_point = host.path("mounted-inside");
-        fs::create_dir(&probe.folder).expect("a folder in the scratch folder");
-        fs::create_dir(&mount_point).expect("a folder in the scratch folder");
-        mkfifo(&probe.report, Mode::S_IRWXU).expect("a pipe in the scratch folder");
+        for folder in [&folder, &mount_point] {
+            fs::create_dir_all(folder).expect("a folder in the scratch folder");
+        }
+        let (report, hold) = (host.path("report"), host.path("hold"));
         // A script: it is found and executed as any program, and it gets all of
-        // its words whatever the first of them is. In the end it stays for a
-        // while to be looked at, as the same process: who has called unshare
-        // without a fork may not be able to start a second one.
+        // its words whatever the first of them is. It stays the same process: who
+        // has called unshare without a fork may not be able to start a second one.
         let script = format!(
             "#!{busybox}/bin/sh\n\
              busybox={busybox}/bin/busybox\n\
-             {{\n\
-             echo \"pid $$\"\n\
-             for process in /proc/[0-9]*; do echo \"process ${{process#/proc/}}\"; done\n\
-             for argument; do echo \"argument $argument\"; done\n\
-             echo \"canary $CANARY\"\n\
              ($busybox hostname {HOST_NAME}; $busybox mount -t tmpfs inside {mounted})\n\
-             echo end\n\
-             }} >{report}\n\
-             exec $busybox sleep 1\n",
-            busybox = probe.busybox.display(),
+             echo >{report}\n\
+             read word <{hold}\n",
+            busybox = busybox.display(),
             mounted = mount_point.display(),
-            report = probe.report.display(),
+            report = report.display(),
+            hold = hold.display(),
         );
-        fs::write(probe.path(), script).expect("a file in the scratch folder");
-        fs::set_permissions(probe.path(), Permissions::from_mode(0o755)).expect("it is ours");
-        probe
+        let path = folder.join("probe");
+        fs::write(&path, script).expect("a file in the scratch folder");
+        fs::set_permissions(&path, Permissions::from_mode(0o755)).expect("it is ours");
+        Probe {
+            busybox,
+            folder,
+            canary: random_words().expect("random words"),
+            report: fifo(&report),
+            has_told: Cell::new(false),
+            _hold: fifo(&hold),
+        }
     }
 
     /// The probe's own path.
@@ -90,49 +82,58 @@ impl Probe {
 
     /// The probe under this name, and its arguments.
     pub fn command(&self, name: impl AsRef<Path>) -> Vec<CString> {
-        let name = CString::new(name.as_ref().as_os_str().as_bytes());
-        let arguments = ARGUMENTS.into_iter().map(CString::new);
-        [name].into_iter().chain(arguments).collect::<Result<_, _>>().expect("no NUL in them")
+        [words(&[name.as_ref()]), ARGUMENTS.map(|word| CString::new(word).expect("no NUL")).into()]
+            .concat()
     }
 
-    /// Opens the pipe through which the probe tells.
-    pub fn listen(&self) -> Listener {
-        let mut options = OpenOptions::new();
-        // With a writer of our own it never comes to its end, nor do we wait for one.
-        options.read(true).write(true).custom_flags(OFlag::O_NONBLOCK.bits());
-        Listener { pipe: options.open(&self.report).expect("the probe's pipe"), heard: Vec::new() }
+    /// Whether it has told that it is there.
+    pub fn has_told(&self) -> bool {
+        let told = (&self.report).read(&mut [0]).is_ok_and(|count| count > 0);
+        self.has_told.set(self.has_told.get() || told);
+        self.has_told.get()
     }
-}
 
-/// Whoever waits for the probe's report.
-pub struct Listener {
-    pipe: File,
-    heard: Vec<u8>,
-}
-
-impl Listener {
-    /// The report, if it is complete within so many milliseconds.
-    pub fn report(&mut self, milliseconds: u8) -> Option<Report> {
-        let _ = poll(&mut [PollFd::new(self.pipe.as_fd(), PollFlags::POLLIN)], milliseconds);
-        // It ends with EAGAIN when there is no more for now.
-        let _ = self.pipe.read_to_end(&mut self.heard);
-        Report::parse(&String::from_utf8_lossy(&self.heard))
+    /// The process that executes it, the newest if there are several.
+    pub fn process(&self, proc: &Proc) -> Option<i32> {
+        let path = self.path();
+        // The kernel puts the interpreter before the script.
+        let executes_it = |pid: &i32| {
+            words_of(proc, *pid).get(1).map(Vec::as_slice) == Some(path.as_os_str().as_bytes())
+        };
+        proc.processes().into_iter().map(|(pid, ..)| pid).filter(executes_it).max()
     }
 }
 
-impl Report {
-    fn parse(text: &str) -> Option<Report> {
-        let mut report = Report::default();
-        for line in text.strip_suffix("\nend\n")?.lines() {
-            let (key, value) = line.split_once(' ')?;
-            let value = value.to_owned();
-            match key {
-                "pid" => report.pid = value,
-                "process" => report.processes.push(value),
-                "argument" => report.arguments.push(value),
-                _ => report.canary = value,
-            }
-        }
-        Some(report)
-    }
+/// A pipe with a name. With a reader and a writer of our own it never comes to its
+/// end, nor does anybody wait for one.
+fn fifo(path: &Path) -> File {
+    let _ = fs::remove_file(path);
+    mkfifo(path, Mode::S_IRWXU).expect("a pipe in the scratch folder");
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).custom_flags(OFlag::O_NONBLOCK.bits());
+    options.open(path).expect("the probe's pipe")
+}
+
+/// Paths as words of a command.
+pub fn words(paths: &[&Path]) -> Vec<CString> {
+    let words = paths.iter().map(|path| CString::new(path.as_os_str().as_bytes()));
+    words.collect::<Result<_, _>>().expect("no NUL in them")
+}
+
+/// The words that a process was executed with. See proc_pid_cmdline(5).
+pub fn words_of(proc: &Proc, pid: i32) -> Vec<Vec<u8>> {
+    strings(&proc.read(&format!("{pid}/cmdline")).unwrap_or_default())
+}
+
+/// The variables that a process was executed with. See proc_pid_environ(5).
+pub fn variables_of(proc: &Proc, pid: i32) -> Vec<Vec<u8>> {
+    strings(&proc.read(&format!("{pid}/environ")).unwrap_or_default())
+}
+
+/// Strings that each end with a NUL.
+fn strings(bytes: &[u8]) -> Vec<Vec<u8>> {
+    let ended = bytes.strip_suffix(b"\0");
+    ended
+        .map(|bytes| bytes.split(|byte| *byte == 0).map(<[u8]>::to_vec).collect())
+        .unwrap_or_default()
 }

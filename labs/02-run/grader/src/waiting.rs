@@ -1,162 +1,258 @@
 //! wait.
 
-use std::thread;
-use std::time::Duration;
+use std::cell::Cell;
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
 
-use labkit::describe::Failure;
+use labkit::answering::Answering;
+use labkit::describe::{Failure, result};
+use labkit::frame::{Facts, Rule, Rules, Words, rule};
 use labkit::host::Host;
-use labkit::verdict::{Evidence, Finding, require};
-use mydocker::sys;
-use nix::sched::CloneFlags;
-use nix::sys::signal::{Signal, kill, raise};
-use nix::sys::wait::{Id, WaitPidFlag, waitid, waitpid};
-use nix::unistd::Pid;
-use serde::{Deserialize, Serialize};
+use labkit::inside::Place;
+use labkit::limits::slowness;
+use labkit::verdict::{Evidence, Finding};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Pid, pipe};
 
-use crate::caller::State;
-use crate::codes::{Codes, Ending};
-use crate::diagnosis::finding;
-use crate::{Answers, UNFORESEEN};
+use crate::LAB;
+use crate::acts::{Ending, OTHERS_CODE, WAIT, WAIT_FOR_A_STRANGER};
+use crate::child::{State, is_asleep, wait_until};
+use crate::codes::{self, Codes, EXITS, Ended, SIGNALS};
 
-/// How long the child lives that is waited for.
-const A_MOMENT: Duration = Duration::from_millis(20);
+/// The ways in which a child ends that is waited for.
+const ENDINGS: [Ending; 4] = [
+    Ending::Exited(7),
+    Ending::Exited(200),
+    Ending::Signaled(Signal::SIGTERM as i32),
+    Ending::Signaled(Signal::SIGKILL as i32),
+];
 
-/// The exit code of the child that is waited for, and of another one.
-const ITS_CODE: i32 = 7;
-const OTHERS_CODE: i32 = 9;
+/// So often in a row it is seen asleep, before it is taken for somebody who waits.
+const LOOKS: u32 = 3;
 
-/// What the process that has called wait sees.
-#[derive(Serialize, Deserialize)]
+/// For so long an answer may look again and again without ever being asleep; on a
+/// slow machine longer.
+const AWAKE: Duration = Duration::from_millis(50);
+
+/// What is seen of one call.
 struct Waited {
+    ending: Ending,
     returned: Result<i32, Failure>,
+    /// Whether wait had returned while the child was held.
+    too_early: bool,
+    /// Whether that was when the child was stopped.
+    when_stopped: bool,
     /// What has become of the child when wait has returned.
     child: State,
-    /// What has become of a child that had ended before.
+    /// What has become of another one that had ended before.
     other: State,
 }
 
-/// One call for a child that exits, and one for a child that a signal ends.
-struct Facts {
-    exited: Waited,
-    signaled: Waited,
+/// A call for a child in each of the ways.
+struct Calls(Vec<Waited>);
+
+fn observe(host: &Host) -> Result<Calls, Finding> {
+    ENDINGS.into_iter().map(|ending| call(host, ending)).collect::<Result<_, _>>().map(Calls)
 }
 
-const EXIT: Ending = Ending::Exited(ITS_CODE);
-const SIGNAL: Ending = Ending::Signaled(Signal::SIGTERM as i32);
-
-fn observe(answers: &Answers, host: &Host) -> Result<Facts, Finding> {
-    let call = |ending| {
-        let seen = host.call("wait", CloneFlags::empty(), || {
-            let other = start(|| OTHERS_CODE);
-            let is_over = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT;
-            waitid(Id::Pid(other), is_over).expect("it ends at once");
-            let child = start(|| live_and_end(ending));
-            let returned = (answers.wait)(child).map_err(Failure::from);
-            let waited = Waited {
-                returned,
-                child: State::of(child.as_raw()),
-                other: State::of(other.as_raw()),
-            };
-            let _ = kill(child, Signal::SIGKILL);
-            while waitpid(None, None).is_ok() {}
-            waited
-        })?;
-        Ok(seen.returned)
-    };
-    Ok(Facts { exited: call(EXIT)?, signaled: call(SIGNAL)? })
+fn call(host: &Host, ending: Ending) -> Result<Waited, Finding> {
+    let (listen, say) = pipe().expect("a pipe");
+    let (hold, let_go) = pipe().expect("a pipe");
+    let early = Cell::new(Early { running: false, stopped: false });
+    let call = host.act(&WAIT, ending).giving(vec![say, hold]);
+    let (seen, (child, other)) = call.make_meanwhile(
+        |place, answering| early.set(returns_too_early(place, answering, listen, let_go)),
+        |place, waited| {
+            let of = |pid| State::of(place.proc, pid, place.pid);
+            let states = (of(waited.child), of(waited.other));
+            let _ = kill(Pid::from_raw(waited.child), Signal::SIGKILL);
+            states
+        },
+    )?;
+    let returned = seen.returned.returned;
+    let Early { running, stopped } = early.get();
+    Ok(Waited {
+        ending,
+        returned,
+        too_early: running || stopped,
+        when_stopped: stopped,
+        child,
+        other,
+    })
 }
 
-/// Not the student's own: these promises are about the waiting.
-fn start(child: impl FnOnce() -> i32) -> Pid {
-    sys::clone(CloneFlags::empty(), child).expect("the sandbox allows it")
+/// When wait has returned too early.
+#[derive(Clone, Copy)]
+struct Early {
+    running: bool,
+    stopped: bool,
 }
 
-fn live_and_end(ending: Ending) -> i32 {
-    thread::sleep(A_MOMENT);
-    match ending {
-        Ending::Exited(code) => code,
-        Ending::Signaled(_) => {
-            let _ = raise(Signal::SIGTERM);
-            0
-        }
+/// Holds the child until wait can be seen to wait for it: while it runs, and while it
+/// is stopped, which is no end. Then the child ends.
+fn returns_too_early(
+    place: &Place,
+    answering: &mut Answering,
+    listen: OwnedFd,
+    let_go: OwnedFd,
+) -> Early {
+    let mut child = [0; 4];
+    let _ = File::from(listen).read_exact(&mut child);
+    let child = i32::from_ne_bytes(child);
+    if !blocks(place, answering) {
+        return Early { running: true, stopped: false };
+    }
+    let process = Pid::from_raw(child);
+    let _ = kill(process, Signal::SIGSTOP);
+    wait_until(|| place.proc.stat(child).is_none_or(|stat| stat.state == 'T'));
+    let stopped = !blocks(place, answering);
+    let _ = kill(process, Signal::SIGCONT);
+    drop(let_go);
+    Early { running: false, stopped }
+}
+
+/// Whether the function goes on: it is asleep, or had its time.
+fn blocks(place: &Place, answering: &mut Answering) -> bool {
+    let begun = Instant::now();
+    let mut asleep = 0;
+    wait_until(|| {
+        asleep = if is_asleep(place) { asleep + 1 } else { 0 };
+        let had_its_time = begun.elapsed() > AWAKE * slowness();
+        answering.outcome().is_some() || asleep == LOOKS || had_its_time
+    });
+    answering.outcome().is_none()
+}
+
+/// The rules on wait with those of one of its promises.
+const fn rules(tables: &'static [&'static [Rule<Calls>]]) -> Rules<Calls> {
+    Rules { lab: LAB, function: WAIT.function, tables }
+}
+
+/// It was over before the child was.
+const TOO_EARLY: &[Rule<Calls>] = &[
+    rule("waits-for-any-child", |it| it.0.iter().any(|it| it.other == State::Reaped)),
+    rule("wait-returns-at-once", |it| it.0.iter().any(|it| it.too_early && !it.when_stopped)),
+    rule("stop-taken-for-the-end", |it| it.0.iter().any(|it| it.when_stopped)),
+];
+
+const ERRORS: &[Rule<Calls>] = &[
+    rule("signal-is-an-error", |it| {
+        it.0.iter().all(|it| it.returned.is_err() == matches!(it.ending, Ending::Signaled(_)))
+    }),
+    rule("answer/returned-error", |it| it.0.iter().any(|it| it.returned.is_err())),
+];
+
+static TIME: Rules<Calls> = rules(&[TOO_EARLY]);
+static OUTCOME: Rules<Calls> = rules(&[TOO_EARLY, ERRORS]);
+
+impl Facts for Calls {
+    fn words(&self) -> Words {
+        let error = self.0.iter().find_map(|it| it.returned.as_ref().err());
+        error.map(|error| ("error", error.to_string())).into_iter().collect()
     }
 }
 
 impl Waited {
-    fn evidence(&self, ending: Ending) -> Vec<Evidence> {
-        let seen =
-            self.returned.as_ref().map_or_else(Failure::to_string, |code| format!("Ok({code})"));
-        let ended = State::Ended(OTHERS_CODE);
-        let mut evidence = Vec::new();
-        for (what, promised, seen) in [
-            (format!("wait(PID), {ending:?}"), format!("Ok({})", ending.code()), seen),
-            ("waitid(PID) after it".to_owned(), State::Reaped.to_string(), self.child.to_string()),
-            ("waitid(OTHER) after it".to_owned(), ended.to_string(), self.other.to_string()),
-        ] {
-            if seen != promised {
-                evidence.push(Evidence::differs(what, promised, seen));
-            }
+    fn evidence(&self) -> Vec<Evidence> {
+        let (ending, of_others) = (self.ending, State::Ended(OTHERS_CODE));
+        let seen = self.returned.as_ref().map(|code| format!("Ok({code})"));
+        let seen = seen.unwrap_or_else(Failure::to_string);
+        let child = if self.too_early { State::Running } else { self.child };
+        vec![
+            Evidence::differs(
+                format!("wait(PID), {ending:?}"),
+                format!("Ok({})", ending.code()),
+                seen,
+            ),
+            Evidence::differs("waitid(PID) after it", State::Reaped, child),
+            Evidence::differs("waitid(OTHER) after it", of_others, self.other),
+        ]
+    }
+}
+
+impl Calls {
+    /// Those for exits, or for signals.
+    fn of(&self, signals: bool) -> impl Iterator<Item = &Waited> {
+        self.0.iter().filter(move |it| matches!(it.ending, Ending::Signaled(_)) == signals)
+    }
+
+    fn evidence(&self) -> Vec<Evidence> {
+        self.0.iter().take(1).flat_map(Waited::evidence).collect()
+    }
+
+    /// Whether the numbers of exits, or of signals, are right; else `codes` may know
+    /// what is wrong with them.
+    fn judge_numbers(&self, signals: bool, codes: &Rules<Codes>) -> Result<(), Finding> {
+        let wrong: Vec<&Waited> =
+            self.of(signals).filter(|it| it.returned != Ok(it.ending.code())).collect();
+        let evidence = || wrong.iter().take(1).flat_map(|it| it.evidence()).collect();
+        let kept = wrong.is_empty();
+        if kept || OUTCOME.diagnose(self).is_some() {
+            return OUTCOME.judge(self, kept, evidence);
         }
-        evidence
+        let all = self.0.iter().filter_map(|it| {
+            Some(Ended { ending: it.ending, dumped: false, seen: *it.returned.as_ref().ok()? })
+        });
+        codes.judge(&Codes(all.collect()), kept, evidence)
     }
 }
 
-impl Facts {
-    /// Whether wait was over before the child was.
-    fn too_early(&self) -> Option<Finding> {
-        let exited = &self.exited;
-        let code = match (exited.other, exited.child) {
-            (State::Reaped, _) => "waits-for-any-child",
-            (_, State::Running) => "wait-returns-at-once",
-            _ => return None,
-        };
-        Some(finding(code))
+pub fn until_the_end(host: &Host) -> Result<(), Finding> {
+    let calls = observe(host)?;
+    TIME.judge(&calls, !calls.0.iter().any(|it| it.too_early), || calls.evidence())
+}
+
+pub fn exit_code(host: &Host) -> Result<(), Finding> {
+    static CODES: Rules<Codes> = codes::rules(WAIT.function, &[EXITS]);
+    observe(host)?.judge_numbers(false, &CODES)
+}
+
+pub fn signal(host: &Host) -> Result<(), Finding> {
+    static CODES: Rules<Codes> = codes::rules(WAIT.function, &[SIGNALS]);
+    observe(host)?.judge_numbers(true, &CODES)
+}
+
+pub fn nothing_left(host: &Host) -> Result<(), Finding> {
+    static RULES: Rules<Calls> = rules(&[
+        TOO_EARLY,
+        &[rule("zombie-left", |it| {
+            it.0.iter().any(|it| it.returned.is_ok() && matches!(it.child, State::Ended(_)))
+        })],
+        ERRORS,
+    ]);
+    let calls = observe(host)?;
+    let kept = calls.0.iter().all(|it| it.child == State::Reaped);
+    RULES.judge(&calls, kept, || calls.evidence())
+}
+
+pub fn others(host: &Host) -> Result<(), Finding> {
+    let calls = observe(host)?;
+    let kept = calls.0.iter().all(|it| it.other == State::Ended(OTHERS_CODE));
+    TIME.judge(&calls, kept, || calls.evidence())
+}
+
+/// What wait returned for a process that is nobody's child.
+struct Stranger(Result<i32, Failure>);
+
+impl Facts for Stranger {
+    fn words(&self) -> Words {
+        Words::new()
     }
-
-    /// What is wrong with the number of one of the two calls.
-    fn number(&self, ending: Ending) -> Option<Finding> {
-        let (exit, signal) = match (&self.exited.returned, &self.signaled.returned) {
-            (Ok(exit), Ok(signal)) => (*exit, *signal),
-            (Ok(_), Err(_)) => return Some(finding("signal-is-an-error")),
-            (Err(failure), _) => {
-                let finding = Finding::new("answer/returned-error");
-                return Some(finding.word("function", "wait").word("error", failure));
-            }
-        };
-        Codes(vec![(EXIT, exit), (SIGNAL, signal)]).diagnose(ending == SIGNAL)
-    }
-
-    fn require(&self, kept: bool, why: impl FnOnce() -> Option<Finding>) -> Result<(), Finding> {
-        require(kept, || self.exited.evidence(EXIT), || self.too_early().or_else(why), UNFORESEEN)
-    }
 }
 
-pub fn until_the_end(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    let facts = observe(answers, host)?;
-    facts.require(facts.exited.child != State::Running, || None)
-}
-
-pub fn exit_code(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    let facts = observe(answers, host)?;
-    facts.require(facts.exited.returned == Ok(EXIT.code()), || facts.number(EXIT))
-}
-
-pub fn signal(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    let facts = observe(answers, host)?;
-    let kept = facts.signaled.returned == Ok(SIGNAL.code());
-    let why = || facts.too_early().or_else(|| facts.number(SIGNAL));
-    require(kept, || facts.signaled.evidence(SIGNAL), why, UNFORESEEN)
-}
-
-pub fn nothing_left(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    let facts = observe(answers, host)?;
-    facts.require(facts.exited.child == State::Reaped, || match facts.exited.returned {
-        Ok(_) => Some(finding("zombie-left")),
-        Err(_) => facts.number(EXIT),
+pub fn failure(host: &Host) -> Result<(), Finding> {
+    static RULES: Rules<Stranger> = Rules {
+        lab: LAB,
+        function: WAIT.function,
+        tables: &[&[rule("wait-error-ignored", |it| it.0.is_ok())]],
+    };
+    // The witness is there, and no child of whoever waits.
+    let returned = host.act(&WAIT_FOR_A_STRANGER, 1).make()?.returned;
+    let stranger = Stranger(returned);
+    RULES.judge(&stranger, stranger.0.is_err(), || {
+        let what = "wait(PID), no child of the caller";
+        vec![Evidence::differs(what, "ECHILD (No child processes)", result(&stranger.0))]
     })
-}
-
-pub fn others(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    let facts = observe(answers, host)?;
-    facts.require(facts.exited.other == State::Ended(OTHERS_CODE), || None)
 }

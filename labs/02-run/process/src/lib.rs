@@ -1,7 +1,6 @@
 //! Given with lab 02, there is nothing to write here: clone(2) as a function that
 //! is safe to call.
 
-use std::any::Any;
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
 
@@ -41,14 +40,7 @@ fn run(child: impl FnOnce() -> i32) -> i32 {
     // so too, and `yes | head` would complain.
     // SAFETY: the default action runs no code of ours.
     let _ = unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl) };
-    // A panic must not go on into what is the parent's.
-    panic::catch_unwind(AssertUnwindSafe(child)).unwrap_or_else(|panic| {
-        eprintln!("the child panicked: {}", words(&*panic));
-        FAILED
-    })
-}
-
-fn words(panic: &(dyn Any + Send)) -> &str {
-    let formatted = panic.downcast_ref::<String>().map(String::as_str);
-    formatted.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or_default()
+    // A panic is told with its line, and must not go on into what is the parent's.
+    panic::set_hook(Box::new(|info| eprintln!("the child {info}")));
+    panic::catch_unwind(AssertUnwindSafe(child)).unwrap_or(FAILED)
 }

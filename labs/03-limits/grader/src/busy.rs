@@ -1,135 +1,414 @@
-//! remove, on groups of the machine and with processes in them.
+//! remove, where a process is in the group: in a group of the machine; or in a folder
+//! that a mount keeps busy, which rmdir(2) refuses with EBUSY as the kernel does.
 
+use std::cell::{Cell, RefCell};
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use labkit::describe::{Failure, result};
+use labkit::answering::Answering;
+use labkit::describe::result;
+use labkit::frame::{Facts, Returned, Rules, Words, error_of, rule};
 use labkit::host::Host;
-use labkit::verdict::{Evidence, Finding, require};
-use mydocker::sys;
+use labkit::inside::Place;
+use labkit::limits::{TIME, slowness};
+use labkit::verdict::{Evidence, Finding, HUNG};
 use nix::errno::Errno;
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::CloneFlags;
-use nix::sys::signal::{Signal, kill};
-use nix::sys::wait::{WaitStatus, waitpid};
-use nix::unistd::{Pid, pipe, read, write};
-use serde::{Deserialize, Serialize};
+use nix::unistd::Pid;
 
+use crate::LAB;
+use crate::acts::REMOVE;
 use crate::group::Group;
 use crate::kernel;
+use crate::model::{Contents, Lacks, Model, PROCS, Version};
 use crate::removal::{FUNCTION, NAME, gone_on};
-use crate::{Answers, UNFORESEEN, finding};
 
-/// How long a process stays that ends.
-const A_MOMENT: Duration = Duration::from_millis(40);
-/// Longer than any answer may take.
-const THROUGHOUT: Duration = Duration::from_secs(60);
-/// What ends a process that stays. An answer that kills takes another one.
-const OURS: Signal = Signal::SIGUSR2;
+/// How long remove must try at least, and may try at most.
+const AT_LEAST: Duration = Duration::from_millis(100);
+const AT_MOST: Duration = Duration::from_secs(2);
+/// So much longer it may take on the machine that it is on.
+const MARGIN: Duration = Duration::from_millis(500);
+/// How often the witness looks.
+const STEP: Duration = Duration::from_millis(1);
+/// For so long an answer may try again and again without a break, before the process
+/// ends.
+const AWAKE: Duration = Duration::from_millis(50);
+/// If the process has stayed for longer than that, the answer was given too little
+/// time, and is asked once more.
+const TOO_LONG: Duration = Duration::from_millis(80);
+const TIMES: usize = 10;
 
-/// What the kernel shows of a group that was to be removed.
-#[derive(Serialize, Deserialize)]
+/// Where the group is.
+enum Ground<'h> {
+    /// On the machine.
+    Kernel,
+    /// In a model, in which these folders of the group are covered.
+    Model(Model<'h>, Vec<PathBuf>),
+}
+
+/// A group with a process in it.
+struct Occupied<'h> {
+    host: &'h Host,
+    ground: Ground<'h>,
+    group: Group,
+    process: Pid,
+    /// All that there is, where it is a model.
+    before: Contents,
+    /// Whether the process was already killed when it was to be ended.
+    was_killed: Cell<Option<bool>>,
+}
+
+impl<'h> Occupied<'h> {
+    fn in_kernel(host: &'h Host) -> Occupied<'h> {
+        let group = kernel::make_group(NAME);
+        let process = kernel::start_process_in(&group);
+        let (ground, before, was_killed) = (Ground::Kernel, Contents::new(), Cell::new(None));
+        Occupied { host, ground, group, process, before, was_killed }
+    }
+
+    fn in_model(host: &'h Host, version: Version, covered: Part) -> Occupied<'h> {
+        let nothing: Option<&str> = None;
+        let model = Model::new(host, version, Lacks::Nothing);
+        let group = model.make_empty_group(NAME);
+        let covered = covered(&group);
+        let process = kernel::start_process();
+        for folder in &covered {
+            fs::create_dir_all(folder).expect("the scratch folder");
+            mount(Some("busy"), folder, Some("tmpfs"), MsFlags::MS_NOSUID, nothing)
+                .expect("the sandbox allows it");
+            fs::write(folder.join(PROCS), format!("{process}\n")).expect("a file of ours");
+            for name in ["cgroup.kill", "pids.max", "memory.max"] {
+                fs::write(folder.join(name), "").expect("a file of ours");
+            }
+        }
+        let before = model.contents();
+        let ground = Ground::Model(model, covered);
+        Occupied { host, ground, group, process, before, was_killed: Cell::new(None) }
+    }
+
+    /// The process leaves the group, and with it what keeps that busy. Once is enough.
+    fn release(&self) {
+        if self.was_killed.get().is_none() {
+            self.was_killed.set(Some(kernel::end_process(self.process)));
+            if let Ground::Model(_, covered) = &self.ground {
+                for folder in covered {
+                    let _ = umount2(folder, MntFlags::MNT_DETACH);
+                }
+            }
+        }
+    }
+
+    /// Has the answer remove the group, and the process leave it when `hold` is over.
+    fn remove(
+        &self,
+        hold: impl FnOnce(&Place, &mut Answering) -> Option<Held>,
+    ) -> Result<Removed, Finding> {
+        let call = self.host.act(&REMOVE, self.group.clone());
+        let call = match self.ground {
+            Ground::Kernel => call,
+            Ground::Model(..) => call.in_new(CloneFlags::CLONE_NEWUSER),
+        };
+        let looked = RefCell::new(None);
+        let made = call.make_meanwhile(
+            |place, answering| {
+                // Whoever never comes to an end is left to the kit.
+                if let Some(held) = hold(place, answering) {
+                    looked.replace(Some((held, self.damage())));
+                    self.release();
+                }
+            },
+            |_, _| (),
+        );
+        self.release();
+        let returned = made?.0.returned;
+        let Some((held, damage)) = looked.into_inner() else {
+            return Err(Finding::new(HUNG)
+                .word("function", FUNCTION)
+                .word("seconds", TIME.as_secs()));
+        };
+        let is_there = self.group.folders().iter().any(|folder| folder.exists());
+        let killed = damage.killed || self.was_killed.get() == Some(true);
+        let is_inner = match &self.ground {
+            Ground::Kernel => false,
+            Ground::Model(_, covered) => {
+                !self.group.folders().iter().any(|folder| covered.iter().any(|it| it == folder))
+            }
+        };
+        Ok(Removed { returned, held, is_there, is_inner, damage: Damage { killed, ..damage } })
+    }
+
+    /// What has become of the group and the process while they were left to the answer.
+    fn damage(&self) -> Damage {
+        match &self.ground {
+            Ground::Kernel => {
+                let groups = kernel::groups_of(self.process);
+                let moved = groups.iter().any(|name| name != NAME);
+                Damage { moved, ..Damage::default() }
+            }
+            Ground::Model(model, covered) => {
+                let after = model.contents();
+                let written = |path: &Path| self.before.get(path) != after.get(path);
+                let is_deleted = |path: &&PathBuf| !after.contains_key(*path);
+                let mut changed = after.keys().filter(|path| written(path));
+                let is_killed = |folder: &PathBuf| {
+                    let file = folder.join("cgroup.kill");
+                    written(&file) && after.contains_key(&file)
+                };
+                let is_covered = |path: &Path| covered.iter().any(|it| path.starts_with(it));
+                Damage {
+                    killed: covered.iter().any(is_killed),
+                    moved: changed.any(|path| path.ends_with(PROCS)),
+                    deleted: self.before.keys().any(|path| is_covered(path) && is_deleted(&path)),
+                }
+            }
+        }
+    }
+}
+
+/// How long the process was held in the group.
+#[derive(Clone, Copy)]
+struct Held {
+    /// Whether remove had returned before the process left.
+    returned: bool,
+    /// How long it had tried until then.
+    tried: Duration,
+    /// The same in steps of the witness: where others take the processor, both wait
+    /// longer than they ask for.
+    steps: Duration,
+}
+
+/// What must not happen to what is in a group.
+#[derive(Default)]
+struct Damage {
+    killed: bool,
+    moved: bool,
+    deleted: bool,
+}
+
+/// What came of a call.
 struct Removed {
-    returned: Result<(), Failure>,
-    /// Whether a process was in it.
-    was_busy: bool,
+    returned: Returned,
+    held: Held,
     /// Whether a folder of the group is still there.
     is_there: bool,
-    /// Whether the answer has killed the process in it.
-    killed: bool,
+    /// Whether the process is not in the group itself, but in one inside it.
+    is_inner: bool,
+    damage: Damage,
 }
 
-pub fn nobody(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    judge(&remove(answers, host, |_, look| look())?, "Ok")?;
-    on_other_kernels(answers, host)
+impl Facts for Removed {
+    fn words(&self) -> Words {
+        let mut words = error_of(&self.returned);
+        words.push(("errno", "EBUSY".to_owned()));
+        words
+    }
 }
 
-pub fn for_a_moment(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    let removed = remove(answers, host, |group, look| {
-        let process = start_in(group, A_MOMENT);
-        let removed = look();
-        let ended = waitpid(process, None).expect("a child");
-        Removed { was_busy: true, killed: matches!(ended, WaitStatus::Signaled(..)), ..removed }
-    })?;
-    judge(&removed, "Ok")?;
-    on_other_kernels(answers, host)
+/// Until the answer waits, or has returned, or has had enough time.
+fn for_a_moment(place: &Place, answering: &mut Answering) -> Option<Held> {
+    hold(answering, |tried| {
+        let stat = place.proc.stat(place.pid.as_raw());
+        stat.is_some_and(|stat| stat.state == 'S') || tried > AWAKE
+    })
 }
 
-pub fn throughout(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    let removed = remove(answers, host, |group, look| {
-        let process = start_in(group, THROUGHOUT);
-        let removed = look();
-        // Of two signals the first one counts.
-        let ended = kill(process, OURS).and_then(|()| waitpid(process, None)).expect("a child");
-        let killed = !matches!(ended, WaitStatus::Signaled(_, OURS, _));
-        Removed { was_busy: true, killed, ..removed }
-    })?;
-    judge(&removed, "Err")?;
-    on_other_kernels(answers, host)
+/// Until the answer has returned.
+fn throughout(_: &Place, answering: &mut Answering) -> Option<Held> {
+    hold(answering, |_| false)
+}
+
+fn hold(answering: &mut Answering, is_enough: impl Fn(Duration) -> bool) -> Option<Held> {
+    let begun = Instant::now();
+    let mut steps = Duration::ZERO;
+    while begun.elapsed() < TIME * slowness() {
+        let returned = answering.outcome().is_some();
+        if returned || is_enough(steps) {
+            return Some(Held { returned, tried: begun.elapsed(), steps });
+        }
+        sleep(STEP);
+        steps += STEP;
+    }
+    None
+}
+
+static LEAVES: Rules<Removed> = Rules {
+    lab: LAB,
+    function: FUNCTION,
+    tables: &[&[
+        rule("process-killed", |it| it.damage.killed),
+        rule("processes-moved", |it| it.damage.moved),
+        rule("files-deleted-singly", |it| it.damage.deleted || it.may_not_delete()),
+        rule("groups-in-it-left", |it| {
+            it.is_inner && it.returned.as_ref().is_err_and(|failure| failure.is(Errno::ENOTEMPTY))
+        }),
+        rule("inner-group-not-retried", |it| it.is_inner && it.gave_up()),
+        rule("busy-not-retried", Removed::gave_up),
+        rule("answer/returned-error", |it| it.returned.is_err()),
+        rule("failed-removal-ignored", |it| it.is_there),
+    ]],
+};
+
+static STAYS: Rules<Removed> = Rules {
+    lab: LAB,
+    function: FUNCTION,
+    tables: &[&[
+        rule("process-killed", |it| it.damage.killed),
+        rule("processes-moved", |it| it.damage.moved),
+        rule("files-deleted-singly", |it| it.damage.deleted || it.may_not_delete()),
+        rule("tried-too-long", |it| it.held.steps > AT_MOST + MARGIN),
+        rule("failed-removal-ignored", |it| it.returned.is_ok() && it.is_there),
+        rule("given-up-too-early", |it| it.returned.is_err() && it.held.tried < AT_LEAST),
+        rule("another-error-told", |it| it.returned.is_err()),
+    ]],
+};
+
+impl Removed {
+    /// Whether it has returned an error before the process left.
+    fn gave_up(&self) -> bool {
+        self.returned.is_err() && self.is_there && self.held.returned
+    }
+
+    /// Whether it was refused what the kernel refuses whoever deletes a file of a
+    /// group.
+    fn may_not_delete(&self) -> bool {
+        let errno = self.returned.as_ref().err().and_then(|failure| failure.errno);
+        [Errno::EPERM, Errno::EACCES].map(|it| Some(it as i32)).contains(&errno)
+    }
+
+    fn is_told(&self) -> bool {
+        self.returned.as_ref().is_err_and(|failure| failure.is(Errno::EBUSY))
+    }
+
+    fn judge(&self, stays: bool) -> Result<(), Finding> {
+        let Damage { killed, moved, deleted } = self.damage;
+        let is_in_time = self.held.tried >= AT_LEAST && self.held.steps <= AT_MOST + MARGIN;
+        let kept = self.returned.is_err() == stays
+            && self.is_there == stays
+            && !(killed || moved || deleted)
+            && (!stays || is_in_time && self.is_told());
+        let rules = if stays { &STAYS } else { &LEAVES };
+        rules.judge(self, kept, || {
+            let there = |is_there| if is_there { "Ok" } else { "ENOENT" };
+            let signal = if killed { "SIGKILL" } else { "-" };
+            let seen = result(&self.returned);
+            let expected = match stays {
+                false => "Ok",
+                true if self.is_told() => &seen,
+                true => "EBUSY (Device or resource busy)",
+            };
+            let mut evidence = vec![
+                Evidence::differs(FUNCTION, expected, &seen),
+                Evidence::differs("ls -d GROUP", there(stays), there(self.is_there)),
+                Evidence::differs("the process in the group", "-", signal),
+            ];
+            if stays && self.held.tried < AT_LEAST {
+                evidence.push(Evidence::differs(
+                    "time until remove gives up",
+                    ">= 0.1 s",
+                    "< 0.1 s",
+                ));
+            }
+            if stays && self.held.steps > AT_MOST + MARGIN {
+                evidence.push(Evidence::differs("time until remove gives up", "<= 2 s", "> 2 s"));
+            }
+            if moved {
+                evidence.push(Evidence::differs("cgroup.procs of other groups", "-", "PID"));
+            }
+            evidence
+        })
+    }
+}
+
+/// In a group that is left after a moment; where the machine took too long for the
+/// answer to have had its time, once more.
+fn judge_leaving<'h>(occupy: &dyn Fn() -> Occupied<'h>) -> Result<(), Finding> {
+    let mut removed = occupy().remove(for_a_moment)?;
+    for _ in 1..TIMES {
+        if removed.returned.is_ok() || removed.held.returned || removed.held.tried < TOO_LONG {
+            break;
+        }
+        removed = occupy().remove(for_a_moment)?;
+    }
+    removed.judge(false)
+}
+
+/// In a group that nobody leaves.
+fn judge_staying<'h>(occupy: &dyn Fn() -> Occupied<'h>) -> Result<(), Finding> {
+    let removed = occupy().remove(throughout)?;
+    if STAYS.diagnose(&removed).is_some_and(|found| found.code == GIVEN_UP) {
+        // Whoever tries only once is told so.
+        judge_leaving(occupy)?;
+    }
+    removed.judge(true)
+}
+
+const GIVEN_UP: &str = "limits/given-up-too-early";
+
+/// The part of a group in which the process is, in a model.
+type Part = fn(&Group) -> Vec<PathBuf>;
+
+/// In version 2 the first half of them is enough: both folders are one.
+const PARTS: [Part; 4] = [
+    |group| vec![group.pids.clone()],
+    |group| vec![group.pids.join("inner")],
+    |group| vec![group.memory.clone()],
+    |group| vec![group.memory.join("inner").join("innermost")],
+];
+
+/// A process in each half. Whoever takes the time for each by itself takes twice of it.
+const BOTH_HALVES: Part = |group| vec![group.memory.clone(), group.pids.clone()];
+
+/// Tries a busy group in each version in which one that is not busy goes well.
+fn on_models<'h>(
+    host: &'h Host,
+    judge: impl Fn(&dyn Fn() -> Occupied<'h>) -> Result<(), Finding>,
+) -> Result<(), Finding> {
+    let harder = |version| {
+        let parts = &PARTS[..if version == Version::One { 4 } else { 2 }];
+        parts.iter().try_for_each(|part| judge(&|| Occupied::in_model(host, version, *part)))
+    };
+    Version::try_in_both(|version| gone_on(host, version), harder)
+}
+
+pub fn tried_again(host: &Host) -> Result<(), Finding> {
+    on_models(host, judge_leaving)
+}
+
+pub fn left_alone(host: &Host) -> Result<(), Finding> {
+    // One version is enough: the other one differs in where the folders are.
+    let version = Version::BOTH.into_iter().find(|version| gone_on(host, *version).is_ok());
+    let Some(version) = version else { return gone_on(host, Version::Two) };
+    let part = if version == Version::One { BOTH_HALVES } else { PARTS[0] };
+    judge_staying(&|| Occupied::in_model(host, version, part))
+}
+
+pub fn nobody(host: &Host) -> Result<(), Finding> {
+    gone_on(host, kernel::version())?;
+    let group = kernel::make_group(NAME);
+    let returned = host.act(&REMOVE, group.clone()).make()?.returned;
+    let is_there = group.folders().iter().any(|folder| folder.exists());
+    let held = Held { returned: false, tried: Duration::ZERO, steps: Duration::ZERO };
+    let damage = Damage::default();
+    Removed { returned, held, is_there, is_inner: false, damage }.judge(false)?;
+    on_other_kernels(host)
+}
+
+pub fn for_its_last_process(host: &Host) -> Result<(), Finding> {
+    gone_on(host, kernel::version())?;
+    judge_leaving(&|| Occupied::in_kernel(host))?;
+    on_other_kernels(host)
+}
+
+pub fn for_one_that_stays(host: &Host) -> Result<(), Finding> {
+    gone_on(host, kernel::version())?;
+    judge_staying(&|| Occupied::in_kernel(host))?;
+    on_other_kernels(host)
 }
 
 /// Another machine's kernel may be of the other version.
-fn on_other_kernels(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    gone_on(answers, host, kernel::version().other())
-}
-
-/// Makes a group of the machine and has the answer remove it when `around` calls
-/// what it is given.
-fn remove(
-    answers: &Answers,
-    host: &Host,
-    around: impl FnOnce(&Group, &dyn Fn() -> Removed) -> Removed,
-) -> Result<Removed, Finding> {
-    gone_on(answers, host, kernel::version())?;
-    let group = kernel::make_group(NAME);
-    let look = || Removed {
-        returned: (answers.remove)(&group).map_err(Failure::from),
-        was_busy: false,
-        is_there: group.folders().iter().any(|folder| folder.exists()),
-        killed: false,
-    };
-    Ok(host.call(FUNCTION, CloneFlags::empty(), || around(&group, &look))?.returned)
-}
-
-/// Starts a process in the group; it is there when this returns.
-fn start_in(group: &Group, stays: Duration) -> Pid {
-    let (told, tell) = pipe().expect("a pipe");
-    let process = sys::clone(CloneFlags::empty(), || {
-        if kernel::enter(group).is_ok() {
-            let _ = write(&tell, b".");
-        }
-        sleep(stays);
-        0
-    });
-    drop(tell);
-    assert_eq!(read(&told, &mut [0]), Ok(1), "a process may enter a group of its own");
-    process.expect("a process")
-}
-
-fn judge(removed: &Removed, expected: &str) -> Result<(), Finding> {
-    let stays = expected == "Err";
-    let kept = removed.returned.is_err() == stays && removed.is_there == stays && !removed.killed;
-    let evidence = || {
-        let there = |is_there| if is_there { "Ok" } else { "ENOENT" };
-        let signal = if removed.killed { "SIGKILL" } else { "-" };
-        vec![
-            Evidence::differs(FUNCTION, expected, result(&removed.returned)),
-            Evidence::differs("ls -d GROUP", there(stays), there(removed.is_there)),
-            Evidence::differs("the process in the group", "-", signal),
-        ]
-    };
-    require(kept, evidence, || diagnose(removed), UNFORESEEN)
-}
-
-fn diagnose(removed: &Removed) -> Option<Finding> {
-    let files_refused = [Errno::EPERM, Errno::EACCES].map(|errno| Some(errno as i32));
-    Some(match &removed.returned {
-        _ if removed.killed => finding("process-killed"),
-        Err(failure) if files_refused.contains(&failure.errno) => finding("files-deleted-singly"),
-        Err(_) if removed.was_busy && removed.is_there => finding("busy-not-retried"),
-        Err(failure) => {
-            Finding::new("answer/returned-error").word("function", FUNCTION).word("error", failure)
-        }
-        Ok(()) if removed.is_there => finding("failed-removal-ignored"),
-        Ok(()) => return None,
-    })
+fn on_other_kernels(host: &Host) -> Result<(), Finding> {
+    gone_on(host, kernel::version().other())
 }

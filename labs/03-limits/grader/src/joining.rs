@@ -1,42 +1,50 @@
 //! join.
 
-use std::path::PathBuf;
-use std::process;
+use std::path::{Path, PathBuf};
 
-use labkit::describe::{Failure, result};
+use labkit::describe::result;
+use labkit::frame::{Facts, Returned, Rule, Rules, Words, error_of, rule};
 use labkit::host::Host;
-use labkit::verdict::{Evidence, Finding, require};
-use nix::sched::CloneFlags;
-use serde::{Deserialize, Serialize};
+use labkit::verdict::{Evidence, Finding};
+use nix::errno::Errno;
+use nix::libc::SYS_write;
+use nix::unistd::Pid;
 
+use crate::LAB;
+use crate::acts::JOIN;
 use crate::group::Group;
 use crate::kernel;
-use crate::model::{Contents, Lacks, Model, Version, text};
-use crate::{Answers, UNFORESEEN, finding};
+use crate::model::{Contents, Lacks, Model, PROCS, Version, close, text};
 
-const FUNCTION: &str = "join";
-
-/// The process of the models.
-pub const PID: u32 = 4_000_000;
+const FUNCTION: &str = JOIN.function;
 
 /// Which processes a group's files name.
 pub struct Members {
     pub group: Group,
     pub contents: Contents,
-    /// The process that has called the function, as a text.
-    pub caller: String,
+    /// The process that is to join.
+    pub process: Pid,
+    /// The process that has called the function.
+    pub caller: Pid,
 }
 
 impl Members {
     /// What is written in each folder's `cgroup.procs`.
     fn written(&self) -> Vec<(PathBuf, &str)> {
-        let files = self.group.folders().into_iter().map(|folder| folder.join("cgroup.procs"));
+        let files = self.group.folders().into_iter().map(|folder| folder.join(PROCS));
         files.map(|file| (file.clone(), text(&self.contents, &file))).collect()
     }
 
     /// Whether the process is in the whole group.
     pub fn has_joined(&self) -> bool {
-        self.written().iter().all(|(_, pid)| *pid == PID.to_string())
+        let process = self.process.to_string();
+        self.written().iter().all(|(_, pid)| *pid == process)
+    }
+
+    /// Whether it is in a part of the group.
+    pub fn has_joined_in_part(&self) -> bool {
+        let process = self.process.to_string();
+        self.written().iter().any(|(_, pid)| *pid == process)
     }
 
     /// In which folders somebody is written.
@@ -44,128 +52,191 @@ impl Members {
         self.written().iter().map(|(_, pid)| !pid.is_empty()).collect()
     }
 
+    /// Whether the caller is in the group.
+    pub fn has_caller(&self) -> bool {
+        self.written().iter().any(|(_, pid)| self.is_caller(pid))
+    }
+
+    /// Whether something was written into a file that takes single threads.
+    pub fn has_thread(&self) -> bool {
+        let has = |folder: &Path, name| !text(&self.contents, &folder.join(name)).is_empty();
+        let mut folders = self.group.folders().into_iter();
+        folders.any(|folder| has(folder, "tasks") || has(folder, "cgroup.threads"))
+    }
+
     /// The files that should have it and have not, looked at `when`.
     pub fn evidence(&self, when: &str) -> Vec<Evidence> {
         let files = self.written().into_iter();
         files
-            .filter(|(_, pid)| *pid != PID.to_string())
+            .filter(|(_, pid)| *pid != self.process.to_string())
             .map(|(file, pid)| {
                 let what = format!("{when}cat {file:?}");
-                Evidence::differs(what, PID, self.name(pid))
+                Evidence::differs(what, "PID", self.name(pid))
             })
             .collect()
     }
 
-    /// The pid of the caller is another in each run.
+    /// Pids are others in each run.
     fn name<'a>(&self, pid: &'a str) -> &'a str {
         match pid {
             "" => "-",
             pid if self.is_caller(pid) => "getpid()",
+            pid if pid == self.process.to_string() => "PID",
             pid => pid,
         }
     }
 
     fn is_caller(&self, pid: &str) -> bool {
-        pid == "0" || pid == self.caller
-    }
-
-    /// Why it has not joined, as far as that is known, by this function.
-    pub fn diagnose(&self, function: &str) -> Option<Finding> {
-        let written = self.written();
-        let tasks = |folder: &std::path::Path| text(&self.contents, &folder.join("tasks"));
-        let code = if written.iter().any(|(_, pid)| self.is_caller(pid)) {
-            "wrong-process"
-        } else if self.group.folders().iter().any(|folder| !tasks(folder).is_empty()) {
-            "one-thread-only"
-        } else if written.iter().any(|(_, pid)| *pid == PID.to_string()) {
-            "one-hierarchy-only"
-        } else {
-            return None;
-        };
-        Some(finding(code).word("function", function))
+        pid == "0" || pid == self.caller.to_string()
     }
 }
 
-fn join_model(answers: &Answers, model: Model) -> Result<(), Finding> {
-    let group = model.make_group("c1");
-    let body = || {
-        let returned = (answers.join)(&group, PID).map_err(Failure::from);
-        (returned, process::id().to_string())
-    };
-    let (returned, caller) = model.call(FUNCTION, body)?.returned;
-    let members = Members { group, contents: model.contents(), caller };
-    let evidence = || {
-        let call = Evidence::differs(format!("join(…, {PID})"), "Ok", result(&returned));
-        [vec![call], members.evidence("")].concat()
-    };
-    let diagnosis = || {
-        members.diagnose(FUNCTION).or_else(|| {
-            let found = match &returned {
-                Err(failure) => Finding::new("answer/returned-error").word("error", failure),
-                Ok(()) => Finding::new("answer/did-nothing"),
-            };
-            Some(found.word("function", FUNCTION))
-        })
-    };
-    require(returned.is_ok() && members.has_joined(), evidence, diagnosis, UNFORESEEN)
+/// All that is known of one call on a model.
+struct Joined {
+    returned: Returned,
+    members: Members,
+    /// What the kernel has said, if it has refused something.
+    refusal: Option<Errno>,
+    /// The file of a write with nothing in it.
+    empty_write: Option<PathBuf>,
 }
 
-pub fn written(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    Version::BOTH.into_iter().try_for_each(|version| written_on(answers, host, version))
+impl Facts for Joined {
+    fn words(&self) -> Words {
+        let mut words = error_of(&self.returned);
+        words.extend(self.refusal.map(|errno| ("errno", format!("{errno:?}"))));
+        words.push(("file", PROCS.to_owned()));
+        words
+    }
 }
 
-fn written_on(answers: &Answers, host: &Host, version: Version) -> Result<(), Finding> {
-    join_model(answers, Model::new(host, version, Lacks::Nothing))
+const OUTCOME: &[Rule<Joined>] = &[
+    rule("wrong-process", |it| it.members.has_caller()),
+    rule("one-thread-only", |it| it.members.has_thread()),
+    rule("failed-join-ignored", |it| it.refusal.is_some() && it.returned.is_ok()),
+    rule("another-error-told", |it| it.refusal.is_some() && it.returned.is_err()),
+    rule("written-in-pieces", |it| it.empty_write.is_some()),
+    rule("one-hierarchy-only", |it| it.members.has_joined_in_part() && !it.members.has_joined()),
+    rule("answer/returned-error", |it| it.returned.is_err()),
+    rule("answer/did-nothing", |it| !it.members.has_anybody().contains(&true)),
+];
+
+static RULES: Rules<Joined> = Rules { lab: LAB, function: FUNCTION, tables: &[OUTCOME] };
+
+/// Has a process join a group; `refusal` is what the kernel says to that, if it refuses.
+fn join(model: &Model, group: Group, refusal: Option<Errno>) -> Result<Joined, Finding> {
+    join_by(model, group, kernel::start_process(), refusal)
 }
 
-pub fn failure(answers: &Answers, host: &Host) -> Result<(), Finding> {
+fn join_by(
+    model: &Model,
+    group: Group,
+    process: Pid,
+    refusal: Option<Errno>,
+) -> Result<Joined, Finding> {
+    let mut call = model.act(&JOIN, (group.clone(), process.as_raw() as u32));
+    if refusal == Some(Errno::ESRCH) {
+        // For whoever writes in a way that the model does not hear of.
+        call = call.refusing(&[SYS_write], Errno::ESRCH);
+    }
+    let (seen, caller) = call.make_and_look(|place, _| {
+        kernel::end_process(process);
+        place.pid
+    })?;
+    let members = Members { group, contents: model.contents(), process, caller };
+    Ok(Joined { returned: seen.returned, members, refusal, empty_write: model.empty_write() })
+}
+
+pub fn written(host: &Host) -> Result<(), Finding> {
+    Version::BOTH.into_iter().try_for_each(|version| written_on(host, version))
+}
+
+fn written_on(host: &Host, version: Version) -> Result<(), Finding> {
+    let model = Model::new(host, version, Lacks::Nothing);
+    let joined = join(&model, model.make_group("c1"), None)?;
+    let is_whole = joined.members.has_joined() && joined.empty_write.is_none();
+    RULES.judge(&joined, joined.returned.is_ok() && is_whole, || {
+        let mut evidence = vec![Evidence::differs("join(…, PID)", "Ok", result(&joined.returned))];
+        if let Some(file) = &joined.empty_write {
+            evidence.push(Evidence::differs(format!("write {file:?}"), "PID", r"\n"));
+        }
+        evidence.extend(joined.members.evidence(""));
+        evidence
+    })
+}
+
+pub fn failure(host: &Host) -> Result<(), Finding> {
     let harder = |version| {
         let model = Model::new(host, version, Lacks::Nothing);
-        // There is no such group.
-        let group = model.group("c1");
-        let body = || (answers.join)(&group, PID).map_err(Failure::from);
-        let returned = model.call(FUNCTION, body)?.returned;
-        require(
-            returned.is_err(),
-            || vec![Evidence::differs(format!("join(…, {PID})"), "ENOENT", "Ok")],
-            || Some(finding("failed-join-ignored")),
-            UNFORESEEN,
-        )
+        // 1. There is no such group.
+        join(&model, model.group("c1"), Some(Errno::ENOENT))?.require_failure()?;
+        // 2. One part of it, then the other, takes nobody.
+        let closed: [fn(&Group) -> &Path; 2] = [|group| &group.pids, |group| &group.memory];
+        closed.into_iter().try_for_each(|closed| {
+            let model = Model::new(host, version, Lacks::Nothing);
+            let group = model.make_group("c1");
+            close(&closed(&group).join(PROCS));
+            join(&model, group, Some(Errno::EACCES))?.require_failure()
+        })?;
+        // 3. The process has ended meanwhile: so says write(2).
+        let model = Model::new(host, version, Lacks::Nothing);
+        let group = model.make_group("c1");
+        let process = kernel::start_process();
+        kernel::end_process(process);
+        let joined = join_by(&model, group, process, Some(Errno::ESRCH))?;
+        // Who writes by another call has met no error.
+        if joined.members.has_joined() { Ok(()) } else { joined.require_failure() }
     };
-    Version::try_in_both(|version| written_on(answers, host, version), harder)
+    Version::try_in_both(|version| written_on(host, version), harder)
+}
+
+impl Joined {
+    fn require_failure(&self) -> Result<(), Finding> {
+        let errno = self.refusal.expect("the kernel has refused it");
+        let kept = self.returned.as_ref().is_err_and(|failure| failure.is(errno));
+        RULES.judge(self, kept, || {
+            let expected = format!("{errno:?} ({})", errno.desc());
+            vec![Evidence::differs("join(…, PID)", expected, result(&self.returned))]
+        })
+    }
 }
 
 /// What the kernel shows of a process that was to join a group.
-#[derive(Serialize, Deserialize)]
 struct Moved {
-    returned: Result<(), Failure>,
+    returned: Returned,
     /// The names of its groups.
     groups: Vec<String>,
 }
 
-pub fn by_the_kernel(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    written_on(answers, host, kernel::version())?;
+impl Facts for Moved {
+    fn words(&self) -> Words {
+        error_of(&self.returned)
+    }
+}
+
+pub fn by_the_kernel(host: &Host) -> Result<(), Finding> {
+    static RULES: Rules<Moved> = Rules {
+        lab: LAB,
+        function: FUNCTION,
+        tables: &[&[rule("answer/returned-error", |it| it.returned.is_err())]],
+    };
+    written_on(host, kernel::version())?;
     let group = kernel::make_group("c1");
-    let body = || {
-        kernel::with_a_process(|process| {
-            let returned = (answers.join)(&group, process.as_raw() as u32).map_err(Failure::from);
-            Moved { returned, groups: kernel::groups_of(process) }
-        })
-    };
-    let seen = host.call(FUNCTION, CloneFlags::empty(), body)?.returned;
-    let has_moved = !seen.groups.is_empty() && seen.groups.iter().all(|name| name == "c1");
-    let evidence = || {
+    let process = kernel::start_process();
+    let call = host.act(&JOIN, (group, process.as_raw() as u32));
+    let (seen, groups) = call.make_and_look(|_, _| {
+        let groups = kernel::groups_of(process);
+        kernel::end_process(process);
+        groups
+    })?;
+    let moved = Moved { returned: seen.returned, groups };
+    let has_moved = !moved.groups.is_empty() && moved.groups.iter().all(|name| name == "c1");
+    RULES.judge(&moved, moved.returned.is_ok() && has_moved, || {
         vec![
-            Evidence::differs(FUNCTION, "Ok", result(&seen.returned)),
-            Evidence::differs("/proc/PID/cgroup", "c1", seen.groups.join(" ")),
+            Evidence::differs(FUNCTION, "Ok", result(&moved.returned)),
+            Evidence::differs("/proc/PID/cgroup", "c1", moved.groups.join(" ")),
         ]
-    };
-    let diagnosis = || {
-        let failure = seen.returned.as_ref().err()?;
-        let found = Finding::new("answer/returned-error");
-        Some(found.word("function", FUNCTION).word("error", failure))
-    };
-    require(seen.returned.is_ok() && has_moved, evidence, diagnosis, UNFORESEEN)?;
+    })?;
     // Another machine's kernel may be of the other version.
-    written_on(answers, host, kernel::version().other())
+    written_on(host, kernel::version().other())
 }

@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::Duration;
 
-use mydocker::sys;
+use mydocker_kernel::sys;
 use nix::sched::CloneFlags;
 use nix::sys::signal::{Signal, kill};
-use nix::sys::wait::waitpid;
+use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 use crate::group::Group;
-use crate::model::{SUBTREE_CONTROL, Version};
+use crate::model::{PROCS, SUBTREE_CONTROL, Version};
 
 /// Where they are.
 pub const PLACE: &str = "/sys/fs/cgroup";
@@ -37,10 +37,11 @@ pub fn group(name: &str) -> Group {
     }
 }
 
-/// Makes the group `name`.
+/// Makes the group `name`, anew if an answer has left one.
 pub fn make_group(name: &str) -> Group {
     let group = group(name);
     for folder in group.folders() {
+        let _ = fs::remove_dir(folder);
         fs::create_dir(folder).expect("the sandbox has groups of its own");
     }
     group
@@ -48,20 +49,36 @@ pub fn make_group(name: &str) -> Group {
 
 /// Moves the calling process into a group.
 pub fn enter(group: &Group) -> io::Result<()> {
-    group.folders().into_iter().try_for_each(|folder| fs::write(folder.join("cgroup.procs"), "0"))
+    group.folders().into_iter().try_for_each(|folder| fs::write(folder.join(PROCS), "0"))
 }
 
-/// Starts a process that does nothing, and ends it when `work` with it is done.
-pub fn with_a_process<T>(work: impl FnOnce(Pid) -> T) -> T {
+/// Starts a process that does nothing.
+pub fn start_process() -> Pid {
     let process = sys::clone(CloneFlags::empty(), || {
         sleep(Duration::from_secs(60));
         0
     });
-    let process = process.expect("a process");
-    let outcome = work(process);
-    kill(process, Signal::SIGKILL).and_then(|()| waitpid(process, None)).expect("a child");
-    outcome
+    process.expect("a process")
 }
+
+/// Starts a process in a group; it is there when this returns.
+pub fn start_process_in(group: &Group) -> Pid {
+    let process = start_process();
+    for folder in group.folders() {
+        fs::write(folder.join(PROCS), process.to_string()).expect("a group of the sandbox's own");
+    }
+    process
+}
+
+/// Ends a process of ours; says whether it had already been killed.
+pub fn end_process(process: Pid) -> bool {
+    // Of two signals the first one counts.
+    let _ = kill(process, OURS);
+    !matches!(waitpid(process, None), Ok(WaitStatus::Signaled(_, OURS, _)))
+}
+
+/// What ends our processes. An answer that kills takes another one.
+const OURS: Signal = Signal::SIGUSR2;
 
 /// The names of the groups in which a process can be limited. See /proc/PID/cgroup
 /// in cgroups(7).

@@ -2,108 +2,178 @@
 
 use std::path::{Path, PathBuf};
 
-use labkit::describe::{Failure, result};
+use labkit::describe::result;
+use labkit::frame::{Facts, Returned, Rules, Words, error_of, rule};
 use labkit::host::Host;
-use labkit::verdict::{Evidence, Finding, require};
+use labkit::verdict::{Evidence, Finding};
 use nix::errno::Errno;
 
+use crate::LAB;
+use crate::acts::{Limits, SET_LIMITS};
 use crate::group::Group;
-use crate::model::{Contents, Lacks, Model, Version, text};
-use crate::{Answers, UNFORESEEN, finding};
+use crate::model::{Contents, Lacks, Model, Version, close, text};
+use crate::values::{Kind, Value, diagnose};
 
-pub const FUNCTION: &str = "set_limits";
+pub const FUNCTION: &str = SET_LIMITS.function;
 
 /// Limits that are whole pages on every machine.
 pub const MEMORY: u64 = 16 << 20;
 pub const PIDS: u64 = 20;
-const PAGE: u64 = 4096;
 
 /// All that is known of one call.
-struct Facts<'a> {
-    model: Model<'a>,
-    group: Group,
-    memory: Option<u64>,
-    pids: Option<u64>,
-    returned: Result<(), Failure>,
+struct Set {
+    version: Version,
+    lacks: Lacks,
+    limits: Limits,
+    /// The file that cannot be written to.
+    closed: Option<PathBuf>,
+    returned: Returned,
     before: Contents,
     after: Contents,
+    /// The file of a write with nothing in it.
+    empty_write: Option<PathBuf>,
 }
 
-fn set<'a>(
-    answers: &Answers,
-    model: Model<'a>,
+/// Has the answer limit the group `c1`, of which one file may be `closed`.
+fn set(
+    model: &Model,
     memory: Option<u64>,
     pids: Option<u64>,
-) -> Result<Facts<'a>, Finding> {
+    closed: Option<fn(&Group, Version) -> PathBuf>,
+) -> Result<Set, Finding> {
     let group = model.make_group("c1");
+    let closed = closed.map(|file| file(&group, model.version));
+    closed.iter().for_each(|file| close(file));
     let before = model.contents();
-    let body = || (answers.set_limits)(&group, memory, pids).map_err(Failure::from);
-    let returned = model.call(FUNCTION, body)?.returned;
-    Ok(Facts { before, after: model.contents(), group, memory, pids, returned, model })
+    let limits = Limits { group, memory, pids };
+    let returned = model.act(&SET_LIMITS, limits.clone()).make()?.returned;
+    let (version, lacks, after) = (model.version, model.lacks, model.contents());
+    let empty_write = model.empty_write();
+    Ok(Set { version, lacks, limits, closed, returned, before, after, empty_write })
 }
 
-impl Facts<'_> {
+/// What befell others, then what went wrong; what was written is another matter.
+static RULES: Rules<Set> = Rules {
+    lab: LAB,
+    function: FUNCTION,
+    tables: &[&[
+        rule("parent-limited", |it| !it.changed_elsewhere().is_empty()),
+        rule("swap-required", |it| it.lacks == Lacks::Swap && it.returned.is_err()),
+        rule("memory-only-slowed-down", |it| {
+            it.is_untouched(&it.memory_file()) && !it.is_untouched(&it.soft_file())
+        }),
+        rule("version-2-on-version-1", |it| it.version == Version::One && it.missed_its_file()),
+        rule("version-1-on-version-2", |it| it.version == Version::Two && it.missed_its_file()),
+        rule("answer/returned-error", |it| it.returned.is_err()),
+        rule("missing-controller-ignored", |it| matches!(it.lacks, Lacks::Memory | Lacks::Pids)),
+        rule("failed-limit-ignored", |it| it.closed.is_some()),
+        rule("written-in-pieces", |it| it.empty_write.is_some()),
+        rule("answer/did-nothing", |it| it.limits.memory.is_some() && it.before == it.after),
+    ]],
+};
+
+impl Facts for Set {
+    fn words(&self) -> Words {
+        let mut words = error_of(&self.returned);
+        let name = |file: &PathBuf| file.file_name().unwrap_or_default().display().to_string();
+        let file = self.closed.as_ref().or(self.empty_write.as_ref());
+        let soft = || self.version.soft_file().to_owned();
+        words.push(("file", file.map_or_else(soft, name)));
+        words
+    }
+}
+
+impl Set {
     fn memory_file(&self) -> PathBuf {
-        self.group.memory.join(self.model.version.memory_file())
+        self.limits.group.memory.join(self.version.memory_file())
+    }
+
+    fn soft_file(&self) -> PathBuf {
+        self.limits.group.memory.join(self.version.soft_file())
     }
 
     fn swap_file(&self) -> PathBuf {
-        self.group.memory.join(self.model.version.swap_file())
+        self.limits.group.memory.join(self.version.swap_file())
     }
 
-    /// The files of the group and what must be in them.
-    fn expected(&self) -> Vec<(PathBuf, String)> {
-        let (no_limit, swap) = match self.model.version {
-            Version::One => ("-1", self.memory),
-            Version::Two => ("max", self.memory.map(|_| 0)),
+    fn is_untouched(&self, file: &Path) -> bool {
+        text(&self.before, file) == text(&self.after, file)
+    }
+
+    /// Whether it stopped for want of a file, or of the right to make one, before
+    /// there was a limit of the memory.
+    fn missed_its_file(&self) -> bool {
+        let errno = self.returned.as_ref().err().and_then(|failure| failure.errno);
+        let missed = [Errno::ENOENT, Errno::EACCES].map(|errno| Some(errno as i32));
+        missed.contains(&errno) && self.closed.is_none() && self.is_untouched(&self.memory_file())
+    }
+
+    /// The files of the group, with what must be in them and what is.
+    fn values(&self) -> Vec<Value> {
+        let Limits { group, memory, pids } = &self.limits;
+        let value = |kind, file: PathBuf, limit| {
+            let seen = text(&self.after, &file).to_owned();
+            Value { version: self.version, kind, file, limit, seen }
         };
-        let or = |limit: Option<u64>, none: &str| limit.map_or(none.to_owned(), |n| n.to_string());
-        let mut expected = vec![(self.memory_file(), or(self.memory, no_limit))];
-        if self.model.lacks != Lacks::Swap {
-            expected.push((self.swap_file(), or(swap, no_limit)));
+        let mut values = vec![value(Kind::Memory, self.memory_file(), *memory)];
+        if self.lacks != Lacks::Swap {
+            values.push(value(Kind::Swap, self.swap_file(), *memory));
         }
-        expected.push((self.group.pids.join("pids.max"), or(self.pids, "max")));
-        expected
+        values.push(value(Kind::Pids, group.pids.join("pids.max"), *pids));
+        values
     }
 
-    /// Those that are otherwise: the file, what must be in it, what is.
-    fn wrong(&self) -> Vec<(PathBuf, String, &str)> {
-        let expected = self.expected().into_iter();
-        let all = expected.map(|(file, value)| {
-            let seen = text(&self.after, &file);
-            (file, value, seen)
-        });
-        all.filter(|(_, value, seen)| value != seen).collect()
+    fn wrong(&self) -> Vec<Value> {
+        self.values().into_iter().filter(|value| value.seen != value.expected()).collect()
     }
 
     /// Files outside of the group that were written, and entries that are new.
     fn changed_elsewhere(&self) -> Vec<&Path> {
-        let is_ours = |path: &Path| self.group.folders().iter().any(|it| path.starts_with(it));
+        let folders = self.limits.group.folders();
+        let is_ours = |path: &Path| folders.iter().any(|folder| path.starts_with(folder));
         let changed = self.after.iter().filter(|(path, text)| self.before.get(*path) != Some(text));
         changed.map(|(path, _)| path.as_path()).filter(|path| !is_ours(path)).collect()
     }
 
     fn require_limits(&self) -> Result<(), Finding> {
-        let kept = self.returned.is_ok() && self.wrong().is_empty();
-        self.judge(kept && self.changed_elsewhere().is_empty(), "Ok")
+        let kept = self.returned.is_ok()
+            && self.changed_elsewhere().is_empty()
+            && self.empty_write.is_none();
+        let wrong = self.wrong();
+        if kept && !wrong.is_empty() && RULES.diagnose(self).is_none() {
+            return Err(diagnose(&wrong).with(self.evidence("Ok")));
+        }
+        self.judge(kept && wrong.is_empty(), "Ok")
+    }
+
+    fn require_failure(&self) -> Result<(), Finding> {
+        self.judge(self.returned.is_err(), "Err")
     }
 
     fn judge(&self, kept: bool, expected: &str) -> Result<(), Finding> {
-        require(kept, || self.evidence(expected), || self.diagnose(), UNFORESEEN)
+        RULES.judge(self, kept, || self.evidence(expected))
     }
 
     fn evidence(&self, expected: &str) -> Vec<Evidence> {
-        let call = format!("set_limits(…, {:?}, {:?})", self.memory, self.pids);
+        let Limits { memory, pids, .. } = &self.limits;
+        let call = format!("set_limits(…, {memory:?}, {pids:?})");
         let mut evidence = vec![Evidence::differs(call, expected, result(&self.returned))];
-        if self.model.lacks == Lacks::RightToSwap {
-            let what = format!("write {:?}", self.swap_file());
+        if let Some(file) = &self.closed {
+            let what = format!("write {file:?}");
             evidence.push(Evidence::differs(what, "Ok", "EACCES (Permission denied)"));
         }
         let cat = |file: &Path| format!("cat {file:?}");
+        let or_dash = |text: &str| if text.is_empty() { "-".to_owned() } else { text.to_owned() };
         if expected == "Ok" {
-            for (file, value, seen) in self.wrong() {
-                evidence.push(Evidence::differs(cat(&file), value, or_dash(seen)));
+            for value in self.wrong() {
+                let seen = or_dash(&value.seen);
+                evidence.push(Evidence::differs(cat(&value.file), value.expected(), seen));
             }
+        }
+        if let Some(file) = &self.empty_write {
+            let limit = self.values().into_iter().find(|value| value.file == *file);
+            let expected = limit.map_or_else(|| "-".to_owned(), |value| value.expected());
+            evidence.push(Evidence::differs(format!("write {file:?}"), expected, r"\n"));
         }
         for file in self.changed_elsewhere() {
             let (before, after) = (text(&self.before, file), text(&self.after, file));
@@ -111,116 +181,61 @@ impl Facts<'_> {
         }
         evidence
     }
-
-    /// The diagnosis: what befell others, then what went wrong, then each file's
-    /// value.
-    fn diagnose(&self) -> Option<Finding> {
-        let wrong = self.wrong();
-        let written = |file: &Path| !text(&self.after, file).is_empty();
-        let found = if !self.changed_elsewhere().is_empty() {
-            finding("parent-limited")
-        } else if let Err(failure) = &self.returned {
-            let missed = [Errno::ENOENT, Errno::EACCES].map(|errno| Some(errno as i32));
-            let missed_a_file = missed.contains(&failure.errno);
-            if missed_a_file && !written(&self.memory_file()) {
-                match self.model.version {
-                    Version::One => finding("version-2-on-version-1"),
-                    Version::Two => finding("version-1-on-version-2"),
-                }
-            } else if missed_a_file && self.model.lacks == Lacks::Swap {
-                finding("swap-required")
-            } else {
-                Finding::new("answer/returned-error").word("error", failure)
-            }
-        } else if matches!(self.model.lacks, Lacks::Memory | Lacks::Pids | Lacks::RightToSwap) {
-            finding("missing-controller-ignored")
-        } else if self.memory.is_some() && self.before == self.after {
-            Finding::new("answer/did-nothing")
-        } else {
-            wrong.iter().find_map(|(file, _, seen)| self.diagnose_value(file, seen))?
-        };
-        let (file, value, seen) = wrong.first().cloned().unwrap_or_default();
-        let name = file.file_name().unwrap_or_default().display().to_string();
-        Some(
-            found
-                .word("function", FUNCTION)
-                .word("file", name)
-                .word("expected", value)
-                .word("seen", or_dash(seen)),
-        )
-    }
-
-    fn diagnose_value(&self, file: &Path, seen: &str) -> Option<Finding> {
-        let is_memory = file == self.memory_file();
-        let is_swap = file == self.swap_file();
-        let limit = if is_memory || is_swap { self.memory } else { self.pids };
-        let pages = self.memory.map(|bytes| bytes / PAGE);
-        let code = match (seen.parse::<u64>(), limit) {
-            (Err(_), None) if seen == "max" => "max-in-version-1",
-            (Err(_), None) if seen.is_empty() && !is_swap => "no-limit-not-written",
-            (Err(_), _) if seen.is_empty() && is_swap => "swap-unlimited",
-            (Err(_), _) if !seen.is_empty() && seen != "max" && seen != "-1" => {
-                "value-not-a-number"
-            }
-            (Ok(number), Some(_)) if is_memory && Some(number) == pages => "bytes-and-pages",
-            (Ok(number), Some(_)) if is_swap && Some(number) == limit => "swap-on-top",
-            (Ok(0), Some(_)) if is_swap => "swap-alone-in-version-1",
-            (Ok(_), None) => "no-limit-as-a-number",
-            _ => return None,
-        };
-        Some(finding(code))
-    }
 }
 
-fn or_dash(text: &str) -> &str {
-    if text.is_empty() { "-" } else { text }
-}
-
-pub fn plain_on(answers: &Answers, host: &Host, version: Version) -> Result<(), Finding> {
+pub fn plain_on(host: &Host, version: Version) -> Result<(), Finding> {
     let model = Model::new(host, version, Lacks::Nothing);
-    set(answers, model, Some(MEMORY), Some(PIDS))?.require_limits()
+    set(&model, Some(MEMORY), Some(PIDS), None)?.require_limits()
 }
 
-pub fn version_1(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    plain_on(answers, host, Version::One)
+pub fn version_1(host: &Host) -> Result<(), Finding> {
+    plain_on(host, Version::One)
 }
 
-pub fn version_2(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    plain_on(answers, host, Version::Two)
+pub fn version_2(host: &Host) -> Result<(), Finding> {
+    plain_on(host, Version::Two)
 }
 
 /// The plain cases of both versions.
-pub fn plain(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    Version::BOTH.into_iter().try_for_each(|version| plain_on(answers, host, version))
+pub fn plain(host: &Host) -> Result<(), Finding> {
+    Version::BOTH.into_iter().try_for_each(|version| plain_on(host, version))
 }
 
-pub fn no_limit(answers: &Answers, host: &Host) -> Result<(), Finding> {
+pub fn no_limit(host: &Host) -> Result<(), Finding> {
     let harder = |version| {
         for (memory, pids) in [(None, Some(PIDS)), (Some(MEMORY), None), (None, None)] {
             let model = Model::new(host, version, Lacks::Nothing);
-            set(answers, model, memory, pids)?.require_limits()?;
+            set(&model, memory, pids, None)?.require_limits()?;
         }
         Ok(())
     };
-    Version::try_in_both(|version| plain_on(answers, host, version), harder)
+    Version::try_in_both(|version| plain_on(host, version), harder)
 }
 
-pub fn without_swap(answers: &Answers, host: &Host) -> Result<(), Finding> {
+pub fn without_swap(host: &Host) -> Result<(), Finding> {
     let harder = |version| {
         let model = Model::new(host, version, Lacks::Swap);
-        set(answers, model, Some(MEMORY), Some(PIDS))?.require_limits()
+        set(&model, Some(MEMORY), Some(PIDS), None)?.require_limits()
     };
-    Version::try_in_both(|version| plain_on(answers, host, version), harder)
+    Version::try_in_both(|version| plain_on(host, version), harder)
 }
 
-pub fn cannot_be_set(answers: &Answers, host: &Host) -> Result<(), Finding> {
+pub fn cannot_be_set(host: &Host) -> Result<(), Finding> {
+    /// The files that may refuse a write, each by itself.
+    const FILES: [fn(&Group, Version) -> PathBuf; 3] = [
+        |group, version| group.memory.join(version.swap_file()),
+        |group, version| group.memory.join(version.memory_file()),
+        |group, _| group.pids.join("pids.max"),
+    ];
     let harder = |version| {
-        for lacks in [Lacks::Memory, Lacks::Pids, Lacks::RightToSwap] {
+        for lacks in [Lacks::Memory, Lacks::Pids] {
             let model = Model::new(host, version, lacks);
-            let facts = set(answers, model, Some(MEMORY), Some(PIDS))?;
-            facts.judge(facts.returned.is_err(), "Err")?;
+            set(&model, Some(MEMORY), Some(PIDS), None)?.require_failure()?;
         }
-        Ok(())
+        FILES.into_iter().try_for_each(|file| {
+            let model = Model::new(host, version, Lacks::Nothing);
+            set(&model, Some(MEMORY), Some(PIDS), Some(file))?.require_failure()
+        })
     };
-    Version::try_in_both(|version| plain_on(answers, host, version), harder)
+    Version::try_in_both(|version| plain_on(host, version), harder)
 }

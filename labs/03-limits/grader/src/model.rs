@@ -3,15 +3,24 @@
 //! The machine has one version of control groups, and only root may use them.
 //! Which files an answer writes, and what into them, can be seen everywhere.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
+use labkit::act::Act;
+use labkit::call::Call;
+use labkit::calls::WRITE;
 use labkit::describe::walk;
-use labkit::host::{Host, Seen};
+use labkit::host::Host;
+use labkit::sys::can_decide_on_calls;
 use labkit::verdict::Finding;
+use nix::errno::Errno;
 use nix::sched::CloneFlags;
+use nix::sys::signal::kill;
+use nix::unistd::Pid;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -68,6 +77,14 @@ impl Version {
         }
     }
 
+    /// The file with a number beyond which memory is only reclaimed first.
+    pub fn soft_file(self) -> &'static str {
+        match self {
+            Version::One => "memory.soft_limit_in_bytes",
+            Version::Two => "memory.high",
+        }
+    }
+
     /// The file that keeps the memory from going to swap.
     pub fn swap_file(self) -> &'static str {
         match self {
@@ -79,6 +96,8 @@ impl Version {
 
 /// The file that hands controllers on in version 2.
 pub const SUBTREE_CONTROL: &str = "cgroup.subtree_control";
+/// The file with the processes of a group.
+pub const PROCS: &str = "cgroup.procs";
 
 /// What some of the hosts lack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,29 +109,54 @@ pub enum Lacks {
     Memory,
     /// Nobody can limit the number of processes.
     Pids,
-    /// Swap is counted, and whoever sets its limit is refused.
-    RightToSwap,
+}
+
+impl Lacks {
+    /// The error that the kernel gives to who writes this into a file, if it gives one:
+    /// of a controller that the host lacks, and of a process that is not there.
+    fn refusal(self, file: &Path, text: &str) -> Option<Errno> {
+        let lacking = match self {
+            Lacks::Memory => "+memory",
+            Lacks::Pids => "+pids",
+            Lacks::Nothing | Lacks::Swap => "-",
+        };
+        if file.ends_with(SUBTREE_CONTROL) && text.split_whitespace().any(|it| it == lacking) {
+            return Some(Errno::ENOENT);
+        }
+        let is_dead = |pid| kill(Pid::from_raw(pid), None) == Err(Errno::ESRCH);
+        let pid = text.trim().parse().ok().filter(|pid| *pid > 0);
+        (file.ends_with(PROCS) && pid.is_some_and(is_dead)).then_some(Errno::ESRCH)
+    }
 }
 
 /// Every entry of a folder: the text of a file, nothing for a folder.
 pub type Contents = BTreeMap<PathBuf, Option<String>>;
 
 /// A host's /sys/fs/cgroup as a folder of plain files.
-pub struct Model<'a> {
-    host: &'a Host,
+pub struct Model<'h> {
+    pub host: &'h Host,
     pub version: Version,
     pub lacks: Lacks,
     pub top: PathBuf,
+    /// What was written into its files, one write(2) after the other.
+    writes: Rc<RefCell<Vec<Written>>>,
 }
 
-impl<'a> Model<'a> {
+/// What one write(2) has written. For the kernel each is a command of its own.
+#[derive(Debug, Clone)]
+pub struct Written {
+    pub file: PathBuf,
+    pub text: String,
+}
+
+impl<'h> Model<'h> {
     /// Makes the folder anew. The files in which an answer can write are empty.
-    pub fn new(host: &'a Host, version: Version, lacks: Lacks) -> Model<'a> {
+    pub fn new(host: &'h Host, version: Version, lacks: Lacks) -> Model<'h> {
         let top = host.path(&format!("version-{}", version.number()));
         if top.exists() {
             fs::remove_dir_all(&top).expect("the witness may");
         }
-        let model = Model { host, version, lacks, top };
+        let model = Model { host, version, lacks, top, writes: Rc::default() };
         model.furnish();
         model
     }
@@ -120,26 +164,26 @@ impl<'a> Model<'a> {
     fn furnish(&self) {
         match self.version {
             Version::Two => {
-                make_folder(&self.top, &self.control_files());
+                make_folder(&self.top, &self.memory_files());
+                make_folder(&self.top, &self.pids_files());
                 let offered = match self.lacks {
                     Lacks::Memory => "cpu io pids\n",
                     Lacks::Pids => "cpu io memory\n",
-                    Lacks::Nothing | Lacks::Swap | Lacks::RightToSwap => "cpu io memory pids\n",
+                    Lacks::Nothing | Lacks::Swap => "cpu io memory pids\n",
                 };
                 write(&self.top.join("cgroup.controllers"), offered);
-                if matches!(self.lacks, Lacks::Memory | Lacks::Pids) {
-                    // The kernel refuses what it does not have.
-                    close(&self.top.join(SUBTREE_CONTROL), 0o444);
+                if matches!(self.lacks, Lacks::Memory | Lacks::Pids) && !can_decide_on_calls() {
+                    close(&self.top.join(SUBTREE_CONTROL));
                 }
             }
             Version::One => {
                 make_folder(&self.top, &[]);
-                for folder in self.group("").folders() {
-                    make_folder(folder, &self.control_files());
-                }
-                make_folder(&self.top.join("cpu"), &["cgroup.procs", "tasks", "cpu.shares"]);
+                let parents = self.group("");
+                make_folder(&parents.memory, &self.memory_files());
+                make_folder(&parents.pids, &self.pids_files());
+                make_folder(&self.top.join("cpu"), &[PROCS, "tasks", "cpu.shares"]);
                 let unified = self.top.join("unified");
-                make_folder(&unified, &["cgroup.controllers", SUBTREE_CONTROL, "cgroup.procs"]);
+                make_folder(&unified, &["cgroup.controllers", SUBTREE_CONTROL, PROCS]);
                 if self.lacks == Lacks::Pids {
                     fs::remove_dir_all(self.top.join("pids")).expect("the witness may");
                 }
@@ -150,19 +194,32 @@ impl<'a> Model<'a> {
         }
     }
 
-    /// The files that the kernel puts into each group.
-    fn control_files(&self) -> Vec<&'static str> {
-        let mut files = vec!["cgroup.procs"];
-        files.push(match self.version {
-            Version::One => "tasks",
-            Version::Two => SUBTREE_CONTROL,
+    /// The files that the kernel puts into the folder in which memory is limited.
+    fn memory_files(&self) -> Vec<&'static str> {
+        let mut files = vec![PROCS];
+        files.extend(match self.version {
+            Version::One => ["tasks", "cgroup.event_control", "cgroup.clone_children"],
+            Version::Two => [SUBTREE_CONTROL, "cgroup.threads", "cgroup.kill"],
         });
         if self.lacks != Lacks::Memory {
-            files.push(self.version.memory_file());
+            files.extend([self.version.memory_file(), self.version.soft_file()]);
             if self.lacks != Lacks::Swap {
                 files.push(self.version.swap_file());
             }
+            files.extend(match self.version {
+                Version::One => ["memory.swappiness", "memory.force_empty"],
+                Version::Two => ["memory.low", "memory.min"],
+            });
         }
+        files
+    }
+
+    /// The same for the folder in which processes are limited.
+    fn pids_files(&self) -> Vec<&'static str> {
+        let mut files = match self.version {
+            Version::One => vec![PROCS, "tasks", "cgroup.clone_children"],
+            Version::Two => Vec::new(),
+        };
         if self.lacks != Lacks::Pids {
             files.push("pids.max");
         }
@@ -183,14 +240,18 @@ impl<'a> Model<'a> {
     /// Makes the group `name` as the kernel does: with files in it, in which can be
     /// written, and which nobody can add to or delete.
     pub fn make_group(&self, name: &str) -> Group {
-        let group = self.group(name);
+        let group = self.make_open_group(name);
         for folder in group.folders() {
-            make_folder(folder, &self.control_files());
-            close(folder, 0o555);
+            fs::set_permissions(folder, Permissions::from_mode(0o555)).expect("the witness's own");
         }
-        if self.lacks == Lacks::RightToSwap {
-            close(&group.memory.join(self.version.swap_file()), 0o444);
-        }
+        group
+    }
+
+    /// The same, but its files can be deleted.
+    pub fn make_open_group(&self, name: &str) -> Group {
+        let group = self.group(name);
+        make_folder(&group.memory, &self.memory_files());
+        make_folder(&group.pids, &self.pids_files());
         group
     }
 
@@ -206,25 +267,53 @@ impl<'a> Model<'a> {
         contents(&self.top)
     }
 
-    /// Calls a function of the answer without power over closed folders: in a user
-    /// namespace without a map root is nobody. Who owns a file stays as it is.
-    pub fn call<T: Serialize + DeserializeOwned>(
-        &self,
-        function: &str,
-        body: impl FnOnce() -> T,
-    ) -> Result<Seen<T>, Finding> {
-        self.host.call(function, CloneFlags::CLONE_NEWUSER, body)
+    /// Hands these controllers on from the beginning, as the file shows it.
+    pub fn hand_on(&self, controllers: &str) {
+        write(&self.top.join(SUBTREE_CONTROL), &format!("{controllers}\n"));
     }
 
-    /// As [`Model::call`], and kills it when it is about to make its `nth` call
-    /// that changes files; returns whether it came to that.
-    pub fn call_and_kill(
+    /// What was written into files of this name, in the order of the writes.
+    pub fn written_into(&self, name: &str) -> Vec<String> {
+        let writes = self.writes.borrow();
+        let into_it = writes.iter().filter(|written| written.file.ends_with(name));
+        into_it.map(|written| written.text.clone()).collect()
+    }
+
+    /// All writes, in their order.
+    pub fn writes(&self) -> Vec<Written> {
+        self.writes.borrow().clone()
+    }
+
+    /// The file of the first write that has nothing but the end of a line in it. The
+    /// kernel takes that for an empty command, and says EINVAL.
+    pub fn empty_write(&self) -> Option<PathBuf> {
+        let writes = self.writes.borrow();
+        let mut empty = writes.iter().filter(|it| it.text.trim().is_empty());
+        empty.find(|it| !it.file.ends_with(SUBTREE_CONTROL)).map(|it| it.file.clone())
+    }
+
+    /// Asks for an act without power over closed files: in a user namespace without a
+    /// map root is nobody. Who owns a file stays as it is. The kernel's refusals that
+    /// depend on what is written are imitated.
+    pub fn act<A, I: Serialize, O: DeserializeOwned>(
         &self,
-        function: &str,
-        nth: usize,
-        body: impl FnOnce(),
-    ) -> Result<bool, Finding> {
-        self.host.call_and_kill(function, CloneFlags::CLONE_NEWUSER, nth, body)
+        act: &Act<A, I, O>,
+        input: I,
+    ) -> Call<'h, I, O> {
+        let (top, writes, lacks) = (self.top.clone(), self.writes.clone(), self.lacks);
+        let call = self.host.act(act, input).in_new(CloneFlags::CLONE_NEWUSER);
+        call.deciding(&[WRITE], move |asked| {
+            let (file, bytes) = asked.written()?;
+            if !file.starts_with(&top) {
+                return None;
+            }
+            let text = String::from_utf8_lossy(&bytes).into_owned();
+            let refusal = lacks.refusal(&file, &text);
+            if refusal.is_none() {
+                writes.borrow_mut().push(Written { file, text });
+            }
+            refusal
+        })
     }
 }
 
@@ -239,9 +328,15 @@ pub fn contents(top: &Path) -> Contents {
     contents
 }
 
-/// What was written into a file; nothing if it is not there.
+/// What was written into a file last; nothing if it is not there. For the kernel
+/// each write is a command, and where it begins is all the same: a plain file that
+/// was opened to append still has the one before, which can only be "no limit".
 pub fn text<'a>(contents: &'a Contents, file: &Path) -> &'a str {
-    contents.get(file).and_then(Option::as_deref).unwrap_or_default().trim()
+    let all = contents.get(file).and_then(Option::as_deref).unwrap_or_default();
+    let last = all.trim().lines().next_back().unwrap_or_default();
+    let is_number = |rest: &&str| rest.bytes().next().is_some_and(|byte| byte.is_ascii_digit());
+    let after = ["-1", "max"].iter().find_map(|none| last.strip_prefix(none).filter(is_number));
+    after.filter(|_| last.len() > "-1".len() + 2).unwrap_or(last)
 }
 
 fn make_folder(folder: &Path, files: &[&str]) {
@@ -253,6 +348,7 @@ fn write(file: &Path, text: &str) {
     fs::write(file, text).expect("the scratch folder");
 }
 
-fn close(path: &Path, mode: u32) {
-    fs::set_permissions(path, Permissions::from_mode(mode)).expect("the witness's own");
+/// Makes a file one that cannot be written to.
+pub fn close(file: &Path) {
+    fs::set_permissions(file, Permissions::from_mode(0o444)).expect("the witness's own");
 }

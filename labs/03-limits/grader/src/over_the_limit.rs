@@ -4,22 +4,23 @@ use std::hint::black_box;
 use std::thread::sleep;
 use std::time::Duration;
 
-use labkit::describe::{Failure, result};
+use labkit::describe::result;
+use labkit::frame::{Facts, Returned, Rules, Words, error_of, rule};
 use labkit::host::Host;
-use labkit::verdict::{Evidence, Finding, require};
-use mydocker::sys;
+use labkit::verdict::{Evidence, Finding};
+use mydocker_kernel::sys;
 use nix::errno::Errno;
 use nix::sched::CloneFlags;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
-use serde::{Deserialize, Serialize};
 
-use crate::changing::on_models;
+use crate::LAB;
+use crate::acts::{Limits, SET_LIMITS};
+use crate::changing::each_step;
 use crate::group::Group;
 use crate::kernel;
-use crate::limits::{FUNCTION, MEMORY};
-use crate::{Answers, UNFORESEEN};
+use crate::limits::{FUNCTION, MEMORY, without_swap};
 
 /// How many processes the group may have.
 const PIDS: u64 = 4;
@@ -31,35 +32,32 @@ const NOT_STOPPED: i32 = 100;
 const NOT_ENTERED: i32 = 101;
 
 /// What came of the limits.
-#[derive(Serialize, Deserialize)]
 struct Tried {
-    returned: Result<(), Failure>,
+    returned: Returned,
     /// How the process has ended that went over them.
     ended: Ended,
 }
 
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+impl Facts for Tried {
+    fn words(&self) -> Words {
+        error_of(&self.returned)
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
 enum Ended {
-    By(String),
+    By(Signal),
     With(i32),
 }
 
-/// Has the answer limit a group and a process in it do `work`.
-fn try_limits(
-    answers: &Answers,
-    host: &Host,
-    memory: u64,
-    pids: u64,
-    work: fn() -> i32,
-) -> Result<Tried, Finding> {
-    on_models(answers, host)?;
+/// Has the answer limit a group, and a process of ours do `work` in it.
+fn try_limits(host: &Host, work: fn() -> i32) -> Result<Tried, Finding> {
+    without_swap(host)?;
     let group = kernel::make_group("c1");
-    let body = || {
-        let returned =
-            (answers.set_limits)(&group, Some(memory), Some(pids)).map_err(Failure::from);
-        Tried { returned, ended: work_in(&group, work) }
-    };
-    Ok(host.call(FUNCTION, CloneFlags::empty(), body)?.returned)
+    let limits = Limits { group: group.clone(), memory: Some(MEMORY), pids: Some(PIDS) };
+    let (seen, ended) =
+        host.act(&SET_LIMITS, limits).make_and_look(|_, _| work_in(&group, work))?;
+    Ok(Tried { returned: seen.returned, ended })
 }
 
 fn work_in(group: &Group, work: fn() -> i32) -> Ended {
@@ -69,54 +67,57 @@ fn work_in(group: &Group, work: fn() -> i32) -> Ended {
     });
     match waitpid(child.expect("a process"), None).expect("it ends") {
         WaitStatus::Exited(_, code) => Ended::With(code),
-        WaitStatus::Signaled(_, signal, _) => Ended::By(signal.as_str().to_owned()),
+        WaitStatus::Signaled(_, signal, _) => Ended::By(signal),
         other => panic!("no end: {other:?}"),
     }
 }
 
 fn judge(
+    host: &Host,
     tried: &Tried,
     what: &str,
     expected: Ended,
     words: fn(&Ended) -> String,
 ) -> Result<(), Finding> {
+    static RULES: Rules<Tried> = Rules {
+        lab: LAB,
+        function: FUNCTION,
+        tables: &[&[rule("answer/returned-error", |it| it.returned.is_err())]],
+    };
     let kept = tried.returned.is_ok() && tried.ended == expected;
-    let evidence = || {
+    if !kept {
+        // Of the kernel's refusal the models may know more.
+        each_step(host)?;
+    }
+    RULES.judge(tried, kept, || {
         vec![
             Evidence::differs(FUNCTION, "Ok", result(&tried.returned)),
             Evidence::differs(what, words(&expected), words(&tried.ended)),
         ]
-    };
-    let diagnosis = || {
-        let failure = tried.returned.as_ref().err()?;
-        let found = Finding::new("answer/returned-error");
-        Some(found.word("function", FUNCTION).word("error", failure))
-    };
-    require(kept, evidence, diagnosis, UNFORESEEN)
+    })
 }
 
-pub fn memory(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    let use_too_much = || {
+pub fn memory(host: &Host) -> Result<(), Finding> {
+    let tried = try_limits(host, || {
         black_box(vec![1_u8; 2 * MEMORY as usize]);
         NOT_STOPPED
-    };
-    let tried = try_limits(answers, host, MEMORY, PIDS, use_too_much)?;
-    let killed = Ended::By(Signal::SIGKILL.as_str().to_owned());
-    judge(&tried, "32 MiB in a group of 16 MiB", killed, |ended| match ended {
-        Ended::By(signal) => signal.clone(),
+    })?;
+    let killed = Ended::By(Signal::SIGKILL);
+    judge(host, &tried, "32 MiB in a group of 16 MiB", killed, |ended| match ended {
+        Ended::By(signal) => signal.as_str().to_owned(),
         Ended::With(NOT_STOPPED) => "exit(0)".to_owned(),
         Ended::With(code) => format!("exit({code})"),
     })
 }
 
-pub fn pids(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    let tried = try_limits(answers, host, MEMORY, PIDS, start_many)?;
+pub fn pids(host: &Host) -> Result<(), Finding> {
+    let tried = try_limits(host, start_many)?;
     // The one that starts the others is in the group too.
     let most = Ended::With(PIDS as i32 - 1);
-    judge(&tried, "fork() in a group of 4 processes", most, |ended| match ended {
+    judge(host, &tried, "fork() in a group of 4 processes", most, |ended| match ended {
         Ended::With(NOT_STOPPED) => "-".to_owned(),
         Ended::With(others) => format!("EAGAIN after {others}"),
-        Ended::By(signal) => signal.clone(),
+        Ended::By(signal) => signal.as_str().to_owned(),
     })
 }
 

@@ -1,42 +1,87 @@
-//! remove.
+//! remove, where nobody is in the group.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use labkit::describe::{Failure, result};
+use labkit::frame::{Facts, Returned, Rules, Words, error_of, rule};
 use labkit::host::Host;
-use labkit::verdict::{Evidence, Finding, require};
+use labkit::verdict::{Evidence, Finding};
+use nix::errno::Errno;
 
+use crate::LAB;
+use crate::acts::REMOVE;
+use crate::group::Group;
 use crate::model::{Contents, Lacks, Model, Version};
-use crate::{Answers, UNFORESEEN, finding};
 
-pub const FUNCTION: &str = "remove";
+pub const FUNCTION: &str = REMOVE.function;
 pub const NAME: &str = "c1";
 
 /// All that is known of one call on a model.
-struct Facts<'a> {
-    model: Model<'a>,
-    returned: Result<(), Failure>,
+struct Removed {
+    version: Version,
+    group: Group,
+    returned: Returned,
     before: Contents,
     after: Contents,
 }
 
-fn remove<'a>(answers: &Answers, model: Model<'a>) -> Result<Facts<'a>, Finding> {
+fn remove(model: &Model) -> Result<Removed, Finding> {
     let group = model.group(NAME);
     let before = model.contents();
-    let body = || (answers.remove)(&group).map_err(Failure::from);
-    let returned = model.call(FUNCTION, body)?.returned;
-    Ok(Facts { before, after: model.contents(), returned, model })
+    let returned = model.act(&REMOVE, group.clone()).make()?.returned;
+    Ok(Removed { version: model.version, group, returned, before, after: model.contents() })
 }
 
-impl Facts<'_> {
+static GONE: Rules<Removed> = Rules {
+    lab: LAB,
+    function: FUNCTION,
+    tables: &[&[
+        rule("other-group-changed", |it| it.changed_elsewhere()),
+        rule("groups-in-it-left", |it| it.left_in_it()),
+        rule("gone-is-a-failure", |it| {
+            it.returned.is_err() && (it.folders_in(&it.after) == 0 || it.was_half_gone())
+        }),
+        rule("answer/returned-error", |it| it.returned.is_err()),
+        rule("one-hierarchy-only", |it| {
+            it.version == Version::One && it.folders_in(&it.after) == 1 && !it.was_half_gone()
+        }),
+        rule("other-half-left", |it| it.was_half_gone() && it.folders_in(&it.after) > 0),
+        rule("answer/did-nothing", |it| it.before == it.after),
+    ]],
+};
+
+impl Facts for Removed {
+    fn words(&self) -> Words {
+        let mut words = error_of(&self.returned);
+        words.push(("errno", "EACCES".to_owned()));
+        words
+    }
+}
+
+impl Removed {
     fn is_ours(&self, path: &Path) -> bool {
-        self.model.group(NAME).folders().iter().any(|folder| path.starts_with(folder))
+        self.group.folders().iter().any(|folder| path.starts_with(folder))
+    }
+
+    /// How many of the group's folders are there.
+    fn folders_in(&self, contents: &Contents) -> usize {
+        self.group.folders().iter().filter(|folder| contents.contains_key(**folder)).count()
+    }
+
+    fn was_half_gone(&self) -> bool {
+        self.folders_in(&self.before) < self.group.folders().len()
     }
 
     /// What is left of the group.
     fn left(&self) -> Vec<&PathBuf> {
         self.after.keys().filter(|path| self.is_ours(path)).collect()
+    }
+
+    /// Whether something is left in one of its folders.
+    fn left_in_it(&self) -> bool {
+        self.left().len() > self.folders_in(&self.after)
     }
 
     /// What is not as before, and is none of the group's.
@@ -51,16 +96,15 @@ impl Facts<'_> {
 
     fn require_gone(&self) -> Result<(), Finding> {
         let kept = self.returned.is_ok() && self.left().is_empty() && !self.changed_elsewhere();
-        require(kept, || self.evidence(), || self.diagnose(), UNFORESEEN)
+        GONE.judge(self, kept, || self.evidence("Ok", "ENOENT"))
     }
 
-    fn evidence(&self) -> Vec<Evidence> {
-        let group = self.model.group(NAME);
-        let call = format!("remove(…), version {}", self.model.version.number());
-        let mut evidence = vec![Evidence::differs(call, "Ok", result(&self.returned))];
-        for folder in group.folders() {
+    fn evidence(&self, expected: &str, there: &str) -> Vec<Evidence> {
+        let call = format!("remove(…), version {}", self.version.number());
+        let mut evidence = vec![Evidence::differs(call, expected, result(&self.returned))];
+        for folder in self.group.folders() {
             if self.after.contains_key(folder) {
-                evidence.push(Evidence::differs(format!("ls -d {folder:?}"), "ENOENT", "Ok"));
+                evidence.push(Evidence::differs(format!("ls -d {folder:?}"), there, "Ok"));
             }
         }
         for path in self.before.keys().filter(|path| !self.is_ours(path)) {
@@ -70,56 +114,37 @@ impl Facts<'_> {
         }
         evidence
     }
-
-    fn diagnose(&self) -> Option<Finding> {
-        if self.changed_elsewhere() {
-            return None;
-        }
-        let group = self.model.group(NAME);
-        let folders = group.folders();
-        let was_there = folders.iter().filter(|folder| self.before.contains_key(**folder)).count();
-        let is_there = folders.iter().filter(|folder| self.after.contains_key(**folder)).count();
-        let found = match &self.returned {
-            Err(_) if self.left().len() > is_there => finding("groups-in-it-left"),
-            Err(failure) if is_there == 0 || was_there < folders.len() => {
-                finding("gone-is-a-failure").word("error", failure)
-            }
-            Err(failure) => Finding::new("answer/returned-error").word("error", failure),
-            Ok(()) if is_there == 1 && folders.len() == 2 => finding("one-hierarchy-only"),
-            Ok(()) if self.left().len() > is_there => finding("groups-in-it-left"),
-            Ok(()) if self.before == self.after => Finding::new("answer/did-nothing"),
-            Ok(()) => return None,
-        };
-        Some(found.word("function", FUNCTION))
-    }
 }
 
-pub fn gone(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    Version::BOTH.into_iter().try_for_each(|version| gone_on(answers, host, version))
+pub fn gone(host: &Host) -> Result<(), Finding> {
+    Version::BOTH.into_iter().try_for_each(|version| gone_on(host, version))
 }
 
-pub fn gone_on(answers: &Answers, host: &Host, version: Version) -> Result<(), Finding> {
+pub fn gone_on(host: &Host, version: Version) -> Result<(), Finding> {
     let model = Model::new(host, version, Lacks::Nothing);
     model.make_empty_group(NAME);
     model.make_empty_group("c10");
-    remove(answers, model)?.require_gone()
+    remove(&model)?.require_gone()
 }
 
-pub fn nested(answers: &Answers, host: &Host) -> Result<(), Finding> {
+pub fn nested(host: &Host) -> Result<(), Finding> {
     let harder = |version| {
-        let model = Model::new(host, version, Lacks::Nothing);
-        model.make_empty_group(NAME);
         // A container in the container, with a limit of one kind.
-        let inner = model.group(NAME).memory.join("inner").join("innermost");
-        fs::create_dir_all(inner).expect("the scratch folder");
-        remove(answers, model)?.require_gone()
+        let outer: [fn(Group) -> PathBuf; 2] = [|group| group.memory, |group| group.pids];
+        outer.into_iter().try_for_each(|outer| {
+            let model = Model::new(host, version, Lacks::Nothing);
+            let group = model.make_empty_group(NAME);
+            let inner = outer(group).join("inner").join("innermost");
+            fs::create_dir_all(inner).expect("the scratch folder");
+            remove(&model)?.require_gone()
+        })
     };
-    Version::try_in_both(|version| gone_on(answers, host, version), harder)
+    Version::try_in_both(|version| gone_on(host, version), harder)
 }
 
-pub fn twice(answers: &Answers, host: &Host) -> Result<(), Finding> {
+pub fn twice(host: &Host) -> Result<(), Finding> {
     let harder = |version| {
-        remove(answers, Model::new(host, version, Lacks::Nothing))?.require_gone()?;
+        remove(&Model::new(host, version, Lacks::Nothing))?.require_gone()?;
         if version == Version::Two {
             return Ok(());
         }
@@ -129,9 +154,68 @@ pub fn twice(answers: &Answers, host: &Host) -> Result<(), Finding> {
             let group = model.make_empty_group(NAME);
             let gone = if gone_first { group.memory } else { group.pids };
             fs::remove_dir(gone).expect("it is empty");
-            remove(answers, model)?.require_gone()?;
+            remove(&model)?.require_gone()?;
         }
         Ok(())
     };
-    Version::try_in_both(|version| gone_on(answers, host, version), harder)
+    Version::try_in_both(|version| gone_on(host, version), harder)
+}
+
+/// A group whose files can be deleted, which the kernel's cannot.
+pub fn files(host: &Host) -> Result<(), Finding> {
+    static RULES: Rules<Removed> = Rules {
+        lab: LAB,
+        function: FUNCTION,
+        tables: &[&[rule("files-deleted-singly", |it| it.left().len() < it.ours_before())]],
+    };
+    let harder = |version| {
+        let model = Model::new(host, version, Lacks::Nothing);
+        model.make_open_group(NAME);
+        let removed = remove(&model)?;
+        RULES.judge(&removed, removed.left().len() == removed.ours_before(), || {
+            let gone = removed.before.keys().filter(|path| !removed.after.contains_key(*path));
+            let gone = gone.filter(|path| removed.before[*path].is_some()).take(2);
+            gone.map(|path| Evidence::differs(format!("ls {path:?}"), "Ok", "ENOENT")).collect()
+        })
+    };
+    Version::try_in_both(|version| gone_on(host, version), harder)
+}
+
+impl Removed {
+    fn ours_before(&self) -> usize {
+        self.before.keys().filter(|path| self.is_ours(path)).count()
+    }
+}
+
+/// A group in a folder from which nothing can be removed.
+pub fn refused(host: &Host) -> Result<(), Finding> {
+    static RULES: Rules<Removed> = Rules {
+        lab: LAB,
+        function: FUNCTION,
+        tables: &[&[
+            rule("failed-removal-ignored", |it| it.returned.is_ok()),
+            rule("another-error-told", |it| it.returned.is_err()),
+        ]],
+    };
+    let harder = |version| {
+        let closed: [fn(Group) -> PathBuf; 2] = [|group| group.pids, |group| group.memory];
+        closed.into_iter().try_for_each(|closed| {
+            let model = Model::new(host, version, Lacks::Nothing);
+            let group = model.make_empty_group(NAME);
+            let parent = closed(group).parent().expect("it has one").to_owned();
+            let open_to = |mode| {
+                let mode = Permissions::from_mode(mode);
+                fs::set_permissions(&parent, mode).expect("the witness's own");
+            };
+            open_to(0o555);
+            let removed = remove(&model);
+            open_to(0o755);
+            let removed = removed?;
+            let is_told = |failure: &Failure| failure.is(Errno::EACCES);
+            RULES.judge(&removed, removed.returned.as_ref().is_err_and(is_told), || {
+                removed.evidence("EACCES (Permission denied)", "-")
+            })
+        })
+    };
+    Version::try_in_both(|version| gone_on(host, version), harder)
 }

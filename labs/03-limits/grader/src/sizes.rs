@@ -1,138 +1,276 @@
 //! parse_size.
 
-use labkit::describe::Failure;
+use labkit::cases::{Case, Outcome, Subject, Wrong};
+use labkit::frame::{Facts, Rule, Rules, Words, rule};
+use labkit::generated;
 use labkit::host::Host;
-use labkit::verdict::{Evidence, Finding, require};
-use nix::sched::CloneFlags;
+use labkit::verdict::{Evidence, Finding};
 
-use crate::{Answers, UNFORESEEN, finding};
+use crate::LAB;
+use crate::acts::{PARSE_SIZE, Size};
 
-const FUNCTION: &str = "parse_size";
+const FUNCTION: &str = PARSE_SIZE.function;
 
-/// Texts of numbers, the unit of each, and what both mean.
-const SIZES: [(&str, u64, u64); 11] = [
-    ("4096", 4096, 1),
-    ("0", 0, 1),
-    ("512b", 512, 1),
-    ("64k", 64, 1 << 10),
-    ("100m", 100, 1 << 20),
-    ("1g", 1, 1 << 30),
-    ("3M", 3, 1 << 20),
-    ("20G", 20, 1 << 30),
-    ("17179869183g", 17_179_869_183, 1 << 30),
-    ("512B", 512, 1),
-    ("64K", 64, 1 << 10),
+/// What must come of a text: the bytes, or an error of the kind InvalidInput.
+type Expected = Result<Option<u64>, ()>;
+
+/// Texts of sizes.
+const SIZES: [&str; 15] = [
+    "4096",
+    "0",
+    "512b",
+    "64k",
+    "100m",
+    "1g",
+    "3M",
+    "20G",
+    "17179869183g",
+    "512B",
+    "64K",
+    "007k",
+    "9007199254740993",
+    "9223372036854775808",
+    "18446744073709551615",
 ];
 
 /// More bytes than a u64 can hold.
-const TOO_MANY: [&str; 2] = ["17179869184g", "18446744073709551616"];
-const NO_SIZES: [&str; 12] =
-    ["", "m", "10x", "-1", "1.5g", "12mm", "k10", "max1", "1é", "+5", "+5m", "MAX"];
+const TOO_MANY: [&str; 3] = ["17179869184g", "18446744073709551616", "18014398509481984k"];
 
-type Size = Result<Option<u64>, Failure>;
+const NO_SIZES: [&str; 27] = [
+    "",
+    "m",
+    "10x",
+    "-1",
+    "1.5g",
+    "12mm",
+    "k10",
+    "max1",
+    "1é",
+    "+5",
+    "+5m",
+    "MAX",
+    "100mb",
+    "1kb",
+    "1kib",
+    "1 m",
+    " 1m",
+    "1m ",
+    "1_000",
+    "0x10",
+    "1e3",
+    "５",
+    "١m",
+    "5\u{212a}",
+    "1²",
+    "1\u{a0}m",
+    "1½",
+];
 
-/// What the answer makes of each text.
-fn parse(answers: &Answers, host: &Host, texts: &[&str]) -> Result<Vec<Size>, Finding> {
-    let one = |text: &&str| (answers.parse_size)(text).map_err(Failure::from);
-    let all = || texts.iter().map(one).collect::<Vec<_>>();
-    Ok(host.call(FUNCTION, CloneFlags::empty(), all)?.returned)
+/// The units, each with what it counts.
+const UNITS: [(&str, u64); 4] = [("b", 1), ("k", 1 << 10), ("m", 1 << 20), ("g", 1 << 30)];
+
+/// What a text means: its number and its unit. Nothing if it is no size.
+fn number_and_unit(text: &str) -> Option<(u128, u64)> {
+    let lower = text.to_ascii_lowercase();
+    let unit = UNITS.iter().find_map(|(letter, unit)| Some((lower.strip_suffix(letter)?, *unit)));
+    let (digits, unit) = unit.unwrap_or((&lower, 1));
+    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| digits.parse().ok()).flatten().map(|number| (number, unit))
 }
 
-/// The promise is kept if `is_right` holds of every text.
-fn judge(
-    answers: &Answers,
-    host: &Host,
-    texts: &[&str],
-    expected: impl Fn(usize) -> String,
-    is_right: impl Fn(usize, &Size) -> bool,
-    diagnose: impl Fn(usize, &Size) -> Option<Finding>,
-) -> Result<(), Finding> {
-    let sizes = parse(answers, host, texts)?;
-    let wrong: Vec<usize> = (0..texts.len()).filter(|&i| !is_right(i, &sizes[i])).collect();
-    let evidence = || {
-        let line = |&i: &usize| Evidence::differs(call(texts[i]), expected(i), shown(&sizes[i]));
-        wrong.iter().map(line).collect()
+fn case(text: &str) -> Case<String, Expected> {
+    let bytes = number_and_unit(text)
+        .and_then(|(number, unit)| u64::try_from(number.checked_mul(unit.into())?).ok());
+    let expected = match text {
+        "max" => Ok(None),
+        _ => bytes.map(Some).ok_or(()),
     };
-    let diagnosis = || {
-        let first = wrong[0];
-        let found = diagnose(first, &sizes[first])?;
-        Some(found.word("text", texts[first]).word("function", FUNCTION))
-    };
-    require(wrong.is_empty(), evidence, diagnosis, UNFORESEEN)
+    Case { input: text.to_owned(), expected }
 }
 
-fn call(text: &str) -> String {
-    format!("parse_size({text:?})")
-}
-
-fn shown(size: &Size) -> String {
-    match size {
-        Ok(size) => format!("Ok({size:?})"),
-        Err(failure) => format!("Err({failure})"),
+fn is_right(expected: &Expected, size: &Size) -> bool {
+    match (expected, size) {
+        (Ok(expected), Ok(size)) => expected == size,
+        (Err(()), Err((kind, _))) => kind == "InvalidInput",
+        _ => false,
     }
 }
 
-pub fn bytes(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    let texts = SIZES.map(|(text, ..)| text);
-    let right = |i: usize| SIZES[i].1 * SIZES[i].2;
-    judge(
-        answers,
-        host,
-        &texts,
-        |i| format!("Ok(Some({}))", right(i)),
-        |i, size| *size == Ok(Some(right(i))),
-        |i, size| diagnose_size(SIZES[i], size),
-    )
+/// What came of a text.
+struct Parsed {
+    text: String,
+    /// What was returned, if the function came to its end.
+    size: Option<Size>,
 }
 
-fn diagnose_size((text, number, unit): (&str, u64, u64), size: &Size) -> Option<Finding> {
-    let bytes = match size {
-        Ok(bytes) => (*bytes)?,
-        Err(_) if text.ends_with(char::is_alphabetic) => return Some(finding("unit-refused")),
-        Err(failure) => {
-            return Some(Finding::new("answer/returned-error").word("error", failure));
+/// A text for a reader: a character may look like another one, or like a space.
+fn shown(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii() && !c.is_ascii_control();
+    let shown = |c: char| if is_plain(c) { c.to_string() } else { c.escape_default().to_string() };
+    text.chars().map(shown).collect()
+}
+
+impl Facts for Parsed {
+    fn words(&self) -> Words {
+        let mut words = vec![("text", shown(&self.text))];
+        if let Some(Err((kind, error))) = &self.size {
+            words.extend([("kind", kind.clone()), ("error", error.clone())]);
         }
-    };
-    let [bytes, number, unit] = [bytes, number, unit].map(u128::from);
-    let code = if bytes == number / 4096 * unit || bytes == number * unit / 4096 {
-        "bytes-and-pages"
-    } else if bytes == number {
-        "unit-ignored"
-    } else if bytes == number * 1000_u128.pow(unit.ilog2() / 10) {
-        "units-of-a-thousand"
-    } else {
-        return None;
-    };
-    Some(finding(code))
+        words
+    }
 }
 
-pub fn max(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    judge(
-        answers,
-        host,
-        &["max"],
-        |_| "Ok(None)".to_owned(),
-        |_, size| *size == Ok(None),
-        |_, size| Some(finding(if size.is_err() { "max-refused" } else { "max-as-a-number" })),
+/// What another number was made of a size.
+const OTHER_NUMBER: &[Rule<Parsed>] = &[
+    rule("bytes-and-pages", |it| {
+        it.is_made_of(|number, unit| number / 4096 * unit)
+            || it.is_made_of(|number, unit| number * unit / 4096)
+    }),
+    rule("unit-ignored", |it| it.is_made_of(|number, _| number)),
+    rule("units-of-a-thousand", |it| {
+        it.is_made_of(|number, unit| number * 1000_u128.pow(unit.ilog2() / 10))
+    }),
+    rule("not-in-bytes", |it| it.is_made_of(|number, unit| number * unit / 1024)),
+    rule("rounded-size", |it| it.is_made_of(|number, unit| (number * unit) as f64 as u64 as u128)),
+    rule("rounded-size", |it| it.is_made_of(|number, unit| (number * unit) as f32 as u64 as u128)),
+];
+
+const REFUSED: &[Rule<Parsed>] = &[
+    rule("large-size-refused", |it| {
+        let bytes = number_and_unit(&it.text).map(|(number, unit)| number * u128::from(unit));
+        it.is_refused() && bytes.is_some_and(|bytes| bytes > EXACT_IN_F64)
+    }),
+    rule("unit-refused", |it| it.is_refused() && it.text.ends_with(char::is_alphabetic)),
+    rule("answer/returned-error", |it| it.is_refused()),
+];
+
+/// Up to here a floating-point number of 64 bits has each whole number.
+const EXACT_IN_F64: u128 = 1 << 53;
+
+const ACCEPTED: &[Rule<Parsed>] = &[
+    rule("other-kind-of-error", Parsed::is_refused),
+    rule("not-ascii", |it| it.is_taken() && !it.text.is_ascii()),
+    rule("size-wraps", |it| it.is_taken() && number_and_unit(&it.text).is_some()),
+    rule("nonsense-accepted", Parsed::is_taken),
+];
+
+const fn rules(tables: &'static [&'static [Rule<Parsed>]]) -> Rules<Parsed> {
+    Rules { lab: LAB, function: FUNCTION, tables }
+}
+
+impl Parsed {
+    fn is_refused(&self) -> bool {
+        matches!(self.size, Some(Err(_)))
+    }
+
+    fn is_taken(&self) -> bool {
+        matches!(self.size, Some(Ok(_)))
+    }
+
+    /// Whether the number of bytes is another than the text's, and this of its number
+    /// and unit.
+    fn is_made_of(&self, bytes: impl FnOnce(u128, u128) -> u128) -> bool {
+        let (Some(Ok(Some(seen))), Some((number, unit))) =
+            (&self.size, number_and_unit(&self.text))
+        else {
+            return false;
+        };
+        // Others than the smallest: of 0, or of bytes, it cannot be told.
+        u128::from(*seen) == bytes(number, unit.into())
+    }
+}
+
+type Texts = Vec<Case<String, Expected>>;
+
+fn cases(texts: &[&str]) -> Texts {
+    texts.iter().map(|text| case(text)).collect()
+}
+
+fn explain(rules: &Rules<Parsed>, wrong: Wrong<String, Expected, Size>) -> Finding {
+    let size = match &wrong.outcome {
+        Outcome::Returned(size) => Some(size.clone()),
+        Outcome::Died(_) => None,
+    };
+    let text = wrong.case.input.clone();
+    let expected = match wrong.case.expected {
+        Ok(size) => format!("Ok({size:?})"),
+        Err(()) => "Err(InvalidInput)".to_owned(),
+    };
+    let seen = wrong.outcome.shown(|size| match size {
+        Ok(size) => format!("Ok({size:?})"),
+        Err((kind, error)) => format!("Err({kind}: {error})"),
+    });
+    let evidence =
+        Evidence::differs(wrong.what(format!("parse_size(\"{}\")", shown(&text))), expected, seen);
+    wrong.finding(rules, &Parsed { text, size }, [evidence])
+}
+
+pub fn bytes(host: &Host) -> Result<(), Finding> {
+    static RULES: Rules<Parsed> = rules(&[REFUSED, OTHER_NUMBER]);
+    let subject = Subject::new(host, &PARSE_SIZE, is_right);
+    subject.judge_any(
+        cases(&SIZES),
+        |choices| {
+            let (letter, unit) =
+                *choices.choose(&[("", 1), UNITS[0], UNITS[1], UNITS[2], UNITS[3]])?;
+            let bits = choices.int_in_range(0..=63u32)?;
+            let number = choices.int_in_range(0..=u64::MAX >> bits)? / unit;
+            let zeros = *choices.choose(&["", "", "0", "00"])?;
+            let letter =
+                if choices.arbitrary()? { letter.to_uppercase() } else { letter.to_owned() };
+            Ok(case(&format!("{zeros}{number}{letter}")))
+        },
+        |_, wrong| explain(&RULES, wrong),
     )
 }
 
-pub fn refused(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    let texts = [&NO_SIZES[..], &TOO_MANY].concat();
-    judge(
-        answers,
-        host,
-        &texts,
-        |_| "Err".to_owned(),
-        |_, size| size.is_err(),
-        |i, size| {
-            if !TOO_MANY.contains(&texts[i]) {
-                return Some(finding("nonsense-accepted"));
-            }
-            // By another unit it may be a number that fits.
-            let first = (TOO_MANY[0], 17_179_869_184, 1 << 30);
-            let by_unit = if i == NO_SIZES.len() { diagnose_size(first, size) } else { None };
-            by_unit.or_else(|| Some(finding("size-wraps")))
+pub fn max(host: &Host) -> Result<(), Finding> {
+    static RULES: Rules<Parsed> = rules(&[&[
+        rule("max-refused", Parsed::is_refused),
+        rule("max-as-a-number", Parsed::is_taken),
+    ]]);
+    let subject = Subject::new(host, &PARSE_SIZE, is_right);
+    subject.judge(cases(&["max"]), |_, wrong| explain(&RULES, wrong))
+}
+
+pub fn refused(host: &Host) -> Result<(), Finding> {
+    static RULES: Rules<Parsed> = rules(&[OTHER_NUMBER, ACCEPTED]);
+    const PIECES: [&[u8]; 24] = [
+        b"1",
+        b"0",
+        b"9",
+        b"18446744073709551615",
+        b"b",
+        b"k",
+        b"m",
+        b"g",
+        b"K",
+        b"i",
+        b" ",
+        b"+",
+        b"-",
+        b".",
+        b"_",
+        b"max",
+        b"e",
+        b"x",
+        "é".as_bytes(),
+        "\u{212a}".as_bytes(),
+        "５".as_bytes(),
+        "²".as_bytes(),
+        "\u{a0}".as_bytes(),
+        b"\n",
+    ];
+    let subject = Subject::new(host, &PARSE_SIZE, is_right);
+    subject.judge_any(
+        cases(&[&NO_SIZES[..], &TOO_MANY].concat()),
+        |choices| {
+            let text = generated::text(choices, &PIECES, 6)?;
+            let text = String::from_utf8(text).expect("pieces of text");
+            let case = case(&text);
+            // What is a size is another promise's.
+            Ok(if case.expected.is_ok() { self::case(&format!("{text}?")) } else { case })
         },
+        |_, wrong| explain(&RULES, wrong),
     )
 }

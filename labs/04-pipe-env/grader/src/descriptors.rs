@@ -1,109 +1,99 @@
 //! close_descriptors.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::Path;
 
-use labkit::describe::{Failure, result};
+use labkit::call::Seen;
+use labkit::describe::result;
+use labkit::frame::{Facts, Returned, Rules, Words, error_of, rule};
 use labkit::host::Host;
-use labkit::verdict::{Evidence, Finding, require};
+use labkit::inside::Place;
+use labkit::verdict::{Evidence, Finding, PANICKED};
 use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, OFlag, fcntl, open};
-use nix::sched::CloneFlags;
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use nix::sys::stat::Mode;
-use nix::unistd::{Pid, close, pipe};
-use serde::{Deserialize, Serialize};
+use nix::sys::resource::{Resource, getrlimit};
 
-use crate::peer::{Ended, Peer, wait_for};
+use crate::LAB;
+use crate::acts::{CLOSE_DESCRIPTORS, Opened};
 use crate::pipe::open_flags;
-use crate::{Answers, UNFORESEEN, after, found};
 
-const FUNCTION: &str = "close_descriptors";
+const FUNCTION: &str = CLOSE_DESCRIPTORS.function;
 
-/// What is open before the call, beside 0, 1 and 2: a folder of the host, one of
-/// its files and a pipe, some of them with several numbers.
-const OPENED: [i32; 8] = [3, 4, 5, 6, 9, 57, 200, 900];
+/// What is open whatever is asked for: a directory, a file and a pipe.
+const FIRST: [i32; 4] = [3, 4, 5, 6];
+/// Further numbers of them, those that the machine allows. Many a loop ends at
+/// 1024, the limit that a shell begins with.
+const OF_DIRECTORY: [i32; 3] = [9, 200, 3000];
+const OF_PIPE: [i32; 3] = [57, 900, 1500];
+/// Those that are close-on-exec already.
+const CLOSE_ON_EXEC: [i32; 3] = [40, 700, 2000];
 /// The first number that is free.
 const GAP: i32 = 7;
 /// What RLIMIT_NOFILE is by then.
 const LIMIT: u64 = 128;
 
-#[derive(Serialize, Deserialize)]
-struct Facts {
-    ended: Ended<Result<(), Failure>>,
+struct Closed {
+    seen: Seen<Returned>,
+    /// What was open before, above 2.
+    opened: Vec<i32>,
     /// The descriptors that a program would get now, and where they lead.
     passed_on: BTreeMap<i32, String>,
-    #[serde(skip)]
-    printed: String,
+    /// Whether close_range(2) has failed.
+    is_refused: bool,
 }
 
-fn observe(answers: &Answers, host: &Host) -> Result<Facts, Finding> {
-    let folder = host.precious().folder.clone();
-    let file = host.precious().file();
-    let seen = host.call(FUNCTION, CloneFlags::empty(), || {
-        let mut command = Peer::start(host.path("command"), || {
-            open_descriptors(&folder, &file).expect("the sandbox allows it");
-            (answers.close_descriptors)().map_err(Failure::from)
-        });
-        wait_for(&mut [&mut command], || ());
-        Facts { ended: command.ended(), passed_on: passed_on(command.pid), printed: String::new() }
-    })?;
-    let facts = Facts { printed: seen.printed, ..seen.returned };
-    let Err(finding) = facts.ended.returned(FUNCTION) else { return Ok(facts) };
-    let finding = if facts.has_closed_what_it_read() { closed_list() } else { finding };
-    Err(after(&facts.printed, finding))
+fn observe(host: &Host) -> Result<Closed, Finding> {
+    observe_as(host, false)
 }
 
-/// Opens [`OPENED`], and nothing else above 2.
-fn open_descriptors(folder: &Path, file: &Path) -> std::io::Result<()> {
-    // It leaves one number out.
-    mydocker::sys::close_all_but(&[4]).map_err(|error| std::io::Error::other(error.to_string()))?;
-    let _ = close(4);
-    // Not as std opens them: that would be close-on-exec.
-    let open = |path: &Path| open(path, OFlag::O_RDONLY, Mode::empty());
-    let (folder, file, pipe) = (open(folder)?, open(file)?, pipe()?);
-    for number in [9, 200] {
-        fcntl(&folder, FcntlArg::F_DUPFD(number))?;
+fn observe_as(host: &Host, is_refused: bool) -> Result<Closed, Finding> {
+    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).expect("a resource of every kernel");
+    let allowed = |numbers: [i32; 3]| -> Vec<i32> {
+        numbers.into_iter().filter(|number| (*number as u64) < most).collect()
+    };
+    let opening = Opened {
+        directory: host.precious().folder.clone(),
+        file: host.precious().file(),
+        of_directory: allowed(OF_DIRECTORY),
+        of_pipe: allowed(OF_PIPE),
+        close_on_exec: allowed(CLOSE_ON_EXEC),
+        limit: LIMIT,
+    };
+    let mut opened = [&FIRST[..], &opening.of_directory, &opening.of_pipe].concat();
+    opened.sort_unstable();
+    let mut call = host.act(&CLOSE_DESCRIPTORS, opening);
+    if is_refused {
+        call = call.refusing(&[libc::SYS_close_range], Errno::EPERM);
     }
-    for number in [57, 900] {
-        fcntl(&pipe.0, FcntlArg::F_DUPFD(number))?;
-    }
-    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
-    setrlimit(Resource::RLIMIT_NOFILE, LIMIT, hard)?;
-    // Left open: it is the answer that is to close them.
-    std::mem::forget((folder, file, pipe));
-    Ok(())
+    let (seen, passed_on) = call.make_and_look(|place, _| passed_on(place)).map_err(closed_list)?;
+    Ok(Closed { seen, opened, passed_on, is_refused })
 }
 
 /// What is open in a process and is not close-on-exec.
-fn passed_on(process: Pid) -> BTreeMap<i32, String> {
-    let descriptors = fs::read_dir(format!("/proc/{process}/fd")).into_iter().flatten().flatten();
-    descriptors
-        .filter_map(|descriptor| {
-            let name = descriptor.file_name().into_string().ok()?;
-            let link = fs::read_link(descriptor.path()).ok()?.to_string_lossy().into_owned();
+fn passed_on(place: &Place) -> BTreeMap<i32, String> {
+    let pid = place.pid.as_raw();
+    let numbers = place.proc.descriptors(pid).into_iter();
+    let passed_on = numbers.filter(|number| open_flags(place, *number) & libc::O_CLOEXEC == 0);
+    passed_on
+        .map(|number| {
+            let link = place.proc.link(pid, &format!("fd/{number}")).unwrap_or_default();
             // Without the number in `pipe:[4711]`.
-            let kind = link.split(":[").next().unwrap_or_default().to_owned();
-            let is_passed_on = open_flags(process, &name) & libc::O_CLOEXEC == 0;
-            is_passed_on.then_some((name.parse().ok()?, kind))
+            let link = link.to_string_lossy();
+            (number, link.split(":[").next().unwrap_or_default().to_owned())
         })
         .collect()
 }
 
-/// What a call is told that has closed the descriptor of the folder that it was
-/// reading.
-fn closed_list() -> Finding {
+/// std panics where the directory that it was reading cannot be closed once more.
+fn closed_list(finding: Finding) -> Finding {
+    let words = finding.words.get("words").map(String::as_str).unwrap_or_default();
+    if finding.code != PANICKED || !words.contains("during closedir") {
+        return finding;
+    }
     let what = "closedir(/proc/self/fd)";
-    found("closed-what-it-reads").with([Evidence::differs(what, "Ok", "EBADF (Bad file number)")])
+    let evidence = Evidence::differs(what, "Ok", "EBADF (Bad file number)");
+    Finding { code: format!("{LAB}/closed-what-it-reads"), ..finding.with([evidence]) }
 }
 
-impl Facts {
-    /// std panics where the folder cannot be closed once more.
-    fn has_closed_what_it_read(&self) -> bool {
-        matches!(&self.ended, Ended::Panicked { words, .. } if words.contains("during closedir"))
-    }
-
+impl Closed {
     /// Those that should not be there.
     fn left(&self) -> Vec<i32> {
         self.passed_on.keys().copied().filter(|number| *number > 2).collect()
@@ -114,71 +104,94 @@ impl Facts {
         (0..=2).filter(|number| !self.passed_on.contains_key(number)).collect()
     }
 
-    /// Why others are open.
-    fn diagnose(&self) -> Option<Finding> {
-        let returned = self.ended.returned(FUNCTION).ok()?;
+    /// Whether those from this number on are there, and no others.
+    fn is_left_from(&self, first: i32) -> bool {
+        let opened = self.opened.iter().copied();
+        !self.left().is_empty()
+            && self.left() == opened.filter(|number| *number >= first).collect::<Vec<_>>()
+    }
+
+    fn lowest(&self) -> i32 {
+        self.left().first().copied().unwrap_or_default()
+    }
+
+    fn judge(&self, rules: &Rules<Closed>, kept: bool, evidence: Evidence) -> Result<(), Finding> {
+        let returned = Evidence::differs("close_descriptors()", "Ok", result(&self.seen.returned));
+        rules.judge(self, kept, || vec![evidence, returned])
+    }
+}
+
+impl Facts for Closed {
+    fn words(&self) -> Words {
+        let mut words = error_of(&self.seen.returned);
+        words.extend([
+            ("gap", GAP.to_string()),
+            ("limit", LIMIT.to_string()),
+            ("lowest", self.lowest().to_string()),
+        ]);
+        words
+    }
+}
+
+/// Why others are open.
+static OTHERS: Rules<Closed> = Rules {
+    lab: LAB,
+    function: FUNCTION,
+    tables: &[&[
+        rule("close-error-ignored", |it| it.is_refused),
+        rule("ebadf-taken-for-a-failure", |it| {
+            let failure = it.seen.returned.as_ref().err();
+            failure.is_some_and(|failure| failure.errno == Some(Errno::EBADF as i32))
+        }),
+        rule("answer/returned-error", |it| it.seen.returned.is_err()),
+        rule("close-on-exec-taken-away", |it| {
+            it.left().iter().any(|number| CLOSE_ON_EXEC.contains(number))
+        }),
+        rule("answer/did-nothing", |it| it.left() == it.opened),
+        rule("stops-at-the-first-gap", |it| it.is_left_from(GAP)),
+        rule("only-below-the-limit", |it| it.is_left_from(LIMIT as i32)),
+        rule("highest-left", |it| it.left().as_slice() == &it.opened[it.opened.len() - 1..]),
+        rule("only-low-numbers", |it| it.is_left_from(it.lowest())),
+        rule("only-what-it-knows", |it| {
+            let left = it.left();
+            let between = it.lowest()..left.last().copied().unwrap_or_default();
+            it.opened.iter().any(|number| between.contains(number) && !left.contains(number))
+        }),
+    ]],
+};
+
+static STANDARD: Rules<Closed> = Rules {
+    lab: LAB,
+    function: FUNCTION,
+    tables: &[&[rule("standard-descriptors-closed", |it| !it.missing().is_empty())]],
+};
+
+pub fn others(host: &Host) -> Result<(), Finding> {
+    observe(host)?.judge_others()?;
+    // Who cannot close them must say so, or do it in another way.
+    let refused = observe_as(host, true)?;
+    if refused.seen.returned.is_err() { Ok(()) } else { refused.judge_others() }
+}
+
+impl Closed {
+    /// The promise that there are no others.
+    fn judge_others(&self) -> Result<(), Finding> {
         let left = self.left();
-        let opened_from = |first: i32| -> Vec<i32> {
-            OPENED.into_iter().filter(|number| *number >= first).collect()
+        let shown: Vec<String> =
+            left.iter().map(|number| format!("{number} -> {}", self.passed_on[number])).collect();
+        let what = match self.is_refused {
+            true => "/proc/PID/fd above 2, while close_range(2) fails with EPERM",
+            false => "/proc/PID/fd above 2, without close-on-exec",
         };
-        match returned {
-            Err(failure) if failure.errno == Some(Errno::EBADF as i32) => {
-                return Some(found("ebadf-taken-for-a-failure"));
-            }
-            Err(failure) => {
-                let finding = Finding::new("answer/returned-error");
-                return Some(finding.word("function", FUNCTION).word("error", failure));
-            }
-            Ok(()) => {}
-        }
-        let (&lowest, &highest) = (left.first()?, left.last()?);
-        if left == OPENED {
-            return Some(Finding::new("answer/did-nothing").word("function", FUNCTION));
-        }
-        if left == opened_from(GAP) {
-            return Some(found("stops-at-the-first-gap").word("gap", GAP));
-        }
-        if left == opened_from(LIMIT as i32) {
-            return Some(found("only-below-the-limit").word("limit", LIMIT));
-        }
-        if left == opened_from(lowest) {
-            return Some(found("only-low-numbers").word("lowest", lowest));
-        }
-        let is_closed_between =
-            |number: &i32| !left.contains(number) && (lowest..highest).contains(number);
-        OPENED.iter().any(is_closed_between).then(|| found("only-what-it-knows"))
-    }
-
-    fn require(
-        &self,
-        kept: bool,
-        evidence: Evidence,
-        why: impl FnOnce() -> Option<Finding>,
-    ) -> Result<(), Finding> {
-        let evidence = || {
-            let returned = self.ended.returned(FUNCTION);
-            let returned = returned.map_or("-".to_owned(), result);
-            vec![evidence, Evidence::differs("close_descriptors()", "Ok", returned)]
-        };
-        require(kept, evidence, why, UNFORESEEN).map_err(|finding| after(&self.printed, finding))
+        let kept = left.is_empty() && self.seen.returned.is_ok();
+        self.judge(&OTHERS, kept, Evidence::differs(what, "-", shown.join(", ")))
     }
 }
 
-pub fn others(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    let facts = observe(answers, host)?;
-    let left = facts.left();
-    let shown: Vec<String> =
-        left.iter().map(|number| format!("{number} -> {}", facts.passed_on[number])).collect();
-    let what = "/proc/PID/fd above 2, without close-on-exec";
-    let kept = left.is_empty() && facts.ended.returned(FUNCTION)?.is_ok();
-    facts.require(kept, Evidence::differs(what, "-", shown.join(", ")), || facts.diagnose())
-}
-
-pub fn standard(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    let facts = observe(answers, host)?;
-    let missing = facts.missing();
-    let shown: Vec<String> = missing.iter().map(i32::to_string).collect();
+pub fn standard(host: &Host) -> Result<(), Finding> {
+    let facts = observe(host)?;
+    let shown: Vec<String> = facts.missing().iter().map(i32::to_string).collect();
     let what = "descriptors that are closed, of 0, 1 and 2";
     let evidence = Evidence::differs(what, "-", shown.join(", "));
-    facts.require(missing.is_empty(), evidence, || Some(found("standard-descriptors-closed")))
+    facts.judge(&STANDARD, facts.missing().is_empty(), evidence)
 }

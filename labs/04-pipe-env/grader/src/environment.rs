@@ -1,327 +1,320 @@
-//! merge_environment: a call for each thing that can be wrong.
+//! merge_environment: a case for each thing that can be wrong, and generated ones.
+
+mod variables;
 
 use std::collections::BTreeSet;
-use std::ffi::OsString;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 
+use labkit::cases::{self, Outcome};
+use labkit::frame::{Facts, Rules, Words, rule};
 use labkit::host::Host;
-use labkit::verdict::{Evidence, Finding, require};
-use nix::sched::CloneFlags;
-use serde::{Deserialize, Serialize};
+use labkit::verdict::{Evidence, Finding};
 
-use crate::peer::{Ended, call};
-use crate::{Answers, UNFORESEEN, after, found};
+use crate::LAB;
+use crate::acts::{MERGE_ENVIRONMENT, Variables};
+use variables::{
+    Case, DEFAULT_PATH, HOST, all, assign, generate, given_path, name_of, names_alone, paths,
+    replaced, simplest, split, values,
+};
 
-const FUNCTION: &str = "merge_environment";
-const DEFAULT_PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+const FUNCTION: &str = MERGE_ENVIRONMENT.function;
 
-/// One call.
-#[derive(Serialize, Deserialize)]
-struct Case {
-    image: Vec<OsString>,
-    given: Vec<OsString>,
-    expected: Vec<OsString>,
+type Wrong = cases::Wrong<Variables, Vec<OsString>, Vec<OsString>>;
+
+/// Variables that were not merged as they must be.
+struct Merging {
+    wrong: Wrong,
     merged: Vec<OsString>,
-    /// The call did not come to its end: what happened instead.
-    died: Option<Finding>,
+    /// What has become of the simplest case, if it returned.
+    simplest: Option<Vec<OsString>>,
 }
 
-/// All calls, by what they are about.
-#[derive(Serialize, Deserialize)]
-struct Cases {
-    /// One variable replaced and one added; another one's name begins the same.
-    replaced: Case,
-    /// The same name twice.
-    twice: Case,
-    /// Names alone: in image and host, in neither of them, in the host.
-    name_alone: Case,
-    /// A value with `=`, an empty one, one that is no UTF-8.
-    values: Case,
-    /// Nobody says what PATH is.
-    no_path: Case,
-    /// `-e` says it.
-    own_path: Case,
-    /// The host's variables in each of them.
-    host: Vec<(OsString, OsString)>,
-    #[serde(skip)]
-    printed: String,
-}
-
-impl Case {
-    fn new(image: &[&str], given: &[&str], expected: &[&str]) -> Case {
-        let strings = |texts: &[&str]| texts.iter().map(OsString::from).collect();
-        let [image, given, expected] = [image, given, expected].map(strings);
-        Case { image, given, expected, merged: Vec::new(), died: None }
+impl Merging {
+    fn input(&self) -> &Variables {
+        &self.wrong.case.input
     }
 
-    /// The values that a variable has got; there should be one at most.
-    fn values(&self, name: &str) -> Vec<&[u8]> {
-        let variables = self.merged.iter().filter(|it| name_of(it) == name.as_bytes());
-        variables.map(|it| it.as_bytes().get(name.len() + 1..).unwrap_or_default()).collect()
+    fn expected(&self) -> &Vec<OsString> {
+        &self.wrong.case.expected
     }
 
-    fn holds(&self, variable: &str) -> bool {
-        self.merged.iter().any(|it| it == variable)
+    /// The values that a name has got; there should be one at most.
+    fn values(&self, name: &OsStr) -> Vec<OsString> {
+        let all = self.merged.iter().filter_map(|variable| split(variable));
+        all.filter(|(known, _)| known == name).map(|(_, value)| value).collect()
     }
 
-    /// Whether all is there that should be, and nothing else, in any order.
-    fn is_complete(&self) -> bool {
-        let sorted = |variables: &[OsString]| {
-            let mut sorted = variables.to_vec();
-            sorted.sort();
-            sorted
-        };
-        self.died.is_none() && sorted(&self.merged) == sorted(&self.expected)
+    /// What should be there and is not.
+    fn missing(&self) -> impl Iterator<Item = &OsString> {
+        self.expected().iter().filter(|variable| !self.merged.contains(variable))
+    }
+
+    /// The image's variables that nobody has changed, and that are not there.
+    fn lost(&self) -> Vec<&OsString> {
+        self.missing().filter(|variable| self.input().image.contains(variable)).collect()
+    }
+
+    /// Names and values of the given variables that have a value.
+    fn given(&self) -> impl Iterator<Item = (OsString, OsString)> {
+        self.input().given.iter().filter_map(|variable| split(variable))
     }
 
     /// Whether the variables are the image's, but for a PATH of their own.
     fn is_as_in_image(&self) -> bool {
-        self.merged.starts_with(&self.image) && self.merged.len() <= self.image.len() + 1
+        let image = &self.input().image;
+        self.merged.starts_with(image)
+            && self.merged.len() <= image.len() + 1
+            && self.given().all(|(name, value)| !self.merged.contains(&assign(&name, &value)))
     }
 
-    /// Whether a variable of the image that nobody has changed is not there.
-    fn lacks_an_image_variable(&self) -> bool {
-        let mut unchanged = self.image.iter().filter(|it| self.expected.contains(it));
-        unchanged.any(|variable| !self.merged.contains(variable))
+    /// The given names without a value, and what they are on the host.
+    fn alone(&self) -> impl Iterator<Item = (&OsString, Option<&OsString>)> {
+        let names = self.input().given.iter().filter(|variable| split(variable).is_none());
+        names.map(|name| {
+            let of_host = self.input().host.iter().find(|(known, _)| known == name);
+            (name, of_host.map(|(_, value)| value))
+        })
+    }
+
+    /// The variables that only the host has, and that nobody has asked for.
+    fn of_the_host(&self) -> Vec<String> {
+        let is_there = |(name, value): &&(OsString, OsString)| {
+            let variable = assign(name, value);
+            self.merged.contains(&variable) && !self.expected().contains(&variable)
+        };
+        let there = self.input().host.iter().filter(is_there);
+        there.map(|(name, _)| name.to_string_lossy().into_owned()).collect()
     }
 
     /// Whether a variable of the image is there that should have another value.
     fn holds_an_old_value(&self) -> bool {
-        let mut replaced = self.image.iter().filter(|it| !self.expected.contains(it));
-        replaced.any(|variable| self.merged.contains(variable))
+        let mut old = self.input().image.iter().filter(|it| !self.expected().contains(it));
+        old.any(|variable| self.merged.contains(variable))
     }
 
-    fn has_another_path(&self) -> bool {
-        let path =
-            |variables: &[OsString]| variables.iter().find(|it| name_of(it) == b"PATH").cloned();
-        path(&self.merged) != path(&self.expected)
+    /// The names that occur more than once.
+    fn doubles(&self) -> Vec<OsString> {
+        let mut seen = BTreeSet::new();
+        self.merged.iter().map(name_of).filter(|name| !seen.insert(name.clone())).collect()
     }
 
-    /// The variables that only the host has, and that nobody has asked for.
-    fn of_the_host<'a>(&'a self, host: &'a [(OsString, OsString)]) -> impl Iterator<Item = String> {
-        let variable = |(name, value): &(OsString, OsString)| {
-            [name.as_os_str(), value.as_os_str()].join("=".as_ref())
-        };
-        let is_there = move |it: &&(OsString, OsString)| {
-            self.merged.contains(&variable(it)) && !self.expected.contains(&variable(it))
-        };
-        host.iter().filter(is_there).map(|(name, _)| name.to_string_lossy().into())
+    fn is_complete(&self) -> bool {
+        is_complete(self.expected(), &self.merged)
     }
 
-    fn has_duplicates(&self) -> bool {
-        let names: BTreeSet<&[u8]> = self.merged.iter().map(name_of).collect();
-        names.len() < self.merged.len()
-    }
-
-    fn evidence(&self) -> Evidence {
-        let call = format!("{FUNCTION}({:?}, {:?}, …)", self.image, self.given);
-        let merged = format!("{:?}", self.merged);
-        let seen = if self.died.is_some() { "panic!".to_owned() } else { merged };
-        Evidence::differs(call, format!("{:?}", self.expected), seen)
+    fn has_path(&self) -> bool {
+        !self.values("PATH".as_ref()).is_empty()
     }
 }
 
-/// What stands before the first `=`.
-fn name_of(variable: &OsString) -> &[u8] {
-    variable.as_bytes().split(|byte| *byte == b'=').next().unwrap_or_default()
-}
-
-impl Cases {
-    fn new() -> Cases {
-        let latin_1 = OsString::from_vec(b"FILE=caf\xe9.txt".to_vec());
-        let mut values = Case::new(
-            &["PATH=/bin", "OPTIONS=-v", "PROMPT=# "],
-            &["OPTIONS=-Dmode=fast", "PROMPT="],
-            &["PATH=/bin", "OPTIONS=-Dmode=fast", "PROMPT="],
-        );
-        values.given.push(latin_1.clone());
-        values.expected.push(latin_1);
-        let host = [
-            ("PATH", "/home/ann/bin:/usr/bin"),
-            ("HOME", "/home/ann"),
-            ("LANG", "zh_CN.UTF-8"),
-            ("DISPLAY", ":0"),
-            ("PASSWORD", "hunter2"),
-        ];
-        Cases {
-            replaced: Case::new(
-                &["PATH=/bin", "LANG=C", "HOMEPAGE=/index", "HOME=/root"],
-                &["HOME=/srv", "EDITOR=vi"],
-                &["PATH=/bin", "LANG=C", "HOMEPAGE=/index", "HOME=/srv", "EDITOR=vi"],
-            ),
-            twice: Case::new(
-                &["PATH=/bin", "LANG=C"],
-                &["LANG=en", "EDITOR=vi", "LANG=zh"],
-                &["PATH=/bin", "LANG=zh", "EDITOR=vi"],
-            ),
-            name_alone: Case::new(
-                &["PATH=/bin", "LANG=C"],
-                &["LANG", "DEBUG", "DISPLAY"],
-                &["PATH=/bin", "LANG=zh_CN.UTF-8", "DISPLAY=:0"],
-            ),
-            values,
-            no_path: Case::new(&["LANG=C"], &["EDITOR=vi"], &["LANG=C", "EDITOR=vi", DEFAULT_PATH]),
-            own_path: Case::new(&["LANG=C"], &["PATH=/opt"], &["LANG=C", "PATH=/opt"]),
-            host: host.map(|(name, value)| (name.into(), value.into())).into(),
-            printed: String::new(),
-        }
-    }
-
-    fn each(&mut self) -> [&mut Case; 6] {
-        let Cases { replaced, twice, name_alone, values, no_path, own_path, .. } = self;
-        [replaced, twice, name_alone, values, no_path, own_path]
-    }
-
-    /// The first rule that fits: what it says must show in one of a promise's `own`
-    /// cases, too.
-    fn diagnose(&self, own: &[&Case]) -> Option<Finding> {
-        let Cases { replaced, twice, name_alone, values, no_path, own_path, .. } = self;
-        let shows = |symptom: fn(&Case) -> bool| own.iter().any(|case| symptom(case));
-        let is_own = |case: &Case| own.iter().any(|it| std::ptr::eq(*it, case));
-        // 1. What must not come in.
-        let of_the_host: BTreeSet<String> =
-            own.iter().flat_map(|case| case.of_the_host(&self.host)).collect();
-        if !of_the_host.is_empty() {
-            let names = of_the_host.into_iter().collect::<Vec<_>>().join(", ");
-            return Some(found("host-inherited").word("names", names));
-        }
-        // 2. The variables of the image, and those that replace them.
-        if replaced.merged == replaced.image && shows(Case::is_as_in_image) {
-            return Some(found("given-ignored"));
-        }
-        if !replaced.holds("LANG=C") && shows(Case::lacks_an_image_variable) {
-            return Some(found("image-variables-lost"));
-        }
-        if !replaced.holds("HOMEPAGE=/index") && shows(Case::lacks_an_image_variable) {
-            return Some(found("name-by-prefix"));
-        }
-        if replaced.values("HOME") == [b"/root"] && shows(Case::holds_an_old_value) {
-            return Some(found("image-wins"));
-        }
-        if [replaced, twice].into_iter().any(Case::has_duplicates) && shows(Case::has_duplicates) {
-            return Some(found("duplicate-names"));
-        }
-        // 3. Values.
-        if is_own(values)
-            && let Some(finding) = Cases::diagnose_values(values)
-        {
-            return Some(finding);
-        }
-        // 4. Names alone.
-        if is_own(name_alone)
-            && let Some(finding) = Cases::diagnose_name_alone(name_alone)
-        {
-            return Some(finding);
-        }
-        // 5. PATH, which must be there.
-        if no_path.values("PATH").is_empty() && is_own(no_path) {
-            return Some(found("no-path"));
-        }
-        let is_overridden = !replaced.holds("PATH=/bin") || !own_path.holds("PATH=/opt");
-        if is_overridden && shows(Case::has_another_path) {
-            return Some(found("path-overridden"));
-        }
-        own.iter().all(|case| case.is_complete()).then(|| found("order-lost"))
-    }
-
-    fn diagnose_values(case: &Case) -> Option<Finding> {
-        if case.values("OPTIONS") == [b"-Dmode"] {
-            return Some(found("value-cut-at-equals"));
-        }
-        if case.values("OPTIONS").len() > 1 {
-            return Some(found("split-at-the-last-equals"));
-        }
-        if case.values("FILE") == ["caf\u{fffd}.txt".as_bytes()] {
-            return Some(found("lossy-utf8").word("function", FUNCTION));
-        }
-        (case.values("PROMPT") != [b""]).then(|| found("empty-value-dropped"))
-    }
-
-    fn diagnose_name_alone(case: &Case) -> Option<Finding> {
-        if case.holds("LANG") || case.holds("DISPLAY") || case.holds("DEBUG") {
-            return Some(found("name-alone-passed-on"));
-        }
-        if case.values("DISPLAY").is_empty() {
-            return Some(found("name-alone-ignored"));
-        }
-        if case.values("DISPLAY") == [b""] {
-            return Some(found("name-alone-empty"));
-        }
-        (case.values("DEBUG") == [b""]).then(|| found("unset-becomes-empty"))
-    }
-
-    /// The promise that these cases are right.
-    fn require<const N: usize>(
-        &self,
-        own: [&Case; N],
-        is_right: impl Fn(&Case) -> bool,
-    ) -> Result<(), Finding> {
-        let wrong = own.into_iter().find(|case| !is_right(case));
-        let why = || match wrong.and_then(|case| case.died.clone()) {
-            Some(death) => Some(death),
-            None => self.diagnose(&own),
-        };
-        let evidence = || wrong.map(Case::evidence).into_iter().collect();
-        require(wrong.is_none(), evidence, why, UNFORESEEN)
-            .map_err(|finding| after(&self.printed, finding))
-    }
-}
-
-fn observe(answers: &Answers, host: &Host) -> Result<Cases, Finding> {
-    let mut cases = Cases::new();
-    let seen = host.call(FUNCTION, CloneFlags::empty(), move || {
-        let host = cases.host.clone();
-        for case in cases.each() {
-            let ended = call(|| (answers.merge_environment)(&case.image, &case.given, &host));
-            case.died = ended.returned(FUNCTION).err();
-            if let Ended::Returned(merged) = ended {
-                case.merged = merged;
-            }
-        }
-        cases
-    })?;
-    Ok(Cases { printed: seen.printed, ..seen.returned })
-}
-
-pub fn given(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    let cases = observe(answers, host)?;
-    cases.require([&cases.replaced, &cases.twice], Case::is_complete)
-}
-
-pub fn name_alone(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    let cases = observe(answers, host)?;
-    cases.require([&cases.name_alone], Case::is_complete)
-}
-
-pub fn values(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    let cases = observe(answers, host)?;
-    cases.require([&cases.values], Case::is_complete)
-}
-
-pub fn path(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    let cases = observe(answers, host)?;
-    cases.require([&cases.no_path, &cases.own_path], Case::is_complete)
-}
-
-pub fn order(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    let cases = observe(answers, host)?;
-    let in_order = |case: &Case| case.died.is_none() && case.merged == case.expected;
-    cases.require([&cases.replaced, &cases.twice], in_order)
-}
-
-pub fn host(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    let cases = observe(answers, host)?;
-    let Cases { replaced, twice, name_alone, values, no_path, own_path, host, .. } = &cases;
-    let all = [replaced, twice, name_alone, values, no_path, own_path];
-    let names: BTreeSet<String> = all.iter().flat_map(|case| case.of_the_host(host)).collect();
-    let evidence = || {
-        let names = names.iter().cloned().collect::<Vec<_>>().join(", ");
-        vec![Evidence::differs("variables that only the host has", "-", names)]
+/// Whether all is there that should be, and nothing else, in any order.
+fn is_complete(expected: &Vec<OsString>, seen: &Vec<OsString>) -> bool {
+    let sorted = |variables: &Vec<OsString>| {
+        let mut sorted = variables.clone();
+        sorted.sort();
+        sorted
     };
-    // Of a call that has not returned nothing is known.
-    if all.iter().all(|case| case.died.is_some()) {
-        return cases.require(all, Case::is_complete);
+    sorted(expected) == sorted(seen)
+}
+
+impl Facts for Merging {
+    fn words(&self) -> Words {
+        let cut = self.missing().next().cloned().unwrap_or_default();
+        let old = self.input().image.iter().find(|it| name_of(it) == name_of(&cut));
+        let show = |it: &OsString| it.to_string_lossy().into_owned();
+        vec![
+            ("names", self.of_the_host().join(", ")),
+            ("missing", show(&cut)),
+            ("name", show(&name_of(&cut))),
+            ("old", old.map(show).unwrap_or_default()),
+        ]
     }
-    require(names.is_empty(), evidence, || cases.diagnose(&all), UNFORESEEN)
-        .map_err(|finding| after(&cases.printed, finding))
+}
+
+/// From what has come out to what was done, the worst first.
+static RULES: Rules<Merging> = Rules {
+    lab: LAB,
+    function: FUNCTION,
+    tables: &[&[
+        // 1. What must not come in.
+        rule("host-inherited", |it| !it.of_the_host().is_empty()),
+        // 2. The variables of the image, and those that replace them.
+        rule("given-ignored", |it| {
+            let image = simplest().input.image;
+            it.simplest.as_ref() == Some(&image) && it.is_as_in_image()
+        }),
+        rule("image-variables-lost", |it| {
+            let is_lost = |seen: &Vec<OsString>| !seen.iter().any(|it| it == "LANG=C");
+            it.simplest.as_ref().is_some_and(is_lost) && !it.lost().is_empty()
+        }),
+        rule("name-by-prefix", |it| {
+            let by_prefix = |lost: &&OsString| {
+                let lost = name_of(lost);
+                let begins = |name: &OsString| lost.as_bytes().starts_with(name.as_bytes());
+                it.given().any(|(name, _)| lost != name && begins(&name))
+            };
+            !it.lost().is_empty() && it.lost().iter().all(by_prefix)
+        }),
+        rule("image-wins", |it| {
+            let has =
+                |simplest: &Vec<OsString>, variable: &str| simplest.iter().any(|it| it == variable);
+            let wins = |it: &Vec<OsString>| has(it, "HOME=/root") && !has(it, "HOME=/srv");
+            it.simplest.as_ref().is_some_and(wins) && it.holds_an_old_value()
+        }),
+        // 3. Names alone.
+        rule("name-alone-passed-on", |it| it.merged.iter().any(|it| split(it).is_none())),
+        rule("name-alone-empty", |it| {
+            let is_alone =
+                |name: &OsString| it.alone().any(|(alone, value)| value.is_some() && alone == name);
+            let names = it.missing().map(name_of);
+            names.filter(is_alone).any(|name| it.values(&name) == [""])
+        }),
+        rule("unset-becomes-empty", |it| {
+            it.alone().any(|(name, value)| {
+                let empty = assign(name, "".as_ref());
+                value.is_none() && it.merged.contains(&empty) && !it.expected().contains(&empty)
+            })
+        }),
+        rule("unset-removes", |it| {
+            let is_unset = |lost: &&OsString| {
+                it.alone().any(|(name, value)| value.is_none() && *name == name_of(lost))
+            };
+            !it.lost().is_empty() && it.lost().iter().all(is_unset)
+        }),
+        rule("empty-host-value-dropped", |it| {
+            let is_empty = |missing: &OsString| {
+                let name = name_of(missing);
+                it.alone()
+                    .any(|(alone, value)| *alone == name && value.is_some_and(|it| it.is_empty()))
+            };
+            it.missing().next().is_some() && it.missing().all(is_empty)
+        }),
+        rule("name-alone-ignored", |it| {
+            let is_alone = |missing: &OsString| {
+                it.alone().any(|(name, value)| value.is_some() && *name == name_of(missing))
+            };
+            it.missing().next().is_some() && it.missing().all(is_alone)
+        }),
+        rule("path-overridden", |it| {
+            it.missing().next().is_some()
+                && it.missing().all(|missing| name_of(missing) == "PATH")
+                && it.values("PATH".as_ref()) == [&DEFAULT_PATH["PATH=".len()..]]
+        }),
+        rule("image-variables-lost", |it| !it.lost().is_empty()),
+        // 4. Values.
+        rule("value-cut-at-equals", |it| {
+            it.missing().any(|missing| {
+                let (name, value) = split(missing).expect("expected variables have values");
+                let first = value.as_bytes().split(|byte| *byte == b'=').next();
+                value.as_bytes().contains(&b'=')
+                    && it.values(&name) == [OsStr::from_bytes(first.unwrap_or_default())]
+            })
+        }),
+        rule("split-at-the-last-equals", |it| {
+            let has_equals = |name: &OsString| {
+                it.values(name).iter().any(|value| value.as_bytes().contains(&b'='))
+            };
+            let doubles = it.doubles();
+            !doubles.is_empty() && doubles.iter().all(has_equals)
+        }),
+        rule("lossy-utf8", |it| {
+            let text: Vec<OsString> =
+                it.expected().iter().map(|it| it.to_string_lossy().into_owned().into()).collect();
+            text != *it.expected() && is_complete(&text, &it.merged)
+        }),
+        rule("image-wins", |it| {
+            it.doubles().is_empty()
+                && it.missing().any(|missing| {
+                    let name = name_of(missing);
+                    it.given().any(|(given, _)| given == name)
+                        && it
+                            .values(&name)
+                            .first()
+                            .is_some_and(|value| it.input().image.contains(&assign(&name, value)))
+                        && !missing.as_bytes().ends_with(b"=")
+                })
+        }),
+        rule("empty-value-dropped", |it| {
+            let is_empty = |missing: &OsString| missing.as_bytes().ends_with(b"=");
+            it.doubles().is_empty() && it.missing().next().is_some() && it.missing().all(is_empty)
+        }),
+        rule("duplicate-names", |it| !it.doubles().is_empty()),
+        // 5. PATH, which must be there.
+        rule("other-name-taken-for-path", |it| {
+            let has_path = |it: &OsString| it.to_string_lossy().contains("PATH");
+            !it.has_path() && it.merged.iter().any(has_path)
+        }),
+        rule("no-path", |it| !it.has_path()),
+        rule("default-path-not-last", |it| {
+            let others = |all: &[OsString]| {
+                all.iter().filter(|it| *it != DEFAULT_PATH).cloned().collect::<Vec<_>>()
+            };
+            let is_added = it.expected().last().is_some_and(|last| last == DEFAULT_PATH);
+            it.is_complete() && is_added && others(it.expected()) == others(&it.merged)
+        }),
+        rule("order-lost", Merging::is_complete),
+    ]],
+};
+
+type Subject<'h> = cases::Subject<'h, Variables, Vec<OsString>, Vec<OsString>>;
+
+/// Whether what has come out is right, beside what was expected.
+type IsRight = fn(&Vec<OsString>, &Vec<OsString>) -> bool;
+
+/// The promise that these cases are right.
+fn judge(host: &Host, is_right: IsRight, cases: Vec<Case>) -> Result<(), Finding> {
+    Subject::new(host, &MERGE_ENVIRONMENT, is_right).judge(cases, finding)
+}
+
+fn finding(subject: &Subject, wrong: Wrong) -> Finding {
+    let Variables { image, given, host } = &wrong.case.input;
+    let hosts = match wrong.seed {
+        Some(_) => format!("{host:?}"),
+        None => "…".to_owned(),
+    };
+    let (merged, seen) = match &wrong.outcome {
+        Outcome::Returned(merged) => (merged.clone(), format!("{merged:?}")),
+        Outcome::Died(_) => (Vec::new(), "panic!".to_owned()),
+    };
+    let call = wrong.what(format!("{FUNCTION}({image:?}, {given:?}, {hosts})"));
+    let evidence = Evidence::differs(call, format!("{:?}", wrong.case.expected), seen);
+    if let Outcome::Died(death) = &wrong.outcome {
+        return death.clone().with([evidence]);
+    }
+    let [simplest] = subject.try_each([simplest()]);
+    let facts = Merging { wrong, merged, simplest: simplest.output };
+    facts.wrong.finding(&RULES, &facts, [evidence])
+}
+
+pub fn given(host: &Host) -> Result<(), Finding> {
+    judge(host, is_complete, replaced())
+}
+
+pub fn name_alone(host: &Host) -> Result<(), Finding> {
+    judge(host, is_complete, names_alone())
+}
+
+pub fn any_value(host: &Host) -> Result<(), Finding> {
+    judge(host, is_complete, values())
+}
+
+pub fn path(host: &Host) -> Result<(), Finding> {
+    judge(host, is_complete, paths())
+}
+
+pub fn order(host: &Host) -> Result<(), Finding> {
+    judge(host, Vec::eq, [replaced(), vec![given_path()]].concat())
+}
+
+pub fn nothing_else_of_the_host(host: &Host) -> Result<(), Finding> {
+    let is_right: IsRight = |expected, seen| {
+        let hosts = HOST.map(|(name, value)| assign(name.as_ref(), value.as_ref()));
+        hosts.iter().all(|it| !seen.contains(it) || expected.contains(it))
+    };
+    judge(host, is_right, all())
+}
+
+pub fn any_environment(host: &Host) -> Result<(), Finding> {
+    Subject::new(host, &MERGE_ENVIRONMENT, Vec::eq).judge_any(all(), generate, finding)
 }

@@ -1,186 +1,313 @@
-//! send_command and receive_command, each in a process of its own, with a pipe
-//! between them.
+//! Commands on their way: send_command and receive_command, each in a process of
+//! its own, with a pipe between them; or one of them, and the grader at the other
+//! end.
 
 use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::{Read, Write};
 use std::os::unix::ffi::OsStrExt;
 
+use labkit::answering::Answering;
+use labkit::call::output;
 use labkit::describe::Failure;
+use labkit::frame::Returned;
 use labkit::host::Host;
-use labkit::verdict::{Evidence, Finding};
+use labkit::verdict::{Evidence, Finding, HUNG};
 use nix::errno::Errno;
-use serde::{Deserialize, Serialize};
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::sys::signal::{Signal, kill};
 
-use crate::peer::{Ended, Peer, wait_for};
+use crate::acts::{
+    Command, RECEIVE_COMMAND, RECEIVE_EACH, Received, SEND_COMMAND, SEND_EACH, SEND_TO_NOBODY,
+};
 use crate::pipe::{Ends, Pipe};
-use crate::{Answers, found, sending};
 
-pub const FUNCTION: &str = "receive_command";
+/// What an act returned, or why it did not.
+pub type Ended<T> = Result<T, Finding>;
 
-/// How many arguments of an arrived command are kept, and how much of each.
-const ARGUMENTS_KEPT: usize = 300;
-const BYTES_KEPT: usize = 60;
-
-/// What receive_command has made of a command.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Arrived {
-    /// How many arguments were sent, and how many have arrived.
-    counts: (usize, usize),
-    /// The first of them, if they are long only their beginnings.
-    pub arguments: Vec<OsString>,
-    /// The first that is not as it was sent: its place, what was sent, what has
-    /// arrived.
-    difference: Option<(usize, String, String)>,
-}
-
-impl Arrived {
-    pub fn new(arguments: &[OsString], sent: &[OsString]) -> Arrived {
-        let all = 0..sent.len().max(arguments.len());
-        let differing = all.into_iter().find(|&index| sent.get(index) != arguments.get(index));
-        Arrived {
-            counts: (sent.len(), arguments.len()),
-            arguments: arguments.iter().take(ARGUMENTS_KEPT).map(beginning).collect(),
-            difference: differing
-                .map(|index| (index, show(sent.get(index)), show(arguments.get(index)))),
-        }
-    }
-
-    /// Whether it is what was sent, and an empty argument behind it.
-    pub fn has_one_empty_more(&self) -> bool {
-        let (sent, seen) = self.counts;
-        let is_last = |(index, _, last): &(usize, String, String)| *index == sent && last == "\"\"";
-        seen == sent + 1 && self.difference.as_ref().is_some_and(is_last)
-    }
-
-    /// Whether it is the command that was sent.
-    pub fn is_exact(&self) -> bool {
-        self.difference.is_none()
-    }
-}
-
-/// The first bytes of an argument.
-fn beginning(argument: &OsString) -> OsString {
-    let bytes = argument.as_bytes();
-    OsStr::from_bytes(&bytes[..bytes.len().min(BYTES_KEPT)]).to_owned()
-}
-
-fn show(argument: Option<&OsString>) -> String {
-    match argument {
-        None => "-".into(),
-        Some(argument) if argument.len() > BYTES_KEPT => {
-            format!("{:?}…, {} bytes", beginning(argument), argument.len())
-        }
-        Some(argument) => format!("{argument:?}"),
-    }
-}
+/// How much of an argument is shown.
+const BYTES_SHOWN: usize = 60;
 
 /// One command on its way.
-#[derive(Serialize, Deserialize)]
+#[derive(Debug, Clone)]
 pub struct Exchange {
-    pub sent: Ended<Result<(), Failure>>,
-    pub received: Ended<Result<Arrived, Failure>>,
-    sender_ends: Ends,
+    pub command: Vec<OsString>,
+    pub sent: Ended<Returned>,
+    pub received: Ended<Received>,
+    pub sender_ends: Ends,
     pub receiver_ends: Ends,
 }
 
+/// What is known of one call of send_command.
+#[derive(Debug)]
+pub struct Sent {
+    pub ended: Ended<Returned>,
+    /// What of the pipe its process has open afterwards.
+    pub ends: Ends,
+    /// Whether the reader came to the end.
+    pub end_was_seen: bool,
+    /// What was read.
+    pub message: Vec<u8>,
+}
+
+/// Sends a command and receives it.
+pub fn exchange(host: &Host, command: Vec<OsString>) -> Exchange {
+    let pipe = Pipe::new();
+    let name = pipe.name();
+    let mut sender = host.act(&SEND_COMMAND, Command(command.clone())).giving(pipe.ends()).start();
+    let mut receiver = host.act(&RECEIVE_COMMAND, ()).giving(pipe.ends()).start();
+    drop(pipe);
+    let [sent, received] = host.wait_for([&mut sender, &mut receiver], || ());
+    let sender_ends = Ends::held_at(&host.place(&sender), &name);
+    let receiver_ends = Ends::held_at(&host.place(&receiver), &name);
+    host.end_all([sender, receiver]);
+    Exchange {
+        command,
+        sent: output(sent, SEND_COMMAND.function),
+        received: output(received, RECEIVE_COMMAND.function),
+        sender_ends,
+        receiver_ends,
+    }
+}
+
+/// Sends a command to a reader who reads all, but not before `attend` has
+/// returned.
+pub fn send(host: &Host, command: Vec<OsString>, attend: impl FnOnce(&mut Answering)) -> Sent {
+    let pipe = Pipe::new();
+    let name = pipe.name();
+    let mut sender = host.act(&SEND_COMMAND, Command(command)).giving(pipe.ends()).start();
+    let Pipe { read_end, write_end } = pipe;
+    drop(write_end);
+    attend(&mut sender);
+
+    // Whoever leaves the write end open must not make the grader wait.
+    fcntl(&read_end, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).expect("a pipe can do that");
+    let mut reader = File::from(read_end);
+    let mut message = Vec::new();
+    let mut end_was_seen = false;
+    let mut read = || end_was_seen = reader.read_to_end(&mut message).is_ok();
+    let [sent] = host.wait_for([&mut sender], &mut read);
+    read();
+    let ends = Ends::held_at(&host.place(&sender), &name);
+    host.end_all([sender]);
+    Sent { ended: output(sent, SEND_COMMAND.function), ends, end_was_seen, message }
+}
+
+/// Sends a command where nobody else has the read end open.
+pub fn send_to_nobody(host: &Host, command: Vec<OsString>) -> Sent {
+    let pipe = Pipe::new();
+    let name = pipe.name();
+    let mut sender = host.act(&SEND_COMMAND, Command(command)).giving(pipe.ends()).start();
+    drop(pipe);
+    let [sent] = host.wait_for([&mut sender], || ());
+    let ends = Ends::held_at(&host.place(&sender), &name);
+    host.end_all([sender]);
+    let ended = output(sent, SEND_COMMAND.function);
+    Sent { ended, ends, end_was_seen: false, message: Vec::new() }
+}
+
+/// The same with a pipe that was never anybody else's: a short command is written
+/// before the grader could have let go of it.
+pub fn send_at_once_to_nobody(host: &Host, command: Vec<OsString>) -> Sent {
+    let ended = host.act(&SEND_TO_NOBODY, Command(command)).make().map(|seen| seen.returned);
+    Sent { ended, ends: Ends::NONE, end_was_seen: false, message: Vec::new() }
+}
+
+/// Hands a message on in three pieces, each when the receiver waits for it, with
+/// a signal before the second.
+pub fn receive_in_pieces(host: &Host, command: Vec<OsString>, message: &[u8]) -> Exchange {
+    let pipe = Pipe::new();
+    let name = pipe.name();
+    let mut receiver = host.act(&RECEIVE_COMMAND, ()).giving(pipe.ends()).start();
+    let mut writer = File::from(pipe.write_end);
+    let (first, rest) = message.split_at(message.len().min(1));
+    let (second, third) = rest.split_at(rest.len() / 2);
+    // A receiver that has ended reads no more: that is its own affair.
+    let _ = writer.write_all(first);
+    interrupt(host, &mut receiver);
+    let _ = writer.write_all(second);
+    host.wait_until_asleep(&mut receiver);
+    let _ = writer.write_all(third);
+    drop(writer);
+    let [received] = host.wait_for([&mut receiver], || ());
+    let receiver_ends = Ends::held_at(&host.place(&receiver), &name);
+    host.end_all([receiver]);
+    Exchange {
+        command,
+        sent: Ok(Ok(())),
+        received: output(received, RECEIVE_COMMAND.function),
+        sender_ends: Ends::NONE,
+        receiver_ends,
+    }
+}
+
+/// Hands on a message and its end.
+pub fn receive_to_the_end(host: &Host, command: Vec<OsString>, message: &[u8]) -> Exchange {
+    let pipe = Pipe::new();
+    let name = pipe.name();
+    let mut receiver = host.act(&RECEIVE_COMMAND, ()).giving(pipe.ends()).start();
+    // A receiver that has ended reads no more: that is its own affair.
+    let _ = File::from(pipe.write_end).write_all(message);
+    let [received] = host.wait_for([&mut receiver], || ());
+    let receiver_ends = Ends::held_at(&host.place(&receiver), &name);
+    host.end_all([receiver]);
+    let received = output(received, RECEIVE_COMMAND.function);
+    Exchange { command, sent: Ok(Ok(())), received, sender_ends: Ends::NONE, receiver_ends }
+}
+
+/// Waits until a process is asleep in a call, interrupts that, and waits until it
+/// is asleep again: what the call waits for must not come at the same time.
+pub fn interrupt(host: &Host, answering: &mut Answering) {
+    host.wait_until_asleep(answering);
+    let _ = kill(answering.pid, Signal::SIGWINCH);
+    host.wait_until_asleep(answering);
+}
+
+/// A short command, its message, and what was made of some of its beginnings.
+#[derive(Debug)]
+pub struct Taken {
+    pub command: Vec<OsString>,
+    pub message: Vec<u8>,
+    /// Lengths, and what was received of a message of so many bytes.
+    pub received: Vec<(usize, Received)>,
+}
+
+/// Sends short commands, and receives the beginnings of their messages whose
+/// `lengths` are asked for. Those that were not sent are left out.
+///
+/// # Errors
+/// An act did not come to its end.
+pub fn take(
+    host: &Host,
+    commands: &[Vec<OsString>],
+    lengths: impl Fn(usize) -> Vec<usize>,
+) -> Result<Vec<Taken>, Finding> {
+    let asked = commands.iter().cloned().map(Command).collect();
+    let messages = host.act(&SEND_EACH, asked).make()?.returned;
+    let sent = commands.iter().zip(messages);
+    let (commands, asked): (Vec<_>, Vec<_>) = sent
+        .filter_map(|(command, message)| {
+            let message = message.ok()?;
+            let lengths = lengths(message.len());
+            Some((command, (message, lengths)))
+        })
+        .unzip();
+    let received = host.act(&RECEIVE_EACH, asked.clone()).make()?.returned;
+    let all = commands.into_iter().zip(asked).zip(received);
+    Ok(all
+        .map(|((command, (message, lengths)), received)| Taken {
+            command: command.clone(),
+            message,
+            received: lengths.into_iter().zip(received).collect(),
+        })
+        .collect())
+}
+
 impl Exchange {
-    /// Sends a command and receives it.
-    pub fn of(answers: &Answers, host: &Host, command: &[OsString]) -> Exchange {
-        let mut pipe = Pipe::new();
-        let id = pipe.id();
-        let mut sender = Peer::start(host.path("sender"), || {
-            let (read_end, write_end) = pipe.take();
-            (answers.send_command)(read_end, write_end, command).map_err(Failure::from)
-        });
-        let mut receiver = Peer::start(host.path("receiver"), || {
-            let (read_end, write_end) = pipe.take();
-            let arrived = (answers.receive_command)(read_end, write_end)?;
-            Ok::<_, Failure>(Arrived::new(&arrived, command))
-        });
-        drop(pipe);
-        wait_for(&mut [&mut sender, &mut receiver], || ());
+    /// What came of a message that lay ready in the pipe.
+    pub fn ready(command: Vec<OsString>, received: Received) -> Exchange {
         Exchange {
-            sent: sender.ended(),
-            received: receiver.ended(),
-            sender_ends: Ends::held_by(sender.pid, id),
-            receiver_ends: Ends::held_by(receiver.pid, id),
+            command,
+            sent: Ok(Ok(())),
+            received: Ok(received),
+            sender_ends: Ends::NONE,
+            receiver_ends: Ends::NONE,
         }
     }
 
     /// Whether the command has arrived as it was sent.
     pub fn is_exact(&self) -> bool {
-        matches!(&self.received, Ended::Returned(Ok(arrived)) if arrived.is_exact())
-            && matches!(self.sent, Ended::Returned(Ok(())))
+        self.arrived() == Some(&self.command) && matches!(self.sent, Ok(Ok(())))
     }
 
     /// What has arrived, if something has.
-    pub fn arrived(&self) -> Option<&Arrived> {
+    pub fn arrived(&self) -> Option<&[OsString]> {
         match &self.received {
-            Ended::Returned(Ok(arrived)) => Some(arrived),
+            Ok(Ok(Command(arguments))) => Some(arguments),
             _ => None,
         }
+    }
+
+    /// Whether it is what was sent, and an empty argument behind it.
+    pub fn has_one_empty_more(&self) -> bool {
+        let last = self.arrived().and_then(|arrived| arrived.split_last());
+        last.is_some_and(|(last, rest)| last.is_empty() && rest == self.command)
     }
 
     /// An error where there was no reason for one. That nobody reads any more is
     /// the reader's doing.
     pub fn failure(&self) -> Option<(&'static str, &Failure)> {
         match (&self.sent, &self.received) {
-            (Ended::Returned(Err(failure)), _) if failure.errno != Some(Errno::EPIPE as i32) => {
-                Some((sending::FUNCTION, failure))
+            (Ok(Err(failure)), _) if failure.errno != Some(Errno::EPIPE as i32) => {
+                Some((SEND_COMMAND.function, failure))
             }
-            (_, Ended::Returned(Err(failure))) => Some((FUNCTION, failure)),
+            (_, Ok(Err(failure))) => Some((RECEIVE_COMMAND.function, failure)),
             _ => None,
         }
     }
 
-    /// Why it has not come to its end, or has left the pipe open.
-    pub fn stuck(&self) -> Option<Finding> {
-        let open = |code: &str, whose: &str, useful: Ends, ends: Ends| {
-            let what = format!("/proc/PID/fd of the {whose}, of the pipe");
-            Some(found(code).with([Evidence::differs(what, useful, ends)]))
-        };
-        let sent = self.sent.returned(sending::FUNCTION).err();
-        let received = self.received.returned(FUNCTION).err();
-        let is_asleep = matches!(self.sent, Ended::Asleep);
-        if received.is_some() && !matches!(self.received, Ended::Asleep) {
-            return received;
-        }
-        if sent.is_some() && !is_asleep {
-            return sent;
-        }
-        if self.sender_ends.write && !is_asleep {
-            return open("write-end-open-in-parent", "sender", Ends::NONE, self.sender_ends);
-        }
-        if self.receiver_ends.write {
-            let code = "write-end-open-in-container";
-            return open(code, "receiver", Ends::READ, self.receiver_ends);
-        }
-        if self.sender_ends.read {
-            return open("read-end-open-in-parent", "sender", Ends::WRITE, self.sender_ends);
-        }
-        received.or(sent)
+    /// What has ended one of the functions before it returned.
+    pub fn death(&self) -> Option<&Finding> {
+        let ended = [self.received.as_ref().err(), self.sent.as_ref().err()];
+        ended.into_iter().flatten().find(|finding| finding.code != HUNG)
+    }
+
+    /// The function that waits for what cannot come.
+    pub fn asleep(&self) -> Option<&Finding> {
+        self.received.as_ref().err().or(self.sent.as_ref().err())
     }
 
     /// What is not as it was sent.
     pub fn evidence(&self) -> Vec<Evidence> {
-        for (function, ended) in
-            [(FUNCTION, self.received.in_words()), (sending::FUNCTION, self.sent.in_words())]
-        {
-            if let Some(words) = ended {
-                return vec![Evidence::differs(function, "Ok", words)];
+        let [received, sent] = [self.received.as_ref().err(), self.sent.as_ref().err()];
+        let functions = [RECEIVE_COMMAND.function, SEND_COMMAND.function];
+        for (function, finding) in functions.into_iter().zip([received, sent]) {
+            if let Some(finding) = finding {
+                return vec![Evidence::differs(function, "Ok", in_words(finding))];
             }
         }
         if let Some((function, failure)) = self.failure() {
             return vec![Evidence::differs(function, "Ok", failure)];
         }
-        let Some(arrived) = self.arrived() else { return Vec::new() };
-        let mut evidence = Vec::new();
-        let (sent, seen) = arrived.counts;
-        if sent != seen {
-            evidence.push(Evidence::differs("number of arguments", sent, seen));
+        let (sent, seen) = (&self.command, self.arrived().unwrap_or_default());
+        let mut all = vec![Evidence::differs("number of arguments", sent.len(), seen.len())];
+        let differing = (0..sent.len().max(seen.len())).find(|at| sent.get(*at) != seen.get(*at));
+        all.extend(differing.map(|at| {
+            Evidence::differs(format!("argument {at}"), show(sent.get(at)), show(seen.get(at)))
+        }));
+        all
+    }
+
+    /// The ends that somebody should not have open.
+    pub fn open_ends(&self) -> Vec<Evidence> {
+        let open = |whose, expected, ends| {
+            Evidence::differs(format!("/proc/PID/fd of the {whose}, of the pipe"), expected, ends)
+        };
+        let sender = if self.sent.is_err() { Ends::WRITE } else { Ends::NONE };
+        let receiver = if self.received.is_err() { Ends::READ } else { Ends::NONE };
+        vec![
+            open("sender", sender, self.sender_ends),
+            open("receiver", receiver, self.receiver_ends),
+        ]
+    }
+}
+
+/// How a function has ended that did not return.
+pub fn in_words(finding: &Finding) -> &'static str {
+    match finding.code.as_str() {
+        HUNG => "does not return",
+        "answer/exited" | "answer/killed-by-signal" => "its process ends",
+        _ => "panic!",
+    }
+}
+
+fn show(argument: Option<&OsString>) -> String {
+    match argument {
+        None => "-".into(),
+        Some(argument) if argument.len() > BYTES_SHOWN => {
+            let beginning = OsStr::from_bytes(&argument.as_bytes()[..BYTES_SHOWN]);
+            format!("{beginning:?}…, {} bytes", argument.len())
         }
-        if let Some((index, expected, seen)) = &arrived.difference {
-            evidence.push(Evidence::differs(format!("argument {index}"), expected, seen));
-        }
-        evidence
+        Some(argument) => format!("{argument:?}"),
     }
 }

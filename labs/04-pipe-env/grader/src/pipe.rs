@@ -1,26 +1,26 @@
 //! A pipe between two processes, and who has which end of it open.
 
 use std::fmt;
-use std::fs;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
 
+use labkit::inside::Place;
 use nix::sys::stat::fstat;
-use nix::unistd::{Pid, pipe};
-use serde::{Deserialize, Serialize};
+use nix::unistd::pipe;
 
 /// Both ends of a pipe.
-///
-/// A process that is cloned has copies of everything: it can take the ends out
-/// of its copy of this value, and they are still there in the other process.
 #[derive(Debug)]
-pub struct Pipe(Option<(OwnedFd, OwnedFd)>);
+pub struct Pipe {
+    pub read_end: OwnedFd,
+    pub write_end: OwnedFd,
+}
 
-/// What tells one pipe from another: its inode number.
-#[derive(Debug, Clone, Copy)]
-pub struct PipeId(u64);
+/// What tells one pipe from another: where its descriptors lead, in /proc.
+#[derive(Debug, Clone)]
+pub struct PipeName(String);
 
 /// Which ends of a pipe a process has open.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ends {
     pub read: bool,
     pub write: bool,
@@ -29,18 +29,20 @@ pub struct Ends {
 impl Pipe {
     /// A new one.
     pub fn new() -> Pipe {
-        Pipe(Some(pipe().expect("a pipe")))
-    }
-
-    /// The read end and the write end.
-    pub fn take(&mut self) -> (OwnedFd, OwnedFd) {
-        self.0.take().expect("each process takes them once")
+        let (read_end, write_end) = pipe().expect("a pipe");
+        Pipe { read_end, write_end }
     }
 
     /// What tells it from others.
-    pub fn id(&self) -> PipeId {
-        let (read_end, _) = self.0.as_ref().expect("they were not taken");
-        PipeId(fstat(read_end).expect("it is open").st_ino)
+    pub fn name(&self) -> PipeName {
+        let inode = fstat(self.read_end.as_fd()).expect("it is open").st_ino;
+        PipeName(format!("pipe:[{inode}]"))
+    }
+
+    /// What a process is given of it: both ends.
+    pub fn ends(&self) -> Vec<OwnedFd> {
+        let copy = |end: &OwnedFd| end.try_clone().expect("a copy of a descriptor");
+        vec![copy(&self.read_end), copy(&self.write_end)]
     }
 }
 
@@ -50,14 +52,12 @@ impl Ends {
     pub const WRITE: Ends = Ends { read: false, write: true };
 
     /// Those of a process. See proc_pid_fd(5).
-    pub fn held_by(process: Pid, pipe: PipeId) -> Ends {
+    pub fn held_at(place: &Place, PipeName(name): &PipeName) -> Ends {
         let mut ends = Ends::NONE;
-        let name = format!("pipe:[{}]", pipe.0);
-        let descriptors = fs::read_dir(format!("/proc/{process}/fd"));
-        for descriptor in descriptors.into_iter().flatten().flatten() {
-            if fs::read_link(descriptor.path()).is_ok_and(|link| link.as_os_str() == &*name) {
-                let number = descriptor.file_name();
-                match open_flags(process, &number.to_string_lossy()) & libc::O_ACCMODE {
+        let pid = place.pid.as_raw();
+        for number in place.proc.descriptors(pid) {
+            if place.proc.link(pid, &format!("fd/{number}")).is_ok_and(|it| it == Path::new(name)) {
+                match open_flags(place, number) & libc::O_ACCMODE {
                     libc::O_RDONLY => ends.read = true,
                     _ => ends.write = true,
                 }
@@ -69,9 +69,9 @@ impl Ends {
 
 /// The flags of an open descriptor of a process, as open(2) takes them. See
 /// proc_pid_fdinfo(5).
-pub fn open_flags(process: Pid, descriptor: &str) -> i32 {
-    let path = format!("/proc/{process}/fdinfo/{descriptor}");
-    let info = fs::read_to_string(path).unwrap_or_default();
+pub fn open_flags(place: &Place, descriptor: i32) -> i32 {
+    let info = place.proc.read(&format!("{}/fdinfo/{descriptor}", place.pid)).unwrap_or_default();
+    let info = String::from_utf8_lossy(&info);
     let octal = info.lines().find_map(|line| line.strip_prefix("flags:"));
     octal.and_then(|octal| i32::from_str_radix(octal.trim(), 8).ok()).unwrap_or_default()
 }

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 
-/// As a shell gets it: blanks, two of them in a row, lines, tabs.
+/// As a shell gets it: spaces, two of them in a row, lines, tabs.
 pub fn text() -> Vec<OsString> {
     ["sh", "-c", "echo a  b\necho\tc", "x y"].map(OsString::from).into()
 }

@@ -1,228 +1,431 @@
 //! receive_command: what arrives of a command, and what of half a command.
 
-use std::ffi::OsString;
-use std::fs::File;
-use std::io::Write;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
-use labkit::describe::{Failure, result};
+use arbitrary::Unstructured;
+use labkit::describe::result;
+use labkit::frame::{Facts, Rule, Rules, Words, rule};
+use labkit::generated::{self, list, text as text_of};
 use labkit::host::Host;
-use labkit::verdict::{Evidence, Finding, require};
-use nix::sched::CloneFlags;
-use serde::{Deserialize, Serialize};
+use labkit::verdict::{Evidence, Finding, HUNG};
+use nix::errno::Errno;
 
-use crate::exchange::{Arrived, Exchange, FUNCTION};
-use crate::peer::{Ended, Peer, call, wait_for};
-use crate::pipe::{Ends, Pipe};
-use crate::sending::{interrupt, listen_to_signals, send};
-use crate::{Answers, UNFORESEEN, after, diagnosis, probes, sending};
+use crate::LAB;
+use crate::acts::{Command, RECEIVE_COMMAND, SEND_COMMAND};
+use crate::exchange::{
+    Exchange, Taken, exchange, in_words, receive_in_pieces, receive_to_the_end, send, take,
+};
+use crate::pipe::Ends;
+use crate::probes;
+
+const FUNCTION: &str = RECEIVE_COMMAND.function;
 
 /// All that is known of how commands arrive.
-#[derive(Serialize, Deserialize)]
-pub struct Facts {
-    pub text: Exchange,
-    /// How long the message is that the text was written down as.
-    pub message: usize,
-    pub bytes: Exchange,
-    pub empty_arguments: Exchange,
-    pub long: Exchange,
-    pub many: Exchange,
-    /// The text, when its message comes in three pieces, with a signal between.
-    pub pieces: Ended<Result<Arrived, Failure>>,
-    /// What was made of the first so many bytes of the text's message, where that
-    /// was no error.
-    cut_off: Ended<Vec<CutOff>>,
-    #[serde(skip)]
-    printed: String,
+struct Arriving {
+    /// What the promise is about.
+    own: Exchange,
+    /// How many bytes of the message lay in the pipe, where that is it.
+    cut_at: Option<usize>,
+    /// How the simplest command arrives, and how long its message is.
+    text: Exchange,
+    whole: usize,
+    /// How others arrive, where the reason for a broken promise is looked for.
+    bytes: Option<Exchange>,
+    long: Option<Exchange>,
+    many: Option<Exchange>,
+    pieces: Option<Exchange>,
 }
 
-/// How long the message was, and how the function has ended.
-type CutOff = (usize, Ended<Vec<OsString>>);
-
-/// Sends all the probes; if the first does not get through, that is all.
-fn observe(answers: &Answers, host: &Host) -> Result<Facts, Finding> {
-    let exchange = |command: &[OsString]| Exchange::of(answers, host, command);
-    let seen = host.call(FUNCTION, CloneFlags::empty(), || {
-        let text = exchange(&probes::text());
-        if let Some(finding) = text.stuck() {
-            return Err(finding);
-        }
-        let message = send(answers, host, &probes::text(), |_| ()).message;
-        Ok(Facts {
+impl Arriving {
+    /// What there is to know of `own`, which is not as it was promised.
+    fn diagnose(host: &Host, own: Exchange) -> Arriving {
+        let text = exchange(host, probes::text());
+        let message = send(host, probes::text(), |_| ()).message;
+        // Who hangs does so with all of them.
+        let more = text.asleep().is_none();
+        let try_one = |command: fn() -> Vec<OsString>| more.then(|| exchange(host, command()));
+        Arriving {
+            own,
+            cut_at: None,
+            whole: message.len(),
+            bytes: try_one(probes::bytes),
+            long: try_one(probes::long),
+            many: try_one(probes::many),
+            pieces: more.then(|| receive_in_pieces(host, probes::text(), &message)),
             text,
-            message: message.len(),
-            bytes: exchange(&probes::bytes()),
-            empty_arguments: exchange(&probes::empty_arguments()),
-            pieces: receive_in_pieces(answers, host, &message),
-            cut_off: receive_cut_off(answers, host, &message),
-            long: exchange(&probes::long()),
-            many: exchange(&probes::many()),
-            printed: String::new(),
+        }
+    }
+
+    /// Whether what has arrived is this.
+    fn is(&self, arguments: &[OsString]) -> bool {
+        arguments != self.own.command && self.own.arrived() == Some(arguments)
+    }
+
+    fn as_text(&self) -> Vec<OsString> {
+        self.own.command.iter().map(|it| it.to_string_lossy().into_owned().into()).collect()
+    }
+
+    fn without_empty(&self) -> Vec<OsString> {
+        self.own.command.iter().filter(|argument| !argument.is_empty()).cloned().collect()
+    }
+
+    fn has_arrived(&self) -> bool {
+        self.own.arrived().is_some()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.own.arrived().is_some_and(<[_]>::is_empty) && !self.own.command.is_empty()
+    }
+
+    fn has_failed(&self) -> bool {
+        self.own.failure().is_some()
+    }
+
+    /// The byte at which the arguments of the simpler commands were split again, if
+    /// they were.
+    fn separator(&self) -> Option<u8> {
+        let simpler = [Some(&self.text), self.bytes.as_ref()];
+        simpler.into_iter().flatten().find_map(|exchange| {
+            let arrived = exchange.arrived().filter(|_| !exchange.is_exact())?;
+            let space_first = [b' '].into_iter().chain(1..=u8::MAX);
+            space_first.into_iter().find(|byte| is_split_at(*byte, arrived, &exchange.command))
         })
-    })?;
-    let facts = seen.returned.map_err(|finding| after(&seen.printed, finding))?;
-    Ok(Facts { printed: seen.printed, ..facts })
-}
+    }
 
-/// Hands a message on in three pieces, each when the receiver waits for it, with
-/// a signal before the second.
-fn receive_in_pieces(
-    answers: &Answers,
-    host: &Host,
-    message: &[u8],
-) -> Ended<Result<Arrived, Failure>> {
-    let mut pipe = Pipe::new();
-    let mut receiver = Peer::start(host.path("receiver"), || {
-        let (read_end, write_end) = pipe.take();
-        listen_to_signals();
-        let arrived = (answers.receive_command)(read_end, write_end)?;
-        Ok::<_, Failure>(Arrived::new(&arrived, &probes::text()))
-    });
-    let (_, write_end) = pipe.take();
-    let mut writer = File::from(write_end);
-    let (first, rest) = message.split_at(message.len().min(1));
-    let (second, third) = rest.split_at(rest.len() / 2);
-    // A receiver that has ended reads no more: that is its own affair.
-    let _ = writer.write_all(first);
-    interrupt(&mut receiver);
-    let _ = writer.write_all(second);
-    receiver.wait_until_asleep();
-    let _ = writer.write_all(third);
-    drop(writer);
-    wait_for(&mut [&mut receiver], || ());
-    receiver.ended()
-}
+    /// Whether the promise's own arguments were split there.
+    fn split_at(&self) -> Option<u8> {
+        let arrived = self.own.arrived().filter(|arrived| *arrived != self.own.command)?;
+        self.separator().filter(|byte| is_split_at(*byte, arrived, &self.own.command))
+    }
 
-/// Hands on the beginnings of a message, as a sender leaves them who is killed.
-fn receive_cut_off(answers: &Answers, host: &Host, message: &[u8]) -> Ended<Vec<CutOff>> {
-    let mut receiver = Peer::start(host.path("receiver"), || {
-        let mut accepted = Vec::new();
-        for length in (0..message.len()).step_by(1 + message.len() / MOST_CUTS) {
-            let (read_end, write_end) = Pipe::new().take();
-            nix::unistd::write(&write_end, &message[..length]).expect("a pipe holds that much");
-            match call(|| (answers.receive_command)(read_end, write_end)) {
-                Ended::Returned(Err(_)) => {}
-                Ended::Returned(Ok(command)) => accepted.push((length, Ended::Returned(command))),
-                Ended::Panicked { words, place } => {
-                    accepted.push((length, Ended::Panicked { words, place }));
-                }
-                Ended::Exited(_) | Ended::Signaled(_) | Ended::Asleep => {
-                    unreachable!("then this process has ended, too")
-                }
-            }
+    /// The byte that all arguments have in them that have arrived as others, and none of
+    /// those that have arrived as they were; letters and digits last.
+    fn changed_byte(&self) -> Option<u8> {
+        let (sent, seen) = (&self.own.command, self.own.arrived()?);
+        let pairs = || sent.iter().zip(seen);
+        let differing: Vec<&[u8]> =
+            pairs().filter(|(a, b)| a != b).map(|(sent, _)| sent.as_bytes()).collect();
+        let exact = |byte: &u8| pairs().any(|(a, b)| a == b && a.as_bytes().contains(byte));
+        let is_it = |byte: &u8| differing.iter().all(|it| it.contains(byte)) && !exact(byte);
+        let mut bytes: Vec<u8> = (1..=u8::MAX).filter(is_it).collect();
+        bytes.sort_by_key(u8::is_ascii_alphanumeric);
+        let is_changed = sent.len() == seen.len() && !differing.is_empty();
+        bytes.first().copied().filter(|_| is_changed)
+    }
+
+    /// Whether a short command, too, is not read to its end.
+    fn is_read_once(&self) -> bool {
+        let pieces = self.pieces.as_ref().filter(|pieces| !pieces.is_exact());
+        pieces.is_some_and(|pieces| match &pieces.received {
+            Ok(Ok(Command(arrived))) => self.text.arrived() != Some(arrived),
+            Ok(Err(failure)) => failure.errno.is_none() && self.text.is_exact(),
+            Err(_) => false,
+        })
+    }
+
+    /// What is wrong with short commands too is not their size.
+    fn is_about_size(&self) -> bool {
+        self.text.is_exact() || self.separator().is_some()
+    }
+
+    fn judge(self, rules: &Rules<Arriving>, evidence: Vec<Evidence>) -> Result<(), Finding> {
+        if let Some(death) = self.own.death() {
+            return Err(death.clone().with(evidence));
         }
-        accepted
-    });
-    wait_for(&mut [&mut receiver], || ());
-    receiver.ended()
-}
-
-/// At how many places a message is cut off.
-const MOST_CUTS: usize = 200;
-
-impl Facts {
-    fn require(
-        &self,
-        kept: bool,
-        evidence: impl FnOnce() -> Vec<Evidence>,
-        why: impl FnOnce() -> Option<Finding>,
-    ) -> Result<(), Finding> {
-        require(kept, evidence, why, UNFORESEEN).map_err(|finding| after(&self.printed, finding))
-    }
-
-    /// The promise that a command arrives.
-    fn require_exact(&self, exchange: &Exchange, sent: &[OsString]) -> Result<(), Finding> {
-        let why = || diagnosis::of_exchange(self, exchange, sent);
-        self.require(exchange.is_exact(), || exchange.evidence(), why)
-    }
-
-    /// The promise that messages of these lengths are no command.
-    fn require_refused(&self, is_asked: impl Fn(usize) -> bool) -> Result<(), Finding> {
-        if self.message == 0 {
-            return Err(diagnosis::did_nothing(sending::FUNCTION));
-        }
-        let what = |length| format!("{FUNCTION}, after {length} of {} bytes", self.message);
-        let not_refused = match &self.cut_off {
-            Ended::Returned(all) => all.iter().find(|(length, _)| is_asked(*length)),
-            unfinished => {
-                let what = format!("{FUNCTION}, after a part of {} bytes", self.message);
-                let evidence = || {
-                    let seen = unfinished.in_words().unwrap_or_default();
-                    vec![Evidence::differs(what, "Err", seen)]
-                };
-                return self.require(false, evidence, || unfinished.returned(FUNCTION).err());
+        rules.judge(&self, false, || {
+            let mut all = evidence;
+            if self.own.asleep().is_some() {
+                all.extend(self.own.open_ends());
             }
-        };
-        let Some((length, ended)) = not_refused else { return Ok(()) };
-        let evidence = || {
-            let seen = match ended {
-                Ended::Returned(command) => format!("Ok({command:?})"),
-                unfinished => unfinished.in_words().unwrap_or_default().to_owned(),
-            };
-            vec![Evidence::differs(what(length), "Err", seen)]
-        };
-        self.require(false, evidence, || diagnosis::of_cut_off(self, *length, ended))
+            all
+        })
     }
 }
 
-pub fn text(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    let facts = observe(answers, host)?;
-    facts.require_exact(&facts.text, &probes::text())
+/// Whether that is what comes of joining with this byte and splitting; at spaces
+/// as a shell does, too.
+fn is_split_at(separator: u8, seen: &[OsString], sent: &[OsString]) -> bool {
+    let seen: Vec<&[u8]> = seen.iter().map(|it| it.as_bytes()).collect();
+    let joined = sent.join(OsStr::from_bytes(&[separator]));
+    let bytes = joined.as_bytes();
+    let words = || bytes.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+    seen == bytes.split(|it| *it == separator).collect::<Vec<_>>()
+        || separator == b' ' && seen == words().collect::<Vec<_>>()
 }
 
-pub fn bytes(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    let facts = observe(answers, host)?;
-    facts.require_exact(&facts.bytes, &probes::bytes())
+impl Facts for Arriving {
+    fn words(&self) -> Words {
+        let mut words = vec![("whole", self.whole.to_string())];
+        words.extend(self.cut_at.map(|length| ("length", length.to_string())));
+        words.extend(self.changed_byte().map(|byte| ("byte", byte.escape_ascii().to_string())));
+        words.extend(self.separator().map(|byte| ("character", byte.escape_ascii().to_string())));
+        if let Some((function, failure)) = self.own.failure() {
+            words.extend([("function", function.to_owned()), ("error", failure.to_string())]);
+        }
+        if let Some(hung) = self.own.asleep() {
+            let word = |name| hung.words.get(name).cloned().unwrap_or_default();
+            words.extend([("function", word("function")), ("seconds", word("seconds"))]);
+        }
+        if self.whole == 0 {
+            words.push(("function", SEND_COMMAND.function.to_owned()));
+        }
+        words
+    }
 }
 
-pub fn empty_arguments(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    let facts = observe(answers, host)?;
-    facts.require_exact(&facts.empty_arguments, &probes::empty_arguments())
+/// What does not come to its end, and what does not even work with simple commands.
+const GENERAL: &[Rule<Arriving>] = &[
+    rule("write-end-open-in-parent", |it| it.own.sender_ends.write && it.own.sent.is_ok()),
+    rule("write-end-open-in-container", |it| it.own.receiver_ends.write),
+    rule("read-end-open-in-parent", |it| it.own.asleep().is_some() && it.own.sender_ends.read),
+    rule(HUNG, |it| it.own.asleep().is_some()),
+    rule("answer/did-nothing", |it| it.whole == 0),
+];
+
+/// What was done to the arguments of any command.
+const ARGUMENTS: &[Rule<Arriving>] = &[
+    rule("answer/did-nothing", Arriving::is_empty),
+    rule("joined-with-blanks", |it| it.split_at() == Some(b' ')),
+    rule("joined-with-a-character", |it| it.split_at().is_some()),
+    rule("empty-argument-added", |it| it.own.has_one_empty_more()),
+];
+
+/// What an argument may be.
+const BYTES: &[Rule<Arriving>] = &[
+    rule("lossy-utf8", |it| it.is(&it.as_text())),
+    rule("only-utf8", |it| {
+        it.as_text() != it.own.command && it.text.is_exact() && !it.has_arrived()
+    }),
+    rule("empty-argument-dropped", |it| it.is(&it.without_empty())),
+    rule("byte-with-a-meaning", |it| it.changed_byte().is_some()),
+    rule("answer/returned-error", Arriving::has_failed),
+];
+
+/// How large a command may be.
+const SIZE: &[Rule<Arriving>] = &[
+    rule("answer/returned-error", |it| {
+        it.own.failure().is_some_and(|(_, failure)| failure.errno.is_some())
+    }),
+    rule("read-once", |it| it.is_about_size() && it.is_read_once()),
+    rule("fixed-size-buffer", |it| {
+        let both = [&it.long, &it.many];
+        it.is_about_size() && both.into_iter().flatten().all(|exchange| !exchange.is_exact())
+    }),
+    rule("length-too-small", Arriving::is_about_size),
+];
+
+/// Whether the rest is waited for.
+const PIECES: &[Rule<Arriving>] = &[
+    rule("read-once", Arriving::is_read_once),
+    rule("interrupted-call", |it| {
+        it.own.failure().is_some_and(|(_, failure)| failure.errno == Some(Errno::EINTR as i32))
+    }),
+    rule("answer/returned-error", Arriving::has_failed),
+];
+
+/// Whether what is no command is taken for one.
+const CUT_OFF: &[Rule<Arriving>] = &[
+    rule("answer/did-nothing", |it| it.text.arrived().is_some_and(<[_]>::is_empty)),
+    rule("empty-pipe-accepted", |it| it.cut_at == Some(0)),
+    rule("half-command-accepted", |it| it.cut_at.is_some()),
+];
+
+/// What is open afterwards.
+const ENDS: &[Rule<Arriving>] =
+    &[rule("read-end-open-in-container", |it| it.own.receiver_ends.read)];
+
+const fn rules(tables: &'static [&'static [Rule<Arriving>]]) -> Rules<Arriving> {
+    Rules { lab: LAB, function: FUNCTION, tables }
 }
 
-pub fn large(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    let facts = observe(answers, host)?;
-    for exchange in [&facts.long, &facts.many] {
-        let evidence = || exchange.evidence();
-        facts.require(exchange.is_exact(), evidence, || diagnosis::of_large(&facts))?;
+static OF_ARGUMENTS: Rules<Arriving> = rules(&[GENERAL, ARGUMENTS, BYTES]);
+static OF_LARGE: Rules<Arriving> = rules(&[GENERAL, ARGUMENTS, SIZE]);
+static OF_PIECES: Rules<Arriving> = rules(&[GENERAL, PIECES, ARGUMENTS]);
+static OF_CUT_OFF: Rules<Arriving> = rules(&[GENERAL, CUT_OFF]);
+static OF_ENDS: Rules<Arriving> = rules(&[GENERAL, ENDS]);
+
+/// The promise that a command arrives.
+fn arrives(host: &Host, command: Vec<OsString>, rules: &Rules<Arriving>) -> Result<(), Finding> {
+    let own = exchange(host, command);
+    if own.is_exact() {
+        return Ok(());
+    }
+    let evidence = own.evidence();
+    Arriving::diagnose(host, own).judge(rules, evidence)
+}
+
+pub fn text(host: &Host) -> Result<(), Finding> {
+    arrives(host, probes::text(), &OF_ARGUMENTS)
+}
+
+pub fn bytes(host: &Host) -> Result<(), Finding> {
+    arrives(host, probes::bytes(), &OF_ARGUMENTS)
+}
+
+pub fn empty_arguments(host: &Host) -> Result<(), Finding> {
+    arrives(host, probes::empty_arguments(), &OF_ARGUMENTS)
+}
+
+pub fn large(host: &Host) -> Result<(), Finding> {
+    arrives(host, probes::long(), &OF_LARGE)?;
+    arrives(host, probes::many(), &OF_LARGE)
+}
+
+/// Both processes are needed for that: who hangs, hangs with both.
+pub fn pipe_is_closed(host: &Host) -> Result<(), Finding> {
+    let whole = exchange(host, probes::text());
+    let is_kept = whole.receiver_ends == Ends::NONE && whole.received.is_ok();
+    closed(host, whole, is_kept, "receive_command")?;
+    // Half a message is an error, which leaves nothing open either.
+    let message = send(host, probes::text(), |_| ()).message;
+    let half = &message[..message.len() / 2];
+    let cut_off = receive_to_the_end(host, probes::text(), half);
+    let is_kept = cut_off.receiver_ends == Ends::NONE;
+    closed(host, cut_off, is_kept, "receive_command of half a message")
+}
+
+fn closed(host: &Host, own: Exchange, is_kept: bool, what: &str) -> Result<(), Finding> {
+    if is_kept {
+        return Ok(());
+    }
+    let what = format!("/proc/PID/fd after {what}, of the pipe");
+    let evidence = vec![Evidence::differs(what, Ends::NONE, own.receiver_ends)];
+    Arriving::diagnose(host, own).judge(&OF_ENDS, evidence)
+}
+
+pub fn pieces(host: &Host) -> Result<(), Finding> {
+    let message = send(host, probes::text(), |_| ()).message;
+    let own = receive_in_pieces(host, probes::text(), &message);
+    if own.is_exact() {
+        return Ok(());
+    }
+    let seen = match &own.received {
+        Ok(Ok(Command(arguments))) => format!("{arguments:?}"),
+        Ok(returned) => result(returned),
+        Err(finding) => in_words(finding).to_owned(),
+    };
+    let what = format!("receive_command, 1 of {} bytes, then the others", message.len());
+    let evidence = vec![Evidence::differs(what, format!("{:?}", own.command), seen)];
+    Arriving::diagnose(host, own).judge(&OF_PIECES, evidence)
+}
+
+/// The promise that no beginning of a message, as long as `lengths` say, is taken
+/// for a command.
+fn refused(host: &Host, lengths: fn(usize) -> Vec<usize>) -> Result<(), Finding> {
+    // Where a whole command does not get through, half of one says nothing.
+    let whole = exchange(host, probes::text());
+    if !matches!((&whole.sent, &whole.received), (Ok(Ok(())), Ok(Ok(_)))) {
+        let evidence = whole.evidence();
+        return Arriving::diagnose(host, whole).judge(&OF_CUT_OFF, evidence);
+    }
+    let commands = [probes::text(), probes::empty_arguments()];
+    let all = take(host, &commands, lengths);
+    if all.as_ref().is_err_and(|death| death.code == HUNG) {
+        waits_for_itself(host, lengths)?;
+    }
+    for taken in all? {
+        if taken.message.is_empty() {
+            let evidence = vec![Evidence::differs("bytes that send_command writes", "some", 0)];
+            return Arriving::diagnose(host, whole).judge(&OF_CUT_OFF, evidence);
+        }
+        if let Some(wrong) = taken.wrong() {
+            return wrong.judge(host);
+        }
     }
     Ok(())
 }
 
-pub fn pieces(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    let facts = observe(answers, host)?;
-    let kept = matches!(&facts.pieces, Ended::Returned(Ok(arrived)) if arrived.is_exact());
-    let evidence = || {
-        let seen = match &facts.pieces {
-            Ended::Returned(returned) => match returned {
-                Ok(arrived) => format!("{:?}", arrived.arguments),
-                Err(_) => result(returned),
-            },
-            unfinished => unfinished.in_words().unwrap_or_default().to_owned(),
-        };
-        let what = format!("receive_command, 1 of {} bytes, then the others", facts.message);
-        vec![Evidence::differs(what, format!("{:?}", probes::text()), seen)]
-    };
-    let why = || match facts.message {
-        0 => Some(diagnosis::did_nothing(sending::FUNCTION)),
-        _ => diagnosis::of_pieces(&facts),
-    };
-    facts.require(kept, evidence, why)
+/// Whoever waits for the end of a message that is cut off has the write end open itself:
+/// nobody else has it.
+fn waits_for_itself(host: &Host, lengths: fn(usize) -> Vec<usize>) -> Result<(), Finding> {
+    let message = send(host, probes::text(), |_| ()).message;
+    let lengths = lengths(message.len());
+    let few = [lengths.first(), lengths.get(lengths.len() / 2), lengths.last()];
+    for length in few.into_iter().flatten().copied() {
+        let own = receive_to_the_end(host, probes::text(), &message[..length]);
+        if own.asleep().is_some() {
+            let what = format!("{FUNCTION}, after {length} of {} bytes", message.len());
+            let evidence = vec![Evidence::differs(what, "Err", "does not return")];
+            let facts = Arriving { cut_at: Some(length), ..Arriving::diagnose(host, own) };
+            return facts.judge(&OF_CUT_OFF, evidence);
+        }
+    }
+    Ok(())
 }
 
-pub fn pipe_is_closed(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    let facts = observe(answers, host)?;
-    let ends = facts.text.receiver_ends;
-    let evidence = || {
-        let what = "/proc/PID/fd after receive_command, of the pipe";
-        vec![Evidence::differs(what, Ends::NONE, ends)]
-    };
-    facts.require(ends == Ends::NONE, evidence, || facts.text.stuck())
+/// A message of which not that was made what must be.
+struct Wrong {
+    exchange: Exchange,
+    whole: usize,
+    /// How many bytes of it there were.
+    length: usize,
 }
 
-pub fn half(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    observe(answers, host)?.require_refused(|length| length > 0)
+impl Taken {
+    /// The first that is wrong: the whole must be the command, and all else none.
+    fn wrong(&self) -> Option<Wrong> {
+        let whole = self.message.len();
+        let (length, received) = self.received.iter().find(|(length, received)| {
+            let arrived = received.as_ref().ok().map(|Command(arguments)| arguments);
+            arrived != (*length == whole).then_some(&self.command)
+        })?;
+        let exchange = Exchange::ready(self.command.clone(), received.clone());
+        Some(Wrong { exchange, whole, length: *length })
+    }
 }
 
-pub fn nothing(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    observe(answers, host)?.require_refused(|length| length == 0)
+impl Wrong {
+    fn judge(self, host: &Host) -> Result<(), Finding> {
+        let Wrong { exchange, whole, length } = self;
+        if length == whole {
+            let evidence = exchange.evidence();
+            return Arriving::diagnose(host, exchange).judge(&OF_ARGUMENTS, evidence);
+        }
+        let what = format!("{FUNCTION}, after {length} of {whole} bytes");
+        let seen = format!("Ok({:?})", exchange.arrived().unwrap_or_default());
+        let facts = Arriving { cut_at: Some(length), whole, ..Arriving::diagnose(host, exchange) };
+        facts.judge(&OF_CUT_OFF, vec![Evidence::differs(what, "Err", seen)])
+    }
+}
+
+/// What is known by name is named.
+pub fn any_command(host: &Host) -> Result<(), Finding> {
+    text(host)?;
+    bytes(host)?;
+    empty_arguments(host)?;
+    half(host)?;
+    nothing(host)?;
+    let found = generated::smallest(COMMANDS, generate, |commands| {
+        let commands: Vec<Vec<OsString>> = commands.iter().map(|it| (*it).clone()).collect();
+        let taken = take(host, &commands, |whole| (0..=whole).collect())?;
+        let mut wrong = taken.iter().map(Taken::wrong).enumerate();
+        Ok(wrong.find_map(|(nth, wrong)| Some((nth, wrong?))))
+    })?;
+    found.map_or(Ok(()), |found| found.wrong.judge(host))
+}
+
+/// How many commands are generated.
+const COMMANDS: usize = 200;
+
+/// Short commands: with what can be taken for something else.
+fn generate(choices: &mut Unstructured) -> arbitrary::Result<Vec<OsString>> {
+    const PIECES: [&[u8]; 18] = [
+        b"a", b" ", b"1", b"2", b"\n", b"\"", b"\\", b":", b",", b"\x01", b"\x1f", b"\xc3",
+        b"\xa9", b"\xff", b"\\n", b"\\0", b"%", b"%20",
+    ];
+    fn argument(choices: &mut Unstructured) -> arbitrary::Result<OsString> {
+        Ok(OsString::from_vec(text_of(choices, &PIECES, 4)?))
+    }
+    let mut command = vec![argument(choices)?];
+    command.extend(list(choices, 4, argument)?);
+    Ok(command)
+}
+
+pub fn half(host: &Host) -> Result<(), Finding> {
+    refused(host, |whole| (1..whole).collect())
+}
+
+pub fn nothing(host: &Host) -> Result<(), Finding> {
+    refused(host, |_| vec![0])
 }

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Component, Path, PathBuf};
 use std::rc::Rc;
 
 use labkit::BUSYBOX_TAR;
@@ -11,10 +11,8 @@ use labkit::canary::random_words;
 use labkit::verdict::Evidence;
 use tar::{EntryType, Header};
 
-use crate::listing::plain;
-
 /// What an archive has of one file.
-#[derive(Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     pub name: PathBuf,
     pub kind: Kind,
@@ -25,8 +23,13 @@ pub struct Entry {
     pub mtime: u64,
 }
 
+/// A name as a listing has it, without `./` and the like.
+pub fn plain(name: &Path) -> PathBuf {
+    name.components().filter(|part| matches!(part, Component::Normal(_))).collect()
+}
+
 /// What kind of file it is.
-#[derive(Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
     File(Rc<[u8]>),
     Folder,
@@ -39,7 +42,7 @@ pub enum Kind {
 }
 
 /// An archive, as a list of what is in it.
-#[derive(Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Archive {
     pub entries: Vec<Entry>,
 }
@@ -48,23 +51,23 @@ pub struct Archive {
 const FIRST_TIME: u64 = 1_500_000_000;
 const APART: u64 = 100_000;
 
-pub fn folder(name: &str, mode: u32) -> Entry {
+pub fn folder(name: impl Into<PathBuf>, mode: u32) -> Entry {
     entry(name, Kind::Folder, mode)
 }
 
-pub fn file(name: &str, mode: u32, content: impl AsRef<[u8]>) -> Entry {
+pub fn file(name: impl Into<PathBuf>, mode: u32, content: impl AsRef<[u8]>) -> Entry {
     entry(name, Kind::File(content.as_ref().into()), mode)
 }
 
-pub fn symlink(name: &str, target: impl Into<PathBuf>) -> Entry {
+pub fn symlink(name: impl Into<PathBuf>, target: impl Into<PathBuf>) -> Entry {
     entry(name, Kind::Symlink(target.into()), 0o777)
 }
 
-pub fn hard_link(name: &str, target: impl Into<PathBuf>) -> Entry {
+pub fn hard_link(name: impl Into<PathBuf>, target: impl Into<PathBuf>) -> Entry {
     entry(name, Kind::HardLink(target.into()), 0o644)
 }
 
-pub fn entry(name: &str, kind: Kind, mode: u32) -> Entry {
+pub fn entry(name: impl Into<PathBuf>, kind: Kind, mode: u32) -> Entry {
     Entry { name: name.into(), kind, mode, owner: (0, 0), mtime: 0 }
 }
 
@@ -118,6 +121,32 @@ impl Archive {
             symlink("usr/bin", "../bin"),
             folder("var/", 0o2775),
             file("var/mailer", 0o2711, words()),
+        ])
+    }
+
+    /// Names that may look like more than names, and are none but names.
+    pub fn odd_names() -> Archive {
+        let latin_1 = OsStr::from_bytes(b"etc/caf\xe9");
+        Archive::new([
+            folder("./", 0o755),
+            folder("etc/", 0o755),
+            file("etc/a..b", 0o644, "dots"),
+            file("etc/..b", 0o644, "more dots"),
+            file("etc/...", 0o644, "three dots"),
+            file("..hidden", 0o644, "not the parent"),
+            file("etc/-rf", 0o644, "no option"),
+            file("etc/two\nlines", 0o644, "one name"),
+            file(latin_1, 0o644, "no UTF-8"),
+        ])
+    }
+
+    /// Symbolic links to such names, and to a long one.
+    pub fn odd_links() -> Archive {
+        Archive::new([
+            folder("./", 0o755),
+            symlink("dots", "a..b/..."),
+            symlink("long", "a-long-way/".repeat(20)),
+            symlink("latin-1", OsStr::from_bytes(b"caf\xe9")),
         ])
     }
 
@@ -193,7 +222,11 @@ impl Entry {
             Kind::Folder => EntryType::Directory,
             Kind::Symlink(target) | Kind::HardLink(target) => {
                 let target = target.as_os_str().as_bytes();
-                header.set_link_name_literal(target).expect("a short name");
+                if header.set_link_name_literal(target).is_err() {
+                    append_long(builder, EntryType::GNULongLink, target);
+                    let beginning = &target[..header.as_old().linkname.len()];
+                    header.set_link_name_literal(beginning).expect("as long as its field");
+                }
                 match self.kind {
                     Kind::Symlink(_) => EntryType::Symlink,
                     _ => EntryType::Link,
@@ -223,14 +256,24 @@ impl Entry {
 
         // `set_path` would refuse the names that hostile archives have.
         let name: &[u8] = OsStr::as_bytes(self.name.as_os_str());
-        let written = match header.as_old_mut().name.get_mut(..name.len()) {
-            Some(field) => {
-                field.copy_from_slice(name);
-                header.set_cksum();
-                builder.append(&header, data)
-            }
-            None => builder.append_data(&mut header, &self.name, data),
-        };
-        written.expect("writing to memory");
+        let field = &mut header.as_old_mut().name;
+        let beginning = &name[..name.len().min(field.len())];
+        field[..beginning.len()].copy_from_slice(beginning);
+        if beginning.len() < name.len() {
+            append_long(builder, EntryType::GNULongName, name);
+        }
+        header.set_cksum();
+        builder.append(&header, data).expect("writing to memory");
     }
+}
+
+/// The name that the next header has no room for, or what it is a link to. See
+/// tar(5), GNU tar archives.
+fn append_long(builder: &mut tar::Builder<Vec<u8>>, kind: EntryType, name: &[u8]) {
+    let data = [name, b"\0"].concat();
+    let mut header = Header::new_gnu();
+    header.set_entry_type(kind);
+    header.set_size(data.len() as u64);
+    header.set_cksum();
+    builder.append(&header, &*data).expect("writing to memory");
 }

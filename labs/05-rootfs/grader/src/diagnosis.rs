@@ -4,188 +4,332 @@ use std::collections::BTreeSet;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
-use labkit::describe::Failure;
-use labkit::verdict::Finding;
+use labkit::frame::{Facts, Rule, Rules, Words, error_of, rule};
 use nix::errno::Errno;
 
-use crate::FUNCTION;
-use crate::listing::{Aspect, Difference, Listing, Node, What};
-use crate::outside::STOLEN;
-use crate::run::{Due, Run, UMASK};
+use crate::LAB;
+use crate::acts::CREATE;
+use crate::listing::{Aspect, Difference, Node, What};
+use crate::outside::{STOLEN, shown};
+use crate::run::{Due, Run, Trick, UMASK};
 
-pub fn diagnose(run: &Run) -> Option<Finding> {
-    harm(run).or_else(|| match (&run.due, &run.returned) {
-        (Due::Layer, Err(failure)) => Some(returned_error(failure)),
-        (Due::Layer, Ok(())) => match &run.layer {
-            None => did_nothing(run),
-            Some(layer) => wrong_files(run, layer).map(code),
-        },
-        (Due::Refusal { entry, .. }, Ok(())) => match &run.layer {
-            None => did_nothing(run),
-            Some(layer) => Some(code(not_refused(run, entry, layer)).word("entry", entry)),
-        },
-        (Due::Refusal { entry, .. }, Err(failure)) if !failure.text.contains(entry) => {
-            Some(code("error-without-name").word("entry", entry).word("error", failure))
-        }
-        (Due::Refusal { .. } | Due::NoHarm { .. }, _) => None,
-    })
-}
+/// The rules on a call.
+pub static RULES: Rules<Run> = Rules {
+    lab: LAB,
+    function: CREATE.function,
+    tables: &[HARM, REFUSAL, ERRORS, FILES, ATTRIBUTES, BESIDE],
+};
 
-fn code(code: &str) -> Finding {
-    Finding::new(format!("rootfs/{code}"))
-}
+/// What was done outside of the layer.
+const HARM: &[Rule<Run>] = &[
+    rule("dot-dot-followed", |it| it.has_come_out_by(Trick::DotDot)),
+    rule("absolute-name-followed", |it| it.has_come_out_by(Trick::AbsoluteName)),
+    rule("planted-symlink-followed", |it| it.has_come_out_by(Trick::PlantedSymlink)),
+    rule("written-through-symlink", |it| it.has_come_out_by(Trick::FileOverSymlink)),
+    rule("layer-is-a-symlink", |it| it.has_come_out_by(Trick::LayerItself)),
+    rule("hard-link-to-outside", |it| it.has_come_out_by(Trick::HardLink)),
+    // Nothing that an archive has but a symbolic link leads there.
+    rule("attributes-through-symlink", |it| !it.outside.is_harmless() && !it.has_come_out()),
+    rule("neighbours-deleted", |it| !it.outside.gone.is_empty()),
+];
 
-/// What the answer did outside of the layer.
-fn harm(run: &Run) -> Option<Finding> {
-    let outside = &run.outside;
-    if outside.is_harmless() {
-        return None;
-    }
-    let of_entry = match run.due {
-        Due::Layer => None,
-        Due::Refusal { harm, .. } | Due::NoHarm { harm } => Some(harm),
-    };
-    let is_file = |path: &PathBuf| path.is_file();
-    let has_come_out = !outside.escaped.is_empty() || !outside.rewritten.is_empty();
-    let is_linked = matches!(run.due, Due::Refusal { entry: STOLEN, .. })
-        && outside.touched.iter().any(is_file);
-    let found = match has_come_out || is_linked {
-        true => of_entry,
-        // Nothing that an archive has but a symbolic link leads there.
-        false => Some("attributes-through-symlink"),
-    };
-    let harm = outside.harm().join(", ");
-    found.map(|found| code(found).word("harm", harm))
-}
+/// It says that all is well with an entry that it must refuse or cannot make; or it
+/// does not say with which it is not.
+const REFUSAL: &[Rule<Run>] = &[
+    rule("layer-is-a-symlink", |it| it.is_accepted(|_| it.layer_is_no_directory())),
+    rule("entry-skipped", |it| it.is_accepted(|_| it.replaced_links().any(|link| is_top(link)))),
+    rule("symlink-followed", |it| it.is_accepted(|_| it.replaced_links().next().is_some())),
+    rule("entry-skipped", |it| it.is_accepted(|entry| it.made(entry).is_none())),
+    rule("device-as-regular-file", |it| {
+        let is_file = |entry: &str| matches!(it.made(entry), Some(What::File(_)));
+        it.is_accepted(is_file) && it.is_refusal_of(Trick::Device)
+    }),
+    rule("planted-symlink-followed", |it| {
+        it.is_accepted(|_| it.is_refusal_of(Trick::PlantedSymlink))
+    }),
+    rule("hard-links-as-symlinks", |it| {
+        let is_link = |entry: &str| matches!(it.made(entry), Some(What::Symlink(_)));
+        it.is_accepted(is_link) && it.is_refusal_of(Trick::HardLink)
+    }),
+    rule("hostile-name-rewritten", |it| it.is_accepted(|_| true)),
+    rule("error-without-name", |it| match (&it.due, &it.returned) {
+        (Due::Refusal { entry, .. }, Err(failure)) => !failure.text.contains(entry),
+        _ => false,
+    }),
+];
 
-/// It says that it cannot be done.
-pub fn returned_error(failure: &Failure) -> Finding {
-    let is_exdev =
-        failure.errno == Some(Errno::EXDEV as i32) || failure.text.contains(Errno::EXDEV.desc());
-    if is_exdev {
-        return code("another-file-system");
-    }
-    Finding::new("answer/returned-error").word("function", FUNCTION).word("error", failure)
-}
-
-/// It says that all is well, and there is no layer.
-fn did_nothing(run: &Run) -> Option<Finding> {
-    let nothing = run.outside.new.is_empty();
-    nothing.then(|| Finding::new("answer/did-nothing").word("function", FUNCTION))
-}
-
-/// It says that all is well with an entry that it must refuse or cannot make.
-fn not_refused(run: &Run, entry: &str, layer: &Listing) -> &'static str {
-    let no_links: Vec<&PathBuf> = run
-        .expected
-        .iter()
-        .filter(|(_, must)| matches!(must.what, What::Symlink(_)))
-        .filter(|(name, _)| layer.get(*name).is_some_and(|is| is.what == What::Folder))
-        .map(|(name, _)| name)
-        .collect();
-    let layer_itself = PathBuf::new();
-    if no_links.contains(&&layer_itself) {
-        return "entry-skipped";
-    }
-    if !no_links.is_empty() {
-        return "symlink-followed";
-    }
-    match layer.iter().find(|(name, _)| name.ends_with(entry)) {
-        None => "entry-skipped",
-        Some((_, Node { what: What::File(_), .. })) if entry.starts_with("dev/") => {
-            "device-as-regular-file"
-        }
-        Some(_) => "hostile-name-rewritten",
-    }
-}
-
-/// There is a layer, and it is not what the archive has.
-fn wrong_files(run: &Run, layer: &Listing) -> Option<&'static str> {
-    let of = |aspect: Aspect| -> Vec<&Difference> {
-        run.differences.iter().filter(|it| it.aspect == aspect).collect()
-    };
-    let must = |it: &Difference| &run.expected[&it.name];
-    let is = |it: &Difference| &layer[&it.name];
-
-    // 1. The names.
-    let (missing, added) = (of(Aspect::Missing), of(Aspect::Added));
-    if !missing.is_empty() || !added.is_empty() {
-        let is_cut = |it: &&Difference| {
-            let whole = it.name.as_os_str().as_bytes();
-            added.iter().any(|it| whole.starts_with(it.name.as_os_str().as_bytes()))
-        };
-        return match () {
-            () if added.is_empty() => Some("entry-skipped"),
-            () if missing.iter().any(is_cut) => Some("long-name-cut"),
-            () => None,
-        };
-    }
-    // 2. What they are names of.
-    if let Some(it) = of(Aspect::Kind).first() {
-        return match (&must(it).what, &is(it).what) {
-            (What::Symlink(_), _) => Some("symlink-followed"),
-            (What::Device(_) | What::Fifo, What::File(_)) => Some("device-as-regular-file"),
-            _ => None,
-        };
-    }
-    if let Some(it) = of(Aspect::Contents).first() {
-        let (What::File(whole), What::File(seen)) = (&must(it).what, &is(it).what) else {
-            return None;
-        };
-        return match () {
-            () if seen.is_empty() && !of(Aspect::Links).is_empty() => Some("hard-links-empty"),
-            () if whole.starts_with(seen) => Some("contents-cut"),
-            () => None,
-        };
-    }
-    if !of(Aspect::Target).is_empty() {
-        return Some("symlink-target-rewritten");
-    }
-    if !of(Aspect::Links).is_empty() {
-        return Some("hard-links-copied");
-    }
-    // 3. Owners, modes and times.
-    if is_through_symlinks(run) {
-        return Some("attributes-through-symlink");
-    }
-    if !of(Aspect::Owner).is_empty() {
-        return Some("owners-lost");
-    }
-    let modes: Vec<_> = of(Aspect::Mode).into_iter().map(|it| (must(it), is(it))).collect();
-    if !modes.is_empty() {
-        return wrong_modes(&modes);
-    }
-    let on_folder = |it: &&Difference| must(it).what == What::Folder;
-    let times = of(Aspect::Time);
-    match () {
-        () if times.is_empty() => None,
-        () if times.iter().all(on_folder) => Some("folder-times-lost"),
-        () => Some("times-lost"),
-    }
-}
-
-/// Whether nothing is wrong but with files to which symbolic links lead, and
-/// with these links.
-fn is_through_symlinks(run: &Run) -> bool {
-    let led_to: BTreeSet<&PathBuf> = run
-        .expected
-        .iter()
-        .filter_map(|(name, node)| match &node.what {
-            What::Symlink(target) => {
-                let target = along(name.parent()?, target);
-                run.expected.get(&target).map(|node| &node.first_name)
-            }
-            _ => None,
+/// It says that it cannot be done, or that all is well where nothing is.
+const ERRORS: &[Rule<Run>] = &[
+    rule("another-file-system", |it| {
+        let failure = it.unjust_error();
+        failure.is_some_and(|failure| {
+            failure.errno == Some(Errno::EXDEV as i32) || failure.text.contains(Errno::EXDEV.desc())
         })
-        .collect();
-    let nodes = run.differences.iter().map(|it| &run.expected[&it.name]);
-    let mut others = nodes.filter(|node| !matches!(node.what, What::Symlink(_))).peekable();
-    others.peek().is_some() && others.all(|node| led_to.contains(&node.first_name))
+    }),
+    rule("good-name-refused", |it| it.refused_name().is_some()),
+    rule("answer/returned-error", |it| it.unjust_error().is_some()),
+    rule("answer/did-nothing", |it| {
+        it.returned.is_ok() && it.layer.is_none() && it.outside.new.is_empty()
+    }),
+];
+
+/// There is a layer, and not those files that the archive has.
+const FILES: &[Rule<Run>] = &[
+    // 1. The names.
+    rule("lossy-names", |it| {
+        let lossy = |missing: &PathBuf| PathBuf::from(missing.to_string_lossy().into_owned());
+        let added = it.of(Aspect::Added);
+        let is_lossy = |it: &&Difference| added.iter().any(|that| that.name == lossy(&it.name));
+        it.of(Aspect::Missing).iter().any(is_lossy)
+    }),
+    rule("entry-skipped", |it| {
+        it.of(Aspect::Added).is_empty() && !it.of(Aspect::Missing).is_empty()
+    }),
+    rule("long-name-cut", |it| {
+        let bytes = |it: &Difference| it.name.as_os_str().as_bytes().to_vec();
+        let added: Vec<Vec<u8>> = it.of(Aspect::Added).into_iter().map(bytes).collect();
+        let is_cut = |it: &&Difference| added.iter().any(|cut| bytes(it).starts_with(cut));
+        it.of(Aspect::Missing).iter().any(is_cut)
+    }),
+    // 2. What they are names of.
+    rule("symlink-followed", |it| {
+        it.first_is(Aspect::Kind, |must, _| matches!(must, What::Symlink(_)))
+    }),
+    rule("hard-links-as-symlinks", |it| {
+        it.first_is(Aspect::Kind, |must, is| {
+            matches!((must, is), (What::File(_), What::Symlink(_)))
+        })
+    }),
+    rule("device-as-regular-file", |it| {
+        it.first_is(Aspect::Kind, |must, is| {
+            matches!((must, is), (What::Device(_) | What::Fifo, What::File(_)))
+        })
+    }),
+    rule("device-number-wrong", |it| {
+        it.first_is(Aspect::Kind, |must, is| {
+            matches!((must, is), (What::Device(_), What::Device(_)))
+        })
+    }),
+    rule("hard-links-empty", |it| {
+        let is_empty = |is: &What| matches!(is, What::File(seen) if seen.is_empty());
+        it.first_is(Aspect::Contents, |_, is| is_empty(is)) && !it.of(Aspect::Links).is_empty()
+    }),
+    rule("contents-cut", |it| {
+        it.first_is(Aspect::Contents, |must, is| match (must, is) {
+            (What::File(whole), What::File(seen)) => whole.starts_with(seen),
+            _ => false,
+        })
+    }),
+    rule("long-name-cut", |it| {
+        it.first_is(Aspect::Target, |must, is| match (must, is) {
+            (What::Symlink(whole), What::Symlink(cut)) => {
+                whole.as_os_str().as_bytes().starts_with(cut.as_os_str().as_bytes())
+            }
+            _ => false,
+        })
+    }),
+    rule("symlink-target-rewritten", |it| it.first_is(Aspect::Target, |_, _| true)),
+    rule("hard-links-copied", |it| it.first_is(Aspect::Links, |_, _| true)),
+];
+
+/// The files are right, and not what lstat(2) says of them besides.
+const ATTRIBUTES: &[Rule<Run>] = &[
+    rule("layer-without-attributes", |it| {
+        it.only_attributes() && it.differences.iter().all(|it| is_top(&it.name))
+    }),
+    rule("attributes-through-symlink", |it| it.only_attributes() && it.is_through_symlinks()),
+    rule("owners-lost", |it| it.only_attributes() && !it.of(Aspect::Owner).is_empty()),
+    rule("folders-cannot-be-entered", |it| {
+        it.has_wrong_modes()
+            && it.modes().any(|(must, is)| {
+                must.what == What::Folder && must.mode & 0o111 != 0 && is.mode & 0o111 == 0
+            })
+    }),
+    // A chown, or mkdir(2) itself, has taken the set-ID bits besides.
+    rule("umask-applied", |it| {
+        it.all_modes(|must, is| is & !0o6000 == must.mode & !UMASK & !0o6000)
+    }),
+    rule("modes-not-set", |it| {
+        it.all_modes(|must, is| {
+            is == if must.what == What::Folder { 0o777 } else { 0o666 } & !UMASK
+        })
+    }),
+    rule("special-bits-lost", |it| {
+        it.all_modes(|must, is| is == must.mode & 0o777)
+            && it.modes().any(|(must, _)| must.what == What::Folder)
+    }),
+    rule("set-user-id-cleared", |it| it.all_modes(|must, is| is == must.mode & 0o777)),
+    rule("folder-times-lost", |it| {
+        it.has_wrong_times()
+            && it.of(Aspect::Time).iter().all(|that| it.must(that).what == What::Folder)
+    }),
+    rule("times-lost", Run::has_wrong_times),
+];
+
+/// All is well with the layer.
+const BESIDE: &[Rule<Run>] = &[
+    rule("left-over-stays", |it| it.is_right() && !it.outside.new.is_empty()),
+    rule("descriptors-left-open", |it| {
+        (it.is_right() || it.returned.is_err()) && !it.open.is_empty()
+    }),
+];
+
+fn is_top(name: &Path) -> bool {
+    name.as_os_str().is_empty()
 }
 
-/// Where `target` leads from `folder`, by the names alone.
-fn along(folder: &Path, target: &Path) -> PathBuf {
-    let mut path = folder.to_owned();
+impl Facts for Run {
+    fn words(&self) -> Words {
+        let mut words = error_of(&self.returned);
+        let outside = &self.outside;
+        let lists = [
+            ("harm", outside.harm().join(", ")),
+            ("gone", shown(&outside.gone)),
+            ("left", shown(&outside.new)),
+            ("open", shown(&self.open)),
+        ];
+        words.extend(lists.into_iter().filter(|(_, list)| !list.is_empty()));
+        if let Due::Refusal { entry, .. } = &self.due {
+            words.push(("entry", entry.clone()));
+        }
+        words.extend(self.refused_name().map(|name| ("entry", name)));
+        words
+    }
+}
+
+impl Run {
+    /// Whether anything of the archive is outside of the layer, or in a file that
+    /// was there.
+    fn has_come_out(&self) -> bool {
+        let is_theft = matches!(&self.due, Due::Refusal { entry, .. } if entry == STOLEN);
+        let is_linked = is_theft && self.outside.touched.iter().any(|path| path.is_file());
+        !self.outside.escaped.is_empty() || !self.outside.rewritten.is_empty() || is_linked
+    }
+
+    fn has_come_out_by(&self, trick: Trick) -> bool {
+        let is_it = match self.due {
+            Due::Layer => false,
+            Due::Refusal { trick: tried, .. } | Due::NoHarm(tried) => tried == trick,
+        };
+        is_it && self.has_come_out()
+    }
+
+    fn is_refusal_of(&self, trick: Trick) -> bool {
+        matches!(self.due, Due::Refusal { trick: tried, .. } if tried == trick)
+    }
+
+    /// Whether an entry that is to be refused was not, and the layer is so.
+    fn is_accepted(&self, is_so: impl FnOnce(&str) -> bool) -> bool {
+        match &self.due {
+            Due::Refusal { entry, .. } => self.is_done() && is_so(entry),
+            Due::Layer | Due::NoHarm(_) => false,
+        }
+    }
+
+    fn layer_is_no_directory(&self) -> bool {
+        let top = self.layer.as_ref().and_then(|layer| layer.get(Path::new("")));
+        top.is_some_and(|top| top.what != What::Folder)
+    }
+
+    /// The symbolic links of the archive in whose places there are directories.
+    fn replaced_links(&self) -> impl Iterator<Item = &PathBuf> {
+        let is_directory = |name: &PathBuf| {
+            let is = self.layer.as_ref().and_then(|layer| layer.get(name));
+            is.is_some_and(|is| is.what == What::Folder)
+        };
+        let links = self.expected.iter().filter(|(_, must)| matches!(must.what, What::Symlink(_)));
+        links.map(|(name, _)| name).filter(move |name| is_directory(name))
+    }
+
+    /// What there is in the layer whose name ends so.
+    fn made(&self, entry: &str) -> Option<&What> {
+        let mut all = self.layer.iter().flatten();
+        all.find(|(name, _)| name.ends_with(entry)).map(|(_, node)| &node.what)
+    }
+
+    /// An error where the layer was due.
+    fn unjust_error(&self) -> Option<&labkit::describe::Failure> {
+        self.returned.as_ref().err().filter(|_| matches!(self.due, Due::Layer))
+    }
+
+    /// The odd name of an entry that the error is about.
+    fn refused_name(&self) -> Option<String> {
+        let text = &self.unjust_error()?.text;
+        let names = self.expected.keys().map(|name| name.to_string_lossy());
+        let is_odd = |name: &str| {
+            let last = name.rsplit('/').next().unwrap_or_default();
+            last.contains("..") || last.starts_with('-') || last.contains(['\n', '\u{fffd}'])
+        };
+        let mut odd = names.filter(|name| is_odd(name));
+        let escaped = |name: &str| name.escape_debug().to_string();
+        odd.find(|name| text.contains(&**name) || text.contains(&escaped(name)))
+            .map(|name| name.into_owned())
+    }
+
+    fn of(&self, aspect: Aspect) -> Vec<&Difference> {
+        self.differences.iter().filter(|it| it.aspect == aspect).collect()
+    }
+
+    fn must(&self, difference: &Difference) -> &Node {
+        &self.expected[&difference.name]
+    }
+
+    fn is(&self, difference: &Difference) -> &Node {
+        &self.layer.as_ref().expect("what differs is there")[&difference.name]
+    }
+
+    /// Whether this is the first aspect in which files differ, and the first such
+    /// difference is so.
+    fn first_is(&self, aspect: Aspect, is_so: impl Fn(&What, &What) -> bool) -> bool {
+        let worst = self.differences.iter().map(|it| it.aspect).min();
+        let first = self.of(aspect).into_iter().next().filter(|_| worst == Some(aspect));
+        first.is_some_and(|it| is_so(&self.must(it).what, &self.is(it).what))
+    }
+
+    fn only_attributes(&self) -> bool {
+        !self.differences.is_empty() && self.differences.iter().all(|it| it.aspect.is_attribute())
+    }
+
+    /// Whether nothing is wrong but with files to which symbolic links lead, and
+    /// with these links.
+    fn is_through_symlinks(&self) -> bool {
+        let leads_to = |(name, node): (&PathBuf, &Node)| {
+            let What::Symlink(target) = &node.what else { return None };
+            let node = self.expected.get(&along(name.parent()?, target))?;
+            Some(node.first_name.clone())
+        };
+        let led_to: BTreeSet<PathBuf> = self.expected.iter().filter_map(leads_to).collect();
+        let nodes = self.differences.iter().map(|it| self.must(it));
+        let mut others = nodes.filter(|node| !matches!(node.what, What::Symlink(_))).peekable();
+        others.peek().is_some() && others.all(|node| led_to.contains(&node.first_name))
+    }
+
+    fn has_wrong_modes(&self) -> bool {
+        self.only_attributes() && self.modes().next().is_some()
+    }
+
+    /// The modes that there must be and are.
+    fn modes(&self) -> impl Iterator<Item = (&Node, &Node)> {
+        self.of(Aspect::Mode).into_iter().map(|it| (self.must(it), self.is(it)))
+    }
+
+    fn all_modes(&self, is_so: fn(&Node, u32) -> bool) -> bool {
+        self.has_wrong_modes() && self.modes().all(|(must, is)| is_so(must, is.mode))
+    }
+
+    fn has_wrong_times(&self) -> bool {
+        self.only_attributes() && !self.has_wrong_modes() && !self.of(Aspect::Time).is_empty()
+    }
+
+    /// Whether the layer is what it must be.
+    pub fn is_right(&self) -> bool {
+        self.is_done() && self.differences.is_empty() && self.outside.is_harmless()
+    }
+}
+
+/// Where `target` leads from `directory`, by the names alone.
+fn along(directory: &Path, target: &Path) -> PathBuf {
+    let mut path = directory.to_owned();
     for part in target.components() {
         match part {
             Component::ParentDir => drop(path.pop()),
@@ -193,28 +337,4 @@ fn along(folder: &Path, target: &Path) -> PathBuf {
         }
     }
     path
-}
-
-/// From the modes that there must be and are to how they came about.
-fn wrong_modes(modes: &[(&Node, &Node)]) -> Option<&'static str> {
-    let all = |is_so: fn(&Node, u32) -> bool| modes.iter().all(|(must, is)| is_so(must, is.mode));
-    let is_folder = |node: &Node| node.what == What::Folder;
-    let is_closed = |(must, is): &(&Node, &Node)| {
-        is_folder(must) && must.mode & 0o111 != 0 && is.mode & 0o111 == 0
-    };
-    if modes.iter().any(is_closed) {
-        return Some("folders-cannot-be-entered");
-    }
-    // A chown, or mkdir(2) itself, has taken the set-ID bits besides.
-    if all(|must, is| is & !0o6000 == must.mode & !UMASK & !0o6000) {
-        return Some("umask-applied");
-    }
-    if all(|must, is| is == if must.what == What::Folder { 0o777 } else { 0o666 } & !UMASK) {
-        return Some("modes-not-set");
-    }
-    if all(|must, is| is == must.mode & 0o777) {
-        let on_folder = modes.iter().any(|(must, _)| is_folder(must));
-        return Some(if on_folder { "special-bits-lost" } else { "set-user-id-cleared" });
-    }
-    None
 }

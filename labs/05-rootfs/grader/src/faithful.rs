@@ -3,14 +3,18 @@
 use std::fs;
 use std::path::PathBuf;
 
+use labkit::describe::result;
+use labkit::frame::{Facts, Returned, Rules, Words, error_of, rule};
 use labkit::host::Host;
-use labkit::verdict::{Evidence, Finding};
+use labkit::verdict::{Evidence, Finding, HUNG};
 use nix::mount::{MsFlags, mount};
 
-use crate::Answers;
+use crate::LAB;
+use crate::acts::{CREATE, Place};
 use crate::archive::{Archive, Kind, entry, file, folder, symlink};
+use crate::diagnosis::RULES;
 use crate::listing::{Aspect, Difference, Node, What, evidence};
-use crate::run::{Due, Place, Run, returned_evidence, run};
+use crate::run::{Due, Run, call, place, returned_evidence, run, within};
 
 /// The promise that the differences which are `about` it are none. What else
 /// is wrong with the layer is another promise's to say.
@@ -28,7 +32,7 @@ fn none(mut run: Run, about: impl Fn(&Difference, Option<&Node>) -> bool) -> Res
     let is_of_files = aspects.iter().any(|it| !it.is_attribute());
     run.differences
         .retain(|it| aspects.contains(&it.aspect) || is_of_files && !it.aspect.is_attribute());
-    run.require(kept, all)
+    run.judge(&RULES, kept, all)
 }
 
 /// What was changed outside of the layer.
@@ -66,86 +70,180 @@ fn is_device(what: &What) -> bool {
     matches!(what, What::Device(_) | What::Fifo)
 }
 
-fn small(answers: &Answers, host: &Host) -> Result<Run, Finding> {
-    run(answers, host, &Place::new(host, "small"), &Archive::small(), Due::Layer)
+fn small(host: &Host) -> Result<Run, Finding> {
+    run(host, &place(host, "small"), &Archive::small(), Due::Layer)
 }
 
-pub fn contents(answers: &Answers, host: &Host) -> Result<(), Finding> {
+/// What each of the promises below asks for.
+pub fn all(host: &Host) -> Result<(), Finding> {
+    none(small(host)?, |_, _| true)?;
+    none(run(host, &place(host, "odd-names"), &Archive::odd_names(), Due::Layer)?, |_, _| true)
+}
+
+pub fn contents(host: &Host) -> Result<(), Finding> {
     let on_files = on(is_file, &[Aspect::Contents]);
-    none(small(answers, host)?, |it, node| it.aspect == Aspect::Added || on_files(it, node))
+    let about =
+        |it: &Difference, node: Option<&Node>| it.aspect == Aspect::Added || on_files(it, node);
+    none(small(host)?, about)?;
+    none(run(host, &place(host, "odd-names"), &Archive::odd_names(), Due::Layer)?, about)
 }
 
-pub fn folder_modes(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    none(small(answers, host)?, on(is_folder, &[Aspect::Mode]))
+pub fn folder_modes(host: &Host) -> Result<(), Finding> {
+    none(small(host)?, on(is_folder, &[Aspect::Mode]))
 }
 
-pub fn file_modes(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    none(small(answers, host)?, on(is_file, &[Aspect::Mode]))
+pub fn file_modes(host: &Host) -> Result<(), Finding> {
+    none(small(host)?, on(is_file, &[Aspect::Mode]))
 }
 
-pub fn hard_links(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    let on_files = on(is_file, &[Aspect::Links]);
-    none(small(answers, host)?, on_files)
+pub fn hard_links(host: &Host) -> Result<(), Finding> {
+    none(small(host)?, on(is_file, &[Aspect::Links]))
 }
 
-pub fn file_times(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    let small = small(answers, host)?;
-    none(small, on(|what| is_file(what) || is_symlink(what), &[Aspect::Time]))
+pub fn file_times(host: &Host) -> Result<(), Finding> {
+    none(small(host)?, on(|what| is_file(what) || is_symlink(what), &[Aspect::Time]))
 }
 
-pub fn folder_times(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    none(small(answers, host)?, on(is_folder, &[Aspect::Time]))
+pub fn folder_times(host: &Host) -> Result<(), Finding> {
+    none(small(host)?, on(is_folder, &[Aspect::Time]))
 }
 
-/// To a file and a folder of the layer, to a file of the host, and to nowhere.
-pub fn symlinks(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    none(small(answers, host)?, on(is_symlink, &[Aspect::Target]))?;
+/// To a file and a folder of the layer, to a file of the host, and to nowhere; by
+/// odd names and long ones.
+pub fn symlinks(host: &Host) -> Result<(), Finding> {
+    none(small(host)?, on(is_symlink, &[Aspect::Target]))?;
     let outside = Archive::new([folder("./", 0o755), symlink("note", host.precious().file())]);
     let nowhere = Archive::new([folder("./", 0o755), symlink("note", "/nothing/is/here")]);
-    for (name, archive) in [("outside", outside), ("nowhere", nowhere)] {
-        let run = run(answers, host, &Place::new(host, name), &archive, Due::Layer)?;
+    let archives = [("outside", outside), ("nowhere", nowhere), ("odd", Archive::odd_links())];
+    for (name, archive) in archives {
+        let run = run(host, &place(host, name), &archive, Due::Layer)?;
         none(run, on(is_symlink, &[Aspect::Target]))?;
     }
     Ok(())
 }
 
-pub fn owners(answers: &Answers, host: &Host) -> Result<(), Finding> {
+pub fn owners(host: &Host) -> Result<(), Finding> {
     let mut archive = Archive::small();
     for (entry, number) in archive.entries.iter_mut().zip(0..) {
         entry.owner = (100 + number, 200 + number);
     }
     // A hard link is owned as its file is.
     let archive = Archive::new(archive.entries);
-    let run = run(answers, host, &Place::new(host, "owners"), &archive, Due::Layer)?;
+    let run = run(host, &place(host, "owners"), &archive, Due::Layer)?;
     none(run, |it, _| {
         [Aspect::Missing, Aspect::Kind, Aspect::Owner, Aspect::Mode].contains(&it.aspect)
     })
 }
 
-pub fn devices(answers: &Answers, host: &Host) -> Result<(), Finding> {
+/// With numbers that do not fit a byte, too.
+pub fn devices(host: &Host) -> Result<(), Finding> {
     let archive = Archive::new([
         folder("./", 0o755),
         folder("dev/", 0o755),
         entry("dev/null", Kind::Char(1, 3), 0o666),
         entry("dev/loop7", Kind::Block(7, 7), 0o660),
+        entry("dev/nvme", Kind::Block(259, 1000), 0o660),
         entry("dev/initctl", Kind::Fifo, 0o600),
         file("dev/README", 0o644, ""),
     ]);
-    let run = run(answers, host, &Place::new(host, "devices"), &archive, Due::Layer)?;
-    none(run, on(is_device, &[Aspect::Mode, Aspect::Time]))
+    small(host)?;
+    let run = run(host, &place(host, "devices"), &archive, Due::Layer);
+    none(run.map_err(|finding| opened(&archive, finding))?, on(is_device, &OF_DEVICES))
 }
 
+/// Everybody may make one.
+pub fn fifos(host: &Host) -> Result<(), Finding> {
+    let archive = Archive::new([
+        folder("./", 0o755),
+        folder("run/", 0o755),
+        entry("run/initctl", Kind::Fifo, 0o620),
+        file("run/README", 0o644, ""),
+    ]);
+    // Who comes to no end anyway has opened nothing for all we know.
+    small(host)?;
+    let run = run(host, &place(host, "fifos"), &archive, Due::Layer);
+    none(run.map_err(|finding| opened(&archive, finding))?, on(is_device, &OF_DEVICES))
+}
+
+/// What is looked at of a device or a fifo.
+const OF_DEVICES: [Aspect; 2] = [Aspect::Mode, Aspect::Time];
+
+/// Nothing in an archive makes a call wait but a fifo that is opened.
+fn opened(archive: &Archive, finding: Finding) -> Finding {
+    let opened = Finding::new(format!("{LAB}/fifo-opened")).word("function", CREATE.function);
+    if finding.code == HUNG { opened.with([archive.evidence()]) } else { finding }
+}
+
+/// Paths that begin at the working directory.
+pub fn relative_paths(host: &Host) -> Result<(), Finding> {
+    none(small(host)?, |it, _| !it.aspect.is_attribute())?;
+    let absolute = place(host, "relative");
+    absolute.lay(&Archive::small().to_tar());
+    let relative = Place { tar: "image.tar".into(), layer: "read-only-layer".into() };
+    let directory = absolute.tar.parent().expect("a directory").to_owned();
+    let returned = call(host, &relative).standing_in(directory).make()?.returned;
+    let it = Relative { returned };
+    RELATIVE.judge(&it, it.returned.is_ok() && absolute.layer.is_dir(), || {
+        let what = "create_read_only_layer(\"image.tar\", \"read-only-layer\")";
+        vec![Evidence::differs(what, "Ok, and the layer is there", result(&it.returned))]
+    })
+}
+
+/// A call with relative paths.
+struct Relative {
+    returned: Returned,
+}
+
+impl Facts for Relative {
+    fn words(&self) -> Words {
+        error_of(&self.returned)
+    }
+}
+
+static RELATIVE: Rules<Relative> = Rules {
+    lab: LAB,
+    function: CREATE.function,
+    tables: &[&[rule("relative-path-fails", |it| it.returned.is_err())]],
+};
+
 /// The archive of the blog, to a folder that is a file system of its own.
-pub fn busybox(answers: &Answers, host: &Host) -> Result<(), Finding> {
+pub fn busybox(host: &Host) -> Result<(), Finding> {
     let disk: PathBuf = host.path("disk");
-    fs::create_dir(&disk).expect("a folder in the scratch folder");
+    fs::create_dir(&disk).expect("a directory in the scratch directory");
     mount(Some("disk"), &disk, Some("tmpfs"), MsFlags::empty(), Some("size=64m"))
         .expect("the sandbox allows it");
-    let run = run(answers, host, &Place::within(&disk), &Archive::busybox(), Due::Layer)?;
+    let run = run(host, &within(&disk), &Archive::busybox(), Due::Layer)?;
     if run.returned.is_err() {
         // An error says little. What a small layer shows says more, such as why
         // there is no space left.
-        none(small(answers, host)?, |_, _| true)?;
+        none(small(host)?, |_, _| true)?;
     }
     none(run, |_, _| true)
+}
+
+/// What a call makes beside the layer, and leaves open.
+pub fn nothing_beside(host: &Host) -> Result<(), Finding> {
+    // Others have images, too.
+    for other in ["read-only-layer-of-another", "read-only-layer.d/etc", "containers/one/mnt"] {
+        fs::create_dir_all(host.path("images").join(other)).expect("the scratch directory");
+    }
+    let run = run(host, &within(&host.path("images")), &Archive::small(), Due::Layer)?;
+    let mut all = Vec::new();
+    if !run.is_done() {
+        all.push(returned_evidence("Ok, and the layer is there", &run.returned));
+    }
+    let shown = crate::outside::shown;
+    all.extend([
+        Evidence::differs("new beside the layer", "", shown(&run.outside.new)),
+        Evidence::differs("gone beside the layer", "", shown(&run.outside.gone)),
+        Evidence::differs("/proc/PID/fd above 2, after the call", "", shown(&run.open)),
+    ]);
+    let outside = &run.outside;
+    let kept = run.is_done()
+        && outside.is_harmless()
+        && outside.new.is_empty()
+        && outside.gone.is_empty()
+        && run.open.is_empty();
+    let run = Run { differences: Vec::new(), ..run };
+    run.judge(&RULES, kept, all)
 }

@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use labkit::host::Host;
-use labkit::verdict::Finding;
+use labkit::verdict::{Evidence, Finding};
 
-use crate::Answers;
 use crate::archive::{Archive, Entry, Kind, entry, file, folder, hard_link, symlink};
+use crate::diagnosis::RULES;
 use crate::faithful::outside_evidence;
 use crate::outside::{ESCAPED, STOLEN};
-use crate::run::{Due, Place, Run, returned_evidence, run};
+use crate::run::{Due, Trick, place, returned_evidence, run};
 
 /// An archive with something harmless before the `trick`.
 fn archive(trick: impl IntoIterator<Item = Entry>) -> Archive {
@@ -19,79 +19,111 @@ fn archive(trick: impl IntoIterator<Item = Entry>) -> Archive {
 
 /// The entry that must not come out.
 fn escaping(name: impl AsRef<Path>) -> Entry {
-    file(&name.as_ref().to_string_lossy(), 0o644, "from the archive")
+    file(name.as_ref(), 0o644, "from the archive")
+}
+
+fn refusal(entry: &str, trick: Trick) -> Due {
+    Due::Refusal { entry: entry.to_owned(), trick }
 }
 
 /// Tries an archive of which nothing may come out.
-fn attempt(
-    answers: &Answers,
-    host: &Host,
-    name: &str,
-    archive: &Archive,
-    due: Due,
-) -> Result<(), Finding> {
-    let run = run(answers, host, &Place::new(host, name), archive, due)?;
-    let is_refused = run.returned.is_err() || matches!(run.due, Due::NoHarm { .. });
+fn attempt(host: &Host, name: &str, archive: &Archive, due: Due) -> Result<(), Finding> {
+    let run = run(host, &place(host, name), archive, due)?;
+    let is_refused = run.returned.is_err() || matches!(run.due, Due::NoHarm(_));
     let mut evidence = vec![archive.evidence()];
     if !is_refused {
         evidence.push(returned_evidence("an error", &run.returned));
     }
     evidence.extend(outside_evidence(&run));
-    run.require(is_refused && run.outside.is_harmless(), evidence)
+    if !run.open.is_empty() {
+        let open = crate::outside::shown(&run.open);
+        evidence.push(Evidence::differs("/proc/PID/fd above 2, after the call", "", open));
+    }
+    let kept = is_refused && run.outside.is_harmless() && run.open.is_empty();
+    run.judge(&RULES, kept, evidence)
 }
 
-pub fn names(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    let up = |harm| Due::Refusal { entry: ESCAPED, harm };
+pub fn names(host: &Host) -> Result<(), Finding> {
+    let up = |name: &str, escaped: Entry, trick| {
+        attempt(host, name, &archive([escaped]), refusal(ESCAPED, trick))
+    };
+    up("up", escaping("../escaped.txt"), Trick::DotDot)?;
+    up("by-etc", escaping("etc/../../escaped.txt"), Trick::DotDot)?;
+    // Inside all the same: `..` is refused wherever it leads.
+    up("within", escaping("etc/../escaped.txt"), Trick::DotDot)?;
     let absolute = host.precious().folder.join(ESCAPED);
-    let dot_dot = "dot-dot-followed";
-    attempt(answers, host, "up", &archive([escaping("../escaped.txt")]), up(dot_dot))?;
-    let by_etc = archive([escaping("etc/../../escaped.txt")]);
-    attempt(answers, host, "by-etc", &by_etc, up(dot_dot))?;
-    let from_root = archive([escaping(absolute)]);
-    attempt(answers, host, "from-root", &from_root, up("absolute-name-followed"))
+    up("from-root", escaping(absolute), Trick::AbsoluteName)?;
+    // Where it would be inside, if the slash were taken off.
+    up("rooted", escaping("/etc/escaped.txt"), Trick::AbsoluteName)
 }
 
-pub fn symlinks(answers: &Answers, host: &Host) -> Result<(), Finding> {
+pub fn symlinks(host: &Host) -> Result<(), Finding> {
     let home = &host.precious().folder;
-    let refusal = |harm| Due::Refusal { entry: ESCAPED, harm };
-    let planted = "planted-symlink-followed";
+    let escape = |trick| refusal(ESCAPED, trick);
+    let planted = |name: &str, target: &Path, rest: &str| {
+        let entries = [symlink("door", target), escaping(Path::new("door").join(rest))];
+        attempt(host, name, &archive(entries), escape(Trick::PlantedSymlink))
+    };
 
     // 1. A symbolic link first, then a file by way of it.
-    let absolute = archive([symlink("door", home), escaping("door/escaped.txt")]);
-    attempt(answers, host, "absolute", &absolute, refusal(planted))?;
-    let relative = archive([symlink("door", "../../home"), escaping("door/escaped.txt")]);
-    attempt(answers, host, "relative", &relative, refusal(planted))?;
-    // 2. The layer itself as a symbolic link.
+    planted("absolute", home, ESCAPED)?;
+    planted("relative", Path::new("../../home"), ESCAPED)?;
+    //    It may be further up on the way, or on the way to another; and it may lead
+    //    to where all is harmless.
+    planted("further-up", home, "photos/escaped.txt")?;
+    planted("inside", Path::new("etc"), ESCAPED)?;
+    let chain =
+        [symlink("way", home), symlink("etc/door", "../way"), escaping("etc/door/escaped.txt")];
+    attempt(host, "chain", &archive(chain), escape(Trick::PlantedSymlink))?;
+    // 2. The layer itself as a symbolic link, or as a file.
     let root = Archive::new([symlink("./", home), escaping(ESCAPED)]);
-    attempt(answers, host, "root", &root, refusal("layer-is-a-symlink"))?;
+    attempt(host, "root", &root, escape(Trick::LayerItself))?;
+    for (name, itself) in [
+        ("only-root", symlink("./", home)),
+        ("root-as-file", file("./", 0o644, "no directory")),
+        ("root-as-dot", symlink(".", home)),
+    ] {
+        attempt(host, name, &Archive::new([itself]), refusal(".", Trick::LayerItself))?;
+    }
+    let late = archive([symlink("./", home)]);
+    attempt(host, "late-root", &late, refusal(".", Trick::LayerItself))?;
     // 3. A symbolic link first, then a file or a folder of the same name.
     let file = archive([symlink("note", host.precious().file()), escaping("note")]);
-    attempt(answers, host, "file", &file, Due::NoHarm { harm: "written-through-symlink" })?;
-    let folder = archive([symlink("door", home), folder("door/", 0o777)]);
-    attempt(answers, host, "folder", &folder, Due::NoHarm { harm: planted })
+    attempt(host, "file", &file, Due::NoHarm(Trick::FileOverSymlink))?;
+    let over = archive([symlink("door", home), folder("door/", 0o777)]);
+    attempt(host, "folder", &over, Due::NoHarm(Trick::PlantedSymlink))?;
+    // 4. A directory first, perhaps with another in it, then a link of its name: what the
+    //    directories get at the end goes through it.
+    let replaced = [folder("door/", 0o777), folder("door/photos/", 0o777), symlink("door", home)];
+    let [door, photos, link] = replaced;
+    let shallow = archive([door.clone(), link.clone()]);
+    attempt(host, "replaced", &shallow, Due::NoHarm(Trick::PlantedSymlink))?;
+    let deep = archive([door, photos, link]);
+    attempt(host, "replaced-deep", &deep, Due::NoHarm(Trick::PlantedSymlink))?;
+    // 5. Another name of a link.
+    let links = [symlink("door", home), hard_link("gate", "door"), escaping("gate/escaped.txt")];
+    attempt(host, "second-name", &archive(links), escape(Trick::PlantedSymlink))
 }
 
-pub fn hard_links(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    let refusal = |harm| Due::Refusal { entry: STOLEN, harm };
-    let outside = "hard-link-to-outside";
-    let thesis = host.precious().file();
-    let relative = archive([hard_link(STOLEN, "../../home/thesis.txt")]);
-    attempt(answers, host, "relative", &relative, refusal(outside))?;
-    let absolute = archive([hard_link(STOLEN, thesis)]);
-    attempt(answers, host, "absolute", &absolute, refusal(outside))?;
-    let door = symlink("door", &host.precious().folder);
-    let planted = archive([door, hard_link(STOLEN, "door/thesis.txt")]);
-    attempt(answers, host, "planted", &planted, refusal("planted-symlink-followed"))
+pub fn hard_links(host: &Host) -> Result<(), Finding> {
+    let steal = |name: &str, before: Option<Entry>, target: &Path, trick| {
+        let entries = before.into_iter().chain([hard_link(STOLEN, target)]);
+        attempt(host, name, &archive(entries), refusal(STOLEN, trick))
+    };
+    let home = &host.precious().folder;
+    let door = || Some(symlink("door", home));
+    steal("steal", None, Path::new("../../home/thesis.txt"), Trick::HardLink)?;
+    steal("steal-absolute", None, &host.precious().file(), Trick::HardLink)?;
+    steal("steal-by-door", door(), Path::new("door/thesis.txt"), Trick::PlantedSymlink)?;
+    steal("steal-further-up", door(), Path::new("door/photos/cat.jpg"), Trick::PlantedSymlink)
 }
 
 /// A device, where nobody may make one.
-pub fn forbidden_device(answers: &Answers, host: &Host) -> Result<(), Finding> {
+pub fn forbidden_device(host: &Host) -> Result<(), Finding> {
     const DEVICE: &str = "dev/null";
     let archive = archive([folder("dev/", 0o755), entry(DEVICE, Kind::Char(1, 3), 0o666)]);
-    let due = Due::Refusal { entry: DEVICE, harm: "unforeseen" };
-    let place = Place::new(host, "devices");
-    let run: Run = run(answers, host, &place, &archive, due)?;
+    let run = run(host, &place(host, "devices"), &archive, refusal(DEVICE, Trick::Device))?;
     let kept = run.returned.as_ref().is_err_and(|failure| failure.text.contains(DEVICE));
     let returned = returned_evidence("an error that names dev/null", &run.returned);
-    run.require(kept, vec![archive.evidence(), returned])
+    run.judge(&RULES, kept, vec![archive.evidence(), returned])
 }

@@ -2,19 +2,22 @@
 
 use std::path::{Path, PathBuf};
 
-use labkit::describe::{Failure, result};
+use labkit::describe::result;
+use labkit::frame::{Facts, Returned, Rules, Words, error_of, rule};
 use labkit::host::Host;
-use labkit::verdict::{Evidence, Finding, require};
-use nix::sched::CloneFlags;
+use labkit::verdict::{Evidence, Finding};
+use nix::errno::Errno;
 
+use crate::LAB;
+use crate::acts::CREATE;
 use crate::archive::{Archive, file, folder, hard_link, symlink};
-use crate::diagnosis::returned_error;
+use crate::diagnosis::RULES;
 use crate::listing::{Difference, differences, evidence, expected, on_disk};
 use crate::outside::Outside;
-use crate::run::{Due, Place, call, call_here, returned_evidence, run};
-use crate::{Answers, FUNCTION, UNFORESEEN};
+use crate::run::{Due, call, place, returned_evidence, run};
 
 /// The layer as it was found.
+#[derive(Debug)]
 enum Found {
     Nothing,
     Whole,
@@ -23,6 +26,7 @@ enum Found {
 }
 
 /// A run that was killed, and the one after it.
+#[derive(Debug)]
 struct Killed {
     /// When it was about to make this one of its calls that change something.
     at_call: usize,
@@ -30,17 +34,21 @@ struct Killed {
     /// Names that it has left, outside of the layer.
     left: Vec<PathBuf>,
     /// What the next run returned.
-    next: Result<(), Failure>,
+    next: Returned,
     /// The layer after that.
     then: Found,
     /// Names that are there still.
     still_left: Vec<PathBuf>,
 }
 
+/// All runs together: what is wrong may show in one, and its reason in another.
+struct AllKilled {
+    runs: Vec<Killed>,
+}
+
 /// Kills runs at calls spread over all that they make, among them the last.
-struct Killer<'a> {
-    answers: &'a Answers,
-    host: &'a Host,
+struct Killer<'h> {
+    host: &'h Host,
     /// What the image was when the killed run began, and what it is now.
     old: Archive,
     new: Archive,
@@ -49,7 +57,7 @@ struct Killer<'a> {
     runs: Vec<Killed>,
 }
 
-fn kill_often(answers: &Answers, host: &Host) -> Result<Vec<Killed>, Finding> {
+fn kill_often(host: &Host) -> Result<AllKilled, Finding> {
     let new = Archive::new([
         folder("./", 0o755),
         folder("bin/", 0o755),
@@ -59,12 +67,12 @@ fn kill_often(answers: &Answers, host: &Host) -> Result<Vec<Killed>, Finding> {
         symlink("etc/shell", "../bin/sh"),
     ]);
     let old = new.clone().and(file("etc/old", 0o644, "of an older image"));
-    let undisturbed = run(answers, host, &Place::new(host, "undisturbed"), &old, Due::Layer)?;
+    let undisturbed = run(host, &place(host, "undisturbed"), &old, Due::Layer)?;
     let evidence = vec![returned_evidence("Ok", &undisturbed.returned)];
-    undisturbed.require(undisturbed.is_done(), evidence)?;
+    undisturbed.judge(&RULES, undisturbed.is_done(), evidence)?;
     let always = undisturbed.differences;
 
-    let mut killer = Killer { answers, host, old, new, always, runs: Vec::new() };
+    let mut killer = Killer { host, old, new, always, runs: Vec::new() };
     // Between the last call at which one is killed and the first at which
     // there is nothing left to kill.
     let (mut killed, mut ended) = (0, 1);
@@ -78,29 +86,23 @@ fn kill_often(answers: &Answers, host: &Host) -> Result<Vec<Killed>, Finding> {
             false => ended = middle,
         }
     }
-    // The last is the grader's own, which tells that the function has returned.
-    if killer.runs.iter().all(|run| run.at_call + 1 != killed) {
-        killer.kill_at(killed - 1)?;
-    }
-    Ok(killer.runs)
+    Ok(AllKilled { runs: killer.runs })
 }
 
 impl Killer<'_> {
     /// Kills a run and has the next one made; false if it came to its end.
     fn kill_at(&mut self, at_call: usize) -> Result<bool, Finding> {
-        let place = Place::new(self.host, &format!("killed-at-{at_call}"));
+        let place = place(self.host, &format!("killed-at-{at_call}"));
         place.lay(&self.old.to_tar());
         let before = Outside::of(self.host, &place.layer);
-        let body = || call_here(self.answers, &place);
-        let is_killed = self.host.call_and_kill(FUNCTION, CloneFlags::empty(), at_call, body)?;
-        if !is_killed {
+        if !call(self.host, &place).kill_at(at_call)? {
             return Ok(false);
         }
         let left = before.changes(&Outside::of(self.host, &place.layer)).new;
         let layer = self.find(&place.layer, &self.old);
 
         place.lay(&self.new.to_tar());
-        let next = call(self.answers, self.host, &place)?;
+        let next = call(self.host, &place).make()?.returned;
         // What was whole already stays as it is.
         let archive = if matches!(layer, Found::Whole) { &self.old } else { &self.new };
         let then = self.find(&place.layer, archive);
@@ -140,54 +142,68 @@ impl Killed {
             let seen = format!("a layer with {} differences", wrong.len());
             all.push(Evidence::differs("layer, after the kill", "nothing, or all of it", seen));
         }
-        let what = format!("{FUNCTION}(tar, layer), the next call");
+        let what = format!("{}(tar, layer), the next call", CREATE.function);
         all.push(Evidence::differs(what, "Ok", result(&self.next)));
         if let Found::Half(wrong) = &self.then {
             all.extend(evidence(&wrong.iter().collect::<Vec<_>>()));
         }
-        if !self.still_left.is_empty() {
-            let what = "files and folders left beside the layer, after that";
-            all.push(Evidence::differs(what, 0, self.still_left.len()));
-        }
+        let what = "files and folders left beside the layer, after that";
+        all.push(Evidence::differs(what, 0, self.still_left.len()));
         all
     }
 }
 
-/// All runs together: what is wrong may show in one, and its reason in another.
-fn diagnose(runs: &[Killed]) -> Option<Finding> {
-    let any = |is_so: fn(&Killed) -> bool| runs.iter().any(is_so);
-    let code = if any(|it| it.is_half() && it.is_wrong()) {
-        "half-taken-for-whole"
-    } else if any(|it| matches!(it.layer, Found::Nothing) && it.is_wrong()) {
-        "left-over-taken-in"
-    } else if let Some(failed) = runs.iter().find(|it| it.next.is_err()) {
-        if failed.left.is_empty() && !failed.is_half() {
-            return failed.next.as_ref().err().map(returned_error);
-        }
-        "left-over-in-the-way"
-    } else if any(Killed::is_half) {
-        "unpacked-in-place"
-    } else if any(Killed::is_wrong) {
-        "unpacked-again"
-    } else if any(|it| !it.still_left.is_empty()) {
-        "left-over-stays"
-    } else {
-        return None;
-    };
-    Some(Finding::new(format!("rootfs/{code}")))
+impl AllKilled {
+    fn any(&self, is_so: fn(&Killed) -> bool) -> bool {
+        self.runs.iter().any(is_so)
+    }
+
+    /// The first run after which the next one failed.
+    fn failed(&self) -> Option<&Killed> {
+        self.runs.iter().find(|it| it.next.is_err())
+    }
+
+    /// Whether nothing was in its way.
+    fn has_failed_by_itself(&self, errno: Option<Errno>) -> bool {
+        let failed = self.failed().filter(|it| it.left.is_empty() && !it.is_half());
+        let failure = failed.and_then(|it| it.next.as_ref().err());
+        failure.is_some_and(|it| errno.is_none_or(|errno| it.errno == Some(errno as i32)))
+    }
+
+    /// The promise that `is_kept` by each run.
+    fn judge(&self, is_kept: fn(&Killed) -> bool) -> Result<(), Finding> {
+        let broken = self.runs.iter().filter(|it| !is_kept(it)).min_by_key(|it| it.at_call);
+        KILLED.judge(self, broken.is_none(), || broken.map(Killed::evidence).unwrap_or_default())
+    }
 }
 
-/// The promise that `is_kept` by each run.
-fn each(runs: &[Killed], is_kept: fn(&Killed) -> bool) -> Result<(), Finding> {
-    let broken = runs.iter().filter(|it| !is_kept(it)).min_by_key(|it| it.at_call);
-    let evidence = || broken.map(Killed::evidence).unwrap_or_default();
-    require(broken.is_none(), evidence, || diagnose(runs), UNFORESEEN)
+impl Facts for AllKilled {
+    fn words(&self) -> Words {
+        self.failed().map(|it| error_of(&it.next)).unwrap_or_default()
+    }
 }
 
-pub fn no_half(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    each(&kill_often(answers, host)?, |it| !it.is_half())
+static KILLED: Rules<AllKilled> = Rules {
+    lab: LAB,
+    function: CREATE.function,
+    tables: &[&[
+        rule("half-taken-for-whole", |it| it.any(|it| it.is_half() && it.is_wrong())),
+        rule("left-over-taken-in", |it| {
+            it.any(|it| matches!(it.layer, Found::Nothing) && it.is_wrong())
+        }),
+        rule("another-file-system", |it| it.has_failed_by_itself(Some(Errno::EXDEV))),
+        rule("answer/returned-error", |it| it.has_failed_by_itself(None)),
+        rule("left-over-in-the-way", |it| it.failed().is_some()),
+        rule("unpacked-in-place", |it| it.any(Killed::is_half)),
+        rule("unpacked-again", |it| it.any(Killed::is_wrong)),
+        rule("left-over-stays", |it| it.any(|it| !it.still_left.is_empty())),
+    ]],
+};
+
+pub fn no_half(host: &Host) -> Result<(), Finding> {
+    kill_often(host)?.judge(|it| !it.is_half())
 }
 
-pub fn next_run(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    each(&kill_often(answers, host)?, Killed::is_made_whole)
+pub fn next_run(host: &Host) -> Result<(), Finding> {
+    kill_often(host)?.judge(Killed::is_made_whole)
 }

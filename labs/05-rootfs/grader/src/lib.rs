@@ -1,9 +1,11 @@
 //! What must hold of an answer to lab 05, and how to find out.
 
+mod acts;
 mod archive;
-mod damage;
 mod diagnosis;
+mod failing;
 mod faithful;
+mod generated;
 mod hostile;
 mod killed;
 mod listing;
@@ -11,52 +13,42 @@ mod outside;
 mod repeated;
 mod run;
 
-use std::io;
-use std::path::Path;
-
 use labkit::exam::{Exam, Promise};
 use labkit::need::Need;
 
-/// The function that the student writes.
-pub struct Answers {
-    /// See labs/05-rootfs/src/lib.rs.
-    pub create_read_only_layer: fn(&Path, &Path) -> io::Result<()>,
-}
+pub use acts::{ACTS, Answers};
 
 /// The lab.
-pub static EXAM: Exam<Answers> = Exam {
+pub static EXAM: Exam = Exam {
     lab_toml: include_str!("../../lab.toml"),
     promises: &[
-        Promise { name: "files_have_their_contents", needs: &[], check: faithful::contents },
-        Promise { name: "folders_have_their_modes", needs: &[], check: faithful::folder_modes },
-        Promise { name: "files_have_their_modes", needs: &[], check: faithful::file_modes },
-        Promise { name: "symbolic_links_stay_links", needs: &[], check: faithful::symlinks },
-        Promise { name: "hard_links_are_one_file", needs: &[], check: faithful::hard_links },
-        Promise { name: "files_have_their_times", needs: &[], check: faithful::file_times },
-        Promise { name: "folders_have_their_times", needs: &[], check: faithful::folder_times },
-        Promise { name: "all_have_their_owners", needs: &[Need::Owners], check: faithful::owners },
-        Promise {
-            name: "devices_are_devices",
-            needs: &[Need::DeviceFiles],
-            check: faithful::devices,
-        },
-        Promise {
-            name: "what_cannot_be_made_is_an_error",
-            needs: &[],
-            check: hostile::forbidden_device,
-        },
-        Promise { name: "no_name_leads_outside", needs: &[], check: hostile::names },
-        Promise { name: "no_symbolic_link_is_followed", needs: &[], check: hostile::symlinks },
-        Promise { name: "no_hard_link_leads_outside", needs: &[], check: hostile::hard_links },
-        Promise { name: "a_damaged_archive_leaves_nothing", needs: &[], check: damage::check },
-        Promise { name: "it_is_unpacked_once", needs: &[], check: repeated::check },
-        Promise { name: "a_killed_run_leaves_no_half_layer", needs: &[], check: killed::no_half },
-        Promise { name: "the_next_run_makes_it_whole", needs: &[], check: killed::next_run },
-        Promise { name: "busybox_is_whole", needs: &[], check: faithful::busybox },
+        Promise::new("files_have_their_contents", faithful::contents),
+        Promise::new("folders_have_their_modes", faithful::folder_modes),
+        Promise::new("files_have_their_modes", faithful::file_modes),
+        Promise::new("symbolic_links_stay_links", faithful::symlinks),
+        Promise::new("hard_links_are_one_file", faithful::hard_links),
+        Promise::new("files_have_their_times", faithful::file_times),
+        Promise::new("folders_have_their_times", faithful::folder_times),
+        Promise::new("all_have_their_owners", faithful::owners).needing(&[Need::Owners]),
+        Promise::new("devices_are_devices", faithful::devices).needing(&[Need::DeviceFiles]),
+        Promise::new("fifos_are_fifos", faithful::fifos),
+        Promise::new("paths_may_be_relative", faithful::relative_paths),
+        Promise::new("what_cannot_be_made_is_an_error", hostile::forbidden_device),
+        Promise::new("no_name_leads_outside", hostile::names),
+        Promise::new("no_symbolic_link_is_followed", hostile::symlinks),
+        Promise::new("no_hard_link_leads_outside", hostile::hard_links),
+        Promise::new("a_damaged_archive_leaves_nothing", failing::damaged_archive),
+        Promise::new("a_failed_call_leaves_nothing", failing::failing_calls),
+        Promise::new("it_is_unpacked_once", repeated::once),
+        Promise::new("a_killed_run_leaves_no_half_layer", killed::no_half),
+        Promise::new("the_next_run_makes_it_whole", killed::next_run),
+        Promise::new("nothing_is_left_beside_the_layer", faithful::nothing_beside),
+        Promise::new("no_other_program_is_started", failing::no_other_program),
+        Promise::new("any_archive_is_unpacked", generated::any_archive),
+        Promise::new("any_hostile_archive_is_refused", generated::any_hostile_archive),
+        Promise::new("busybox_is_whole", faithful::busybox),
     ],
 };
 
-const FUNCTION: &str = "create_read_only_layer";
-
-/// The code for what no rule of this lab explains.
-const UNFORESEEN: &str = "rootfs/unforeseen";
+/// What the codes of this lab begin with.
+const LAB: &str = "rootfs";

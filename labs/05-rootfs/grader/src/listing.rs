@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
@@ -12,7 +12,7 @@ use labkit::describe::walk;
 use labkit::verdict::Evidence;
 use nix::sys::stat::{major, minor};
 
-use crate::archive::{Archive, Kind};
+use crate::archive::{Archive, Kind, plain};
 
 /// What there is, by its name from the top; the top itself has no name.
 pub type Listing = BTreeMap<PathBuf, Node>;
@@ -54,8 +54,8 @@ impl What {
     }
 }
 
-/// What is different about one name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What is different about one name, the worst first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Aspect {
     Missing,
     Added,
@@ -82,11 +82,6 @@ pub struct Difference {
     pub aspect: Aspect,
     expected: String,
     seen: String,
-}
-
-/// A name as a listing has it, without `./` and the like.
-pub fn plain(name: &Path) -> PathBuf {
-    name.components().filter(|part| matches!(part, Component::Normal(_))).collect()
 }
 
 /// What an archive must become if nothing of it is refused.
@@ -219,9 +214,10 @@ pub fn differences(expected: &Listing, seen: &Listing) -> Vec<Difference> {
 /// A time in words that are the same in every run.
 fn time(seconds: i64) -> String {
     let then = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds.unsigned_abs());
-    match then.elapsed() {
-        Ok(elapsed) if elapsed > Duration::from_secs(3600) => seconds.to_string(),
-        _ => "the time when it was unpacked".to_owned(),
+    let apart = then.elapsed().unwrap_or_else(|error| error.duration());
+    match apart > Duration::from_secs(3600) {
+        true => seconds.to_string(),
+        false => "the time when it was unpacked".to_owned(),
     }
 }
 

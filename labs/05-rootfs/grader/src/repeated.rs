@@ -3,27 +3,78 @@
 use std::fs;
 use std::path::Path;
 
-use labkit::describe::{Failure, exact, result};
+use labkit::describe::{exact, result};
+use labkit::frame::{Facts, Returned, Rules, Words, error_of, rule};
 use labkit::host::Host;
-use labkit::verdict::{Evidence, Finding, require};
+use labkit::verdict::{Evidence, Finding};
 
+use crate::LAB;
+use crate::acts::CREATE;
 use crate::archive::{Archive, file};
-use crate::run::{Due, Place, call, returned_evidence, run};
-use crate::{Answers, FUNCTION, UNFORESEEN};
+use crate::diagnosis::RULES;
+use crate::run::{Due, call, place, returned_evidence, run};
 
-pub fn check(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    let place = Place::new(host, "image");
+/// A call where the layer is there.
+struct Repeated {
+    returned: Returned,
+    is_without_archive: bool,
+    /// Whether the layer is an empty directory.
+    is_empty: bool,
+    before: Vec<String>,
+    after: Vec<String>,
+}
+
+impl Facts for Repeated {
+    fn words(&self) -> Words {
+        error_of(&self.returned)
+    }
+}
+
+static REPEATED: Rules<Repeated> = Rules {
+    lab: LAB,
+    function: CREATE.function,
+    tables: &[&[
+        rule("empty-layer-filled", |it| it.is_empty && it.before != it.after),
+        rule("unpacked-again", |it| it.before != it.after),
+        rule("archive-asked-for-again", |it| it.returned.is_err() && it.is_without_archive),
+        rule("answer/returned-error", |it| it.returned.is_err()),
+    ]],
+};
+
+pub fn once(host: &Host) -> Result<(), Finding> {
+    let place = place(host, "image");
     let archive = Archive::small();
-    let first = run(answers, host, &place, &archive, Due::Layer)?;
-    first.require(first.is_done(), vec![returned_evidence("Ok", &first.returned)])?;
+    let first = run(host, &place, &archive, Due::Layer)?;
+    first.judge(&RULES, first.is_done(), vec![returned_evidence("Ok", &first.returned)])?;
     let before = exact_lines(&place.layer);
+    let repeat = |is_without_archive| {
+        let returned = call(host, &place).make()?.returned;
+        let after = exact_lines(&place.layer);
+        let before = before.clone();
+        Repeated { returned, is_without_archive, is_empty: false, before, after }.judge()
+    };
 
     place.lay(&archive.and(file("new", 0o644, "from another archive")).to_tar());
-    let with_another = call(answers, host, &place)?;
-    require_untouched("with another archive", &with_another, &before, &place.layer)?;
-    fs::remove_file(&place.tar).expect("a file in the scratch folder");
-    let without = call(answers, host, &place)?;
-    require_untouched("without the archive", &without, &before, &place.layer)
+    repeat(false)?;
+    fs::remove_file(&place.tar).expect("a file in the scratch directory");
+    repeat(true)?;
+    empty_layer(host)
+}
+
+/// An image can be empty.
+fn empty_layer(host: &Host) -> Result<(), Finding> {
+    for is_without_archive in [false, true] {
+        let place = place(host, &format!("empty-{is_without_archive}"));
+        fs::create_dir(&place.layer).expect("the scratch directory");
+        if !is_without_archive {
+            place.lay(&Archive::small().to_tar());
+        }
+        let before = exact_lines(&place.layer);
+        let returned = call(host, &place).make()?.returned;
+        let after = exact_lines(&place.layer);
+        Repeated { returned, is_without_archive, is_empty: true, before, after }.judge()?;
+    }
+    Ok(())
 }
 
 fn exact_lines(layer: &Path) -> Vec<String> {
@@ -31,34 +82,20 @@ fn exact_lines(layer: &Path) -> Vec<String> {
     text.lines().map(str::to_owned).collect()
 }
 
-fn require_untouched(
-    when: &str,
-    returned: &Result<(), Failure>,
-    before: &[String],
-    layer: &Path,
-) -> Result<(), Finding> {
-    let after = exact_lines(layer);
-    let changed = after.iter().filter(|line| !before.contains(line)).count();
-    let gone = before.iter().filter(|line| !after.contains(line)).count();
-    let evidence = || {
-        let call = format!("{FUNCTION}(tar, layer) once more, {when}");
-        let mut all = vec![Evidence::differs(call, "Ok", result(returned))];
-        if changed + gone > 0 {
+impl Repeated {
+    fn judge(&self) -> Result<(), Finding> {
+        let changed = self.after.iter().filter(|line| !self.before.contains(line)).count();
+        let gone = self.before.iter().filter(|line| !self.after.contains(line)).count();
+        let kept = self.returned.is_ok() && self.before == self.after;
+        REPEATED.judge(self, kept, || {
+            let archive = if self.is_without_archive { "without the" } else { "with another" };
+            let call = format!("{}(tar, layer) once more, {archive} archive", CREATE.function);
+            let call = if self.is_empty { format!("{call}, where it is empty") } else { call };
             let what = "entries of the layer that have changed";
-            all.push(Evidence::differs(what, 0, changed.max(gone)));
-        }
-        all
-    };
-    let diagnosis = || match returned {
-        _ if before != after => Some(Finding::new("rootfs/unpacked-again")),
-        Err(_) if when == "without the archive" => {
-            Some(Finding::new("rootfs/archive-asked-for-again"))
-        }
-        Err(failure) => {
-            let finding = Finding::new("answer/returned-error");
-            Some(finding.word("function", FUNCTION).word("error", failure))
-        }
-        Ok(()) => None,
-    };
-    require(returned.is_ok() && before == after, evidence, diagnosis, UNFORESEEN)
+            vec![
+                Evidence::differs(call, "Ok", result(&self.returned)),
+                Evidence::differs(what, 0, changed.max(gone)),
+            ]
+        })
+    }
 }

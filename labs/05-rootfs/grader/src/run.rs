@@ -1,52 +1,65 @@
 //! One call of the answer, and all that was seen of it.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
-use labkit::describe::Failure;
+use labkit::call::Call;
+use labkit::describe::result;
+use labkit::frame::{Returned, Rules};
 use labkit::host::Host;
-use labkit::verdict::{Evidence, Finding, require};
-use nix::sched::CloneFlags;
+use labkit::verdict::{Evidence, Finding};
 use nix::sys::stat::{Mode, umask};
 
+use crate::acts::{CREATE, Place};
 use crate::archive::Archive;
-use crate::diagnosis::diagnose;
 use crate::listing::{Difference, Listing, differences, expected, on_disk};
 use crate::outside::{Changes, Outside};
-use crate::{Answers, FUNCTION, UNFORESEEN};
 
 /// The umask of each call: what follows it is told apart from what has the
 /// default mode, and from what the archive says.
 pub const UMASK: u32 = 0o027;
 
-/// Where an archive lies and its layer goes: a folder of its own.
-pub struct Place {
-    pub tar: PathBuf,
-    pub layer: PathBuf,
-}
-
 /// What must come of a call.
+#[derive(Debug, Clone)]
 pub enum Due {
     /// The layer, as the archive has it.
     Layer,
     /// An error: this entry must not be made, or cannot.
     Refusal {
-        /// Its last name.
-        entry: &'static str,
-        /// The diagnosis for whatever comes of it outside of the layer.
-        harm: &'static str,
+        /// The end of its name.
+        entry: String,
+        /// By which way it would be made.
+        trick: Trick,
     },
     /// An error or a layer, and nothing that is outside of it.
-    NoHarm {
-        /// As above.
-        harm: &'static str,
-    },
+    NoHarm(Trick),
+}
+
+/// How an archive leads outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trick {
+    /// `..` in a name.
+    DotDot,
+    /// A name that begins with a slash.
+    AbsoluteName,
+    /// A name that leads through a symbolic link that came before it.
+    PlantedSymlink,
+    /// A file of the name of a symbolic link.
+    FileOverSymlink,
+    /// The layer itself is no directory.
+    LayerItself,
+    /// A hard link to a file outside.
+    HardLink,
+    /// A device, where nobody may make one.
+    Device,
 }
 
 /// One call.
+#[derive(Debug)]
 pub struct Run {
     pub due: Due,
-    pub returned: Result<(), Failure>,
+    pub returned: Returned,
     /// What the archive says that the layer is.
     pub expected: Listing,
     /// What it is, if it is there.
@@ -54,50 +67,45 @@ pub struct Run {
     /// How it differs, if it is due and there.
     pub differences: Vec<Difference>,
     pub outside: Changes,
+    /// What is open afterwards.
+    pub open: Vec<PathBuf>,
+}
+
+/// A new directory of the host, and where in it the archive lies.
+pub fn place(host: &Host, name: &str) -> Place {
+    let directory = host.path(name);
+    fs::create_dir(&directory).expect("a directory in the scratch directory");
+    within(&directory)
+}
+
+/// The same in a directory that is there.
+pub fn within(directory: &Path) -> Place {
+    Place { tar: directory.join("image.tar"), layer: directory.join("read-only-layer") }
 }
 
 impl Place {
-    /// In a new folder of the host.
-    pub fn new(host: &Host, name: &str) -> Place {
-        let folder = host.path(name);
-        fs::create_dir(&folder).expect("a folder in the scratch folder");
-        Place::within(&folder)
-    }
-
-    /// In a folder that is there.
-    pub fn within(folder: &Path) -> Place {
-        Place { tar: folder.join("image.tar"), layer: folder.join("read-only-layer") }
-    }
-
     /// Lays an archive there.
     pub fn lay(&self, archive: &[u8]) {
-        fs::write(&self.tar, archive).expect("a file in the scratch folder");
+        fs::write(&self.tar, archive).expect("a file in the scratch directory");
     }
 }
 
-/// Calls the function in the process that is the answer's.
-pub fn call_here(answers: &Answers, place: &Place) -> Result<(), Failure> {
+/// Sets the umask that the answer begins with.
+pub fn set_umask() -> io::Result<()> {
     umask(Mode::from_bits_truncate(UMASK));
-    (answers.create_read_only_layer)(&place.tar, &place.layer).map_err(Failure::from)
+    Ok(())
 }
 
-/// Calls the function and returns what it returned.
-pub fn call(answers: &Answers, host: &Host, place: &Place) -> Result<Result<(), Failure>, Finding> {
-    let seen = host.call(FUNCTION, CloneFlags::empty(), || call_here(answers, place))?;
-    Ok(seen.returned)
+/// The call of the function.
+pub fn call<'h>(host: &'h Host, place: &Place) -> Call<'h, Place, Returned> {
+    host.act(&CREATE, place.clone()).after(set_umask)
 }
 
 /// Lays `archive` at `place`, calls the function and looks at everything.
-pub fn run(
-    answers: &Answers,
-    host: &Host,
-    place: &Place,
-    archive: &Archive,
-    due: Due,
-) -> Result<Run, Finding> {
+pub fn run(host: &Host, place: &Place, archive: &Archive, due: Due) -> Result<Run, Finding> {
     place.lay(&archive.to_tar());
     let before = Outside::of(host, &place.layer);
-    let returned = call(answers, host, place)?;
+    let seen = call(host, place).make()?;
     let outside = before.changes(&Outside::of(host, &place.layer));
     let layer = on_disk(&place.layer);
     let expected = expected(archive);
@@ -105,7 +113,8 @@ pub fn run(
         Some(layer) if matches!(due, Due::Layer) => differences(&expected, layer),
         _ => Vec::new(),
     };
-    Ok(Run { due, returned, expected, layer, differences, outside })
+    let open = seen.process.descriptors.into_values().collect();
+    Ok(Run { due, returned: seen.returned, expected, layer, differences, outside, open })
 }
 
 impl Run {
@@ -115,13 +124,17 @@ impl Run {
     }
 
     /// Says that a promise is kept, or else what is wrong.
-    pub fn require(&self, kept: bool, evidence: Vec<Evidence>) -> Result<(), Finding> {
-        require(kept, || evidence, || diagnose(self), UNFORESEEN)
+    pub fn judge(
+        &self,
+        rules: &Rules<Run>,
+        kept: bool,
+        evidence: Vec<Evidence>,
+    ) -> Result<(), Finding> {
+        rules.judge(self, kept, || evidence)
     }
 }
 
 /// What the function returned, as evidence.
-pub fn returned_evidence(expected: &str, returned: &Result<(), Failure>) -> Evidence {
-    let seen = labkit::describe::result(returned);
-    Evidence::differs(format!("{FUNCTION}(tar, layer)"), expected, seen)
+pub fn returned_evidence(expected: &str, returned: &Returned) -> Evidence {
+    Evidence::differs(format!("{}(tar, layer)", CREATE.function), expected, result(returned))
 }

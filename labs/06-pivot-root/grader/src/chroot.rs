@@ -1,141 +1,291 @@
 //! enter_with_chroot and break_out_of_chroot.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 
+use labkit::call::{Call, Seen};
+use labkit::calls::{CALLS, Calls};
 use labkit::describe::{Failure, result};
-use labkit::host::{Host, Seen};
-use labkit::refuse::refuse;
-use labkit::verdict::{Evidence, Finding, require};
+use labkit::failing;
+use labkit::frame::{Facts, Returned, Rules, Words, error_of, rule};
+use labkit::host::Host;
+use labkit::verdict::{Evidence, Finding};
 use nix::errno::Errno;
-use nix::libc::SYS_chroot;
-use nix::sched::CloneFlags;
 use nix::unistd::{chdir, chroot};
 use serde::{Deserialize, Serialize};
 
-use crate::{Answers, UNFORESEEN};
+use crate::LAB;
+use crate::acts::{BREAK_OUT_OF_CHROOT, ENTER_WITH_CHROOT};
 
-/// What the process finds after enter_with_chroot.
-#[derive(Serialize, Deserialize)]
+/// How many directories deep a new root may lie.
+const DEPTH: usize = 64;
+
+/// What is seen after enter_with_chroot.
 struct Entered {
-    returned: Result<(), Failure>,
+    seen: Seen<Returned>,
+    new_root: PathBuf,
+    inside: Inside,
+    /// What the kernel says of it, if it is nothing that can be entered.
+    impossible: Option<Errno>,
+    /// Whether there was nothing, and it was made.
+    is_made: bool,
+}
+
+/// What is found from the place of the process.
+#[derive(Serialize, Deserialize)]
+struct Inside {
     /// Whether `/` has the file that only new_root has.
     root_is_new: bool,
     /// Whether the file of the host is found from the working directory.
     host_from_here: bool,
 }
 
-fn enter(answers: &Answers, host: &Host) -> Result<(Seen<Entered>, PathBuf), Finding> {
+impl Facts for Entered {
+    fn words(&self) -> Words {
+        let mut words = error_of(&self.seen.returned);
+        words.extend(self.impossible.map(|errno| ("expected", said(errno))));
+        words.push(("cwd", self.seen.process.cwd.display().to_string()));
+        words
+    }
+}
+
+/// What a call says, by name and in words.
+fn said(errno: Errno) -> String {
+    Failure::from(errno).to_string()
+}
+
+impl Entered {
+    /// Whether it says why new_root cannot be entered. An error without an errno may
+    /// say it in words.
+    fn is_told(&self) -> bool {
+        let errno = self.seen.returned.as_ref().err().map(|failure| failure.errno);
+        errno.is_some_and(|it| it.is_none() || it == self.impossible.map(|errno| errno as i32))
+    }
+}
+
+static ENTER: Rules<Entered> = Rules {
+    lab: LAB,
+    function: ENTER_WITH_CHROOT.function,
+    tables: &[&[
+        rule("new-root-made", |it| it.is_made),
+        rule("error-ignored", |it| {
+            it.seen.returned.is_ok() && (it.seen.failed.is_some() || it.impossible.is_some())
+        }),
+        rule("another-error", |it| it.impossible.is_some() && !it.is_told()),
+        // Absolute paths are tried first.
+        rule("relative-path-fails", |it| it.seen.returned.is_err() && it.new_root.is_relative()),
+        rule("answer/returned-error", |it| it.seen.returned.is_err()),
+        rule("chroot-without-chdir", |it| it.inside.root_is_new && it.inside.host_from_here),
+        rule("only-chdir", |it| !it.inside.root_is_new && !it.inside.host_from_here),
+        rule("answer/did-nothing", |it| !it.inside.root_is_new),
+        rule("working-directory-below-the-root", |it| {
+            it.seen.process.cwd != it.new_root && it.seen.process.cwd.starts_with(&it.new_root)
+        }),
+    ]],
+};
+
+fn enter(host: &Host) -> Result<Entered, Finding> {
     let new_root = host.busybox("busybox");
     fs::write(new_root.join("etc/marker"), "").expect("a file in the scratch folder");
-    let seen = host.call("enter_with_chroot", CloneFlags::empty(), || Entered {
-        returned: (answers.enter_with_chroot)(&new_root).map_err(Failure::from),
-        root_is_new: fs::exists("/etc/marker").unwrap_or(false),
-        host_from_here: fs::exists("home/thesis.txt").unwrap_or(false),
+    look(host, new_root, None, |call| call)
+}
+
+/// The call as `with` makes it.
+fn look<'h>(
+    host: &'h Host,
+    new_root: PathBuf,
+    impossible: Option<Errno>,
+    with: impl FnOnce(Enter<'h>) -> Enter<'h>,
+) -> Result<Entered, Finding> {
+    let was_there = new_root.symlink_metadata().is_ok();
+    let call = with(host.act(&ENTER_WITH_CHROOT, new_root.clone()));
+    let (seen, inside) = call.make_and_look(|place, _| {
+        place.look(|| Inside {
+            root_is_new: fs::exists("/etc/marker").unwrap_or(false),
+            host_from_here: fs::exists("home/thesis.txt").unwrap_or(false),
+        })
     })?;
-    Ok((seen, new_root))
+    let is_made = impossible.is_some() && !was_there && new_root.exists();
+    Ok(Entered { seen, new_root, inside, impossible, is_made })
 }
 
-fn diagnose(seen: &Seen<Entered>) -> Option<Finding> {
-    let function = "enter_with_chroot";
-    let entered = &seen.returned;
-    if let Err(failure) = &entered.returned {
-        return Some(
-            Finding::new("answer/returned-error").word("function", function).word("error", failure),
-        );
-    }
-    match (entered.root_is_new, entered.host_from_here) {
-        (true, true) => Some(Finding::new("pivot-root/chroot-without-chdir")),
-        (false, false) => Some(Finding::new("pivot-root/only-chdir")),
-        (false, true) => Some(Finding::new("answer/did-nothing").word("function", function)),
-        (true, false) => None,
-    }
-}
+type Enter<'h> = Call<'h, PathBuf, Returned>;
 
-pub fn root(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    let (seen, new_root) = enter(answers, host)?;
-    let root =
-        Evidence::differs("readlink(\"/proc/PID/root\")", new_root.display(), seen.root.display());
-    require(seen.returned.root_is_new, || vec![root], || diagnose(&seen), UNFORESEEN)
-}
-
-pub fn working_directory(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    let (seen, new_root) = enter(answers, host)?;
-    let cwd =
-        Evidence::differs("readlink(\"/proc/PID/cwd\")", new_root.display(), seen.cwd.display());
-    let kept = seen.cwd == new_root && seen.returned.returned.is_ok();
-    require(kept, || vec![cwd], || diagnose(&seen), UNFORESEEN)
-}
-
-pub fn failure(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    let new_root = host.busybox("refused");
-    let function = "enter_with_chroot";
-    let seen = host.call(function, CloneFlags::empty(), || {
-        refuse(SYS_chroot, Errno::EPERM).expect("the kernel has seccomp");
-        (answers.enter_with_chroot)(&new_root).map_err(Failure::from)
+pub fn root(host: &Host) -> Result<(), Finding> {
+    let facts = enter(host)?;
+    let (new_root, root) = (facts.new_root.display(), facts.seen.process.root.display());
+    ENTER.judge(&facts, facts.inside.root_is_new, || {
+        vec![Evidence::differs("readlink(\"/proc/PID/root\")", new_root, root)]
     })?;
-    let evidence = || {
-        let call = format!("{function}(new_root) while chroot(2) fails with EPERM");
-        vec![Evidence::differs(call, "Err", result(&seen.returned))]
-    };
-    // An answer that calls no chroot at all has no error of it to ignore.
-    let diagnosis = || match enter(answers, host) {
-        Ok((seen, _)) => diagnose(&seen)
-            .or_else(|| Some(Finding::new("pivot-root/error-ignored").word("function", function))),
-        Err(finding) => Some(finding),
-    };
-    require(seen.returned.is_err(), evidence, diagnosis, UNFORESEEN)
+    // By a path that begins at the working directory.
+    let (busybox, above) = (PathBuf::from("busybox"), host.path("."));
+    let facts = look(host, busybox, None, |call| call.standing_in(above))?;
+    ENTER.judge(&facts, facts.inside.root_is_new, || {
+        let what = "enter_with_chroot(\"busybox\"), which is in the working directory";
+        vec![Evidence::differs(what, "Ok", result(&facts.seen.returned))]
+    })
 }
 
-/// What the process finds after break_out_of_chroot.
-#[derive(Serialize, Deserialize)]
+pub fn working_directory(host: &Host) -> Result<(), Finding> {
+    let judge = |facts: Entered, before: &str| {
+        let (new_root, cwd) = (&facts.new_root, &facts.seen.process.cwd);
+        ENTER.judge(&facts, cwd == new_root && facts.seen.returned.is_ok(), || {
+            let what = format!("readlink(\"/proc/PID/cwd\"){before}");
+            vec![Evidence::differs(what, new_root.display(), cwd.display())]
+        })
+    };
+    judge(enter(host)?, "")?;
+    // From a place in new_root.
+    for name in [".", "etc"] {
+        let new_root = host.path("busybox");
+        let inside = new_root.join(name);
+        let before = format!(", which was new_root/{name} before");
+        judge(look(host, new_root, None, |call| call.standing_in(inside))?, &before)?;
+    }
+    Ok(())
+}
+
+pub fn failure(host: &Host) -> Result<(), Finding> {
+    // 1. An answer that is wrong all the same is not blamed for that here.
+    if ENTER.diagnose(&enter(host)?).is_some() {
+        return Ok(());
+    }
+    // 2. What cannot be entered.
+    for (name, is, errno) in nowhere_to_enter(host) {
+        let facts = look(host, host.path(name), Some(errno), |call| call)?;
+        ENTER.judge(&facts, facts.is_told() && !facts.is_made, || {
+            let what = format!("enter_with_chroot({:?}), {is}", facts.new_root);
+            vec![Evidence::differs(what, said(errno), result(&facts.seen.returned))]
+        })?;
+    }
+    // 3. Each of its calls in turn.
+    failing::each(|nth| {
+        let new_root = host.path("busybox");
+        let facts = look(host, new_root, None, |call| call.failing(nth, CALLS, Errno::EPERM))?;
+        let Some(failed) = facts.seen.failed else { return Ok(false) };
+        let is_done = facts.inside.root_is_new && !facts.inside.host_from_here;
+        ENTER.judge(&facts, facts.seen.returned.is_err() || is_done, || {
+            let what = format!("enter_with_chroot(new_root) while {failed} fails with EPERM");
+            vec![Evidence::differs(what, "Err", result(&facts.seen.returned))]
+        })?;
+        Ok(true)
+    })
+}
+
+/// Names at which there is no directory, what is there, and what chroot(2) says.
+fn nowhere_to_enter(host: &Host) -> [(&'static str, &'static str, Errno); 4] {
+    fs::write(host.path("file"), "").expect("a file in the scratch directory");
+    symlink("loop", host.path("loop")).expect("a link in the scratch directory");
+    [
+        ("nothing", "where nothing is", Errno::ENOENT),
+        ("file", "which is a file", Errno::ENOTDIR),
+        ("file/below", "below a file", Errno::ENOTDIR),
+        ("loop", "a symbolic link to itself", Errno::ELOOP),
+    ]
+}
+
+/// What is seen after break_out_of_chroot.
 struct BrokenOut {
-    returned: Result<(), Failure>,
-    /// What it reads from the host's file, by its absolute path.
+    seen: Seen<Returned>,
+    new_root: PathBuf,
+    /// Whether nothing was in new_root. One with files in it is tried first.
+    is_bare: bool,
+    /// What is read from the host's file, by its absolute path.
     absolute: Result<String, Failure>,
-    /// Whether it finds the host's root by `..`, however often.
+    /// Whether the host's root is found by `..`, however often.
     relative: bool,
 }
 
-pub fn breakout(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    let new_root = host.busybox("busybox");
+impl Facts for BrokenOut {
+    fn words(&self) -> Words {
+        let mut words = error_of(&self.seen.returned);
+        words.push(("root", self.seen.process.root.display().to_string()));
+        words
+    }
+}
+
+static BREAK_OUT: Rules<BrokenOut> = Rules {
+    lab: LAB,
+    function: BREAK_OUT_OF_CHROOT.function,
+    tables: &[&[
+        rule("error-ignored", |it| it.seen.failed.is_some()),
+        rule("breakout-needs-files", |it| it.is_bare && it.seen.returned.is_err()),
+        rule("answer/returned-error", |it| it.seen.returned.is_err()),
+        rule("breakout-not-finished", |it| it.relative),
+        rule("breakout-stops-half-way", |it| !it.seen.process.root.starts_with(&it.new_root)),
+        rule("breakout-from-inside", |it| it.seen.process.root.starts_with(&it.new_root)),
+    ]],
+};
+
+/// What it comes to in a new root, as `with` makes the call.
+fn break_out<'h>(
+    host: &'h Host,
+    new_root: PathBuf,
+    with: impl FnOnce(Call<'h, (), Returned>) -> Call<'h, (), Returned>,
+) -> Result<BrokenOut, Finding> {
+    let file = host.precious().file();
+    // Not by the student's own: this promise is about the way out.
+    let root = new_root.clone();
+    let is_bare = fs::read_dir(&new_root).is_ok_and(|mut entries| entries.next().is_none());
+    let enter = move || Ok(chroot(&root).and_then(|()| chdir("/"))?);
+    let call = with(host.act(&BREAK_OUT_OF_CHROOT, ()).after(enter));
+    let (seen, (absolute, relative)) = call.make_and_look(|place, _| {
+        place.look(|| {
+            let above = format!("{}{}", "../".repeat(64), file.display());
+            let absolute = fs::read_to_string(&file).map_err(Failure::from);
+            (absolute, fs::exists(above).unwrap_or(false))
+        })
+    })?;
+    Ok(BrokenOut { seen, new_root, is_bare, absolute, relative })
+}
+
+pub fn breakout(host: &Host) -> Result<(), Finding> {
     let file = host.precious().file();
     let words = host.precious().words().expect("the host's file");
-    let seen = host.call("break_out_of_chroot", CloneFlags::empty(), || {
-        // Not the student's own: this promise is about the way out.
-        chroot(&new_root).and_then(|()| chdir("/")).expect("the sandbox allows it");
-        BrokenOut {
-            returned: (answers.break_out_of_chroot)().map_err(Failure::from),
-            absolute: fs::read_to_string(&file).map_err(Failure::from),
-            relative: fs::exists(format!("{}{}", "../".repeat(64), file.display()))
-                .unwrap_or(false),
-        }
-    })?;
-    let found = &seen.returned;
-    let kept = found.absolute.as_ref() == Ok(&words);
-    let evidence = || {
-        let read = format!("open({file:?}) after the breakout");
-        vec![
-            Evidence::differs(read, "Ok", result(&found.absolute)),
-            Evidence::differs("readlink(\"/proc/PID/root\")", "/", seen.root.display()),
-            Evidence::differs("readlink(\"/proc/PID/cwd\")", "/", seen.cwd.display()),
-        ]
+    // 1. Some ways up are only so many steps long. 2. Not every root has a /tmp.
+    let above = "d/".repeat(DEPTH - host.path("busybox").components().skip(1).count());
+    fs::create_dir_all(host.path(&above)).expect("the scratch directory");
+    let bare = host.path("bare");
+    fs::create_dir(&bare).expect("the scratch directory");
+    for new_root in [host.busybox(&format!("{above}busybox")), bare] {
+        let facts = break_out(host, new_root, |call| call)?;
+        let process = &facts.seen.process;
+        BREAK_OUT.judge(&facts, facts.absolute.as_ref() == Ok(&words), || {
+            let from = if facts.is_bare { " of an empty root" } else { "" };
+            let read = format!("open({file:?}) after the breakout{from}");
+            vec![
+                Evidence::differs(read, "Ok", result(&facts.absolute)),
+                Evidence::differs("readlink(\"/proc/PID/root\")", "/", process.root.display()),
+                Evidence::differs("readlink(\"/proc/PID/cwd\")", "/", process.cwd.display()),
+            ]
+        })?;
+    }
+    Ok(())
+}
+
+pub fn failed_breakout(host: &Host) -> Result<(), Finding> {
+    // An answer that stays inside is not blamed for that here.
+    if break_out(host, host.busybox("busybox"), |call| call)?.absolute.is_err() {
+        return Ok(());
+    }
+    let fresh = |name: &str, nth: usize| {
+        let new_root = host.path(&format!("{name}-{nth}"));
+        fs::create_dir(&new_root).map(|()| new_root).expect("the scratch directory")
     };
-    let diagnosis = || {
-        let code = if let Err(failure) = &found.returned {
-            return Some(
-                Finding::new("answer/returned-error")
-                    .word("function", "break_out_of_chroot")
-                    .word("error", failure),
-            );
-        } else if found.relative {
-            "pivot-root/breakout-not-finished"
-        } else if !seen.root.starts_with(&new_root) {
-            "pivot-root/breakout-stops-half-way"
-        } else {
-            "pivot-root/breakout-from-inside"
-        };
-        Some(Finding::new(code).word("root", seen.root.display()))
+    let attempt = |new_root: PathBuf, nth: usize, calls: &[Calls]| {
+        let facts = break_out(host, new_root, |call| call.failing(nth, calls, Errno::EPERM))?;
+        let Some(failed) = facts.seen.failed else { return Ok(false) };
+        let kept = facts.seen.returned.is_err() || facts.absolute.is_ok();
+        BREAK_OUT.judge(&facts, kept, || {
+            let what = format!("break_out_of_chroot() while {failed} fails with EPERM");
+            vec![Evidence::differs(what, "Err", result(&facts.seen.returned))]
+        })?;
+        Ok(true)
     };
-    require(kept, evidence, diagnosis, UNFORESEEN)
+    let (steps, others): (Vec<Calls>, Vec<Calls>) =
+        CALLS.iter().partition(|(name, _)| *name == "chdir");
+    failing::each(|nth| attempt(fresh("other", nth), nth, &others))?;
+    // Of many steps up one is as good as another.
+    attempt(fresh("step", 1), 1, &steps).map(drop)
 }

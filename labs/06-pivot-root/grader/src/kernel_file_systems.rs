@@ -1,180 +1,177 @@
 //! mount_kernel_file_systems.
 
-use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
-use std::io::{Read, Write};
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
+use labkit::call::{Call, Seen};
+use labkit::calls::{CALLS, Calls};
 use labkit::describe::{Failure, result, tree};
-use labkit::host::{Host, Seen};
-use labkit::refuse::refuse;
-use labkit::verdict::{Evidence, Finding, require};
-use mydocker::mountinfo::{Change, Mount};
+use labkit::failing;
+use labkit::frame::{Facts, Returned, Rule, Rules, Words, error_of, rule};
+use labkit::host::Host;
+use labkit::verdict::{Evidence, Finding};
+use mydocker_kernel::mountinfo::{Change, Mount};
 use nix::errno::Errno;
-use nix::libc::SYS_mount;
+use nix::libc::{SYS_newfstatat, SYS_statx};
 use nix::mount::{MsFlags, mount};
 use nix::sched::CloneFlags;
-use nix::sys::stat::{major, minor};
-use nix::sys::statvfs::{FsFlags, statvfs};
-use serde::{Deserialize, Serialize};
 
-use crate::{Answers, UNFORESEEN};
+use crate::LAB;
+use crate::acts::MOUNT_KERNEL_FILE_SYSTEMS;
+use crate::found::{Below, DEVICES};
 
-const FUNCTION: &str = "mount_kernel_file_systems";
+const FUNCTION: &str = MOUNT_KERNEL_FILE_SYSTEMS.function;
 
-/// The devices that every program expects, with their numbers. See null(4),
-/// full(4), random(4), tty(4).
-const DEVICES: [(&str, &str); 6] = [
-    ("null", "char 1:3"),
-    ("zero", "char 1:5"),
-    ("full", "char 1:7"),
-    ("random", "char 1:8"),
-    ("urandom", "char 1:9"),
-    ("tty", "char 5:0"),
-];
+/// The calls that tell whether there is a file.
+const STAT: Calls = ("stat", &[SYS_statx, SYS_newfstatat]);
 
-/// What the process finds below new_root.
-#[derive(Serialize, Deserialize)]
+/// The mode of dev: everybody may look, only root may change it.
+const DEV_MODE: u32 = 0o755;
+
+/// All that is known of one call.
 struct Mounted {
-    returned: Result<(), Failure>,
-    /// Where `proc/self` leads: the pid of whoever reads it.
-    proc_self: Result<PathBuf, Failure>,
-    /// Whether proc/sys is read-only. See statvfs(3).
-    proc_sys_is_read_only: bool,
-    /// What each of the devices is.
-    devices: BTreeMap<String, String>,
-    /// What a read of zero and a write to null say.
-    used: Result<(), Failure>,
-}
-
-struct Facts {
-    seen: Seen<Mounted>,
+    seen: Seen<Returned>,
+    below: Below,
     new_root: PathBuf,
     image_before: String,
     image_after: String,
+    /// The directory that the image lacks.
+    lacks: Option<&'static str>,
+    /// Whether new_root was given as a relative path. An absolute one is tried first.
+    is_relative: bool,
 }
 
-fn observe(answers: &Answers, host: &Host) -> Result<Facts, Finding> {
-    let new_root = host.busybox("busybox");
-    let image_before = tree(&new_root).expect("busybox");
+/// The call, in namespaces of its own in which all is private.
+fn call<'h>(host: &'h Host, new_root: &Path) -> Call<'h, PathBuf, Returned> {
     let namespaces = CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWPID;
-    let seen = host.call(FUNCTION, namespaces, || {
-        let nothing: Option<&str> = None;
-        let private = MsFlags::MS_PRIVATE | MsFlags::MS_REC;
-        mount(nothing, "/", nothing, private, nothing).expect("the sandbox allows it");
-        let returned = (answers.mount_kernel_file_systems)(&new_root).map_err(Failure::from);
-        let dev = new_root.join("dev");
-        let name = |(name, _): (&str, &str)| (name.to_owned(), kind(&dev.join(name)));
-        Mounted {
-            returned,
-            proc_self: fs::read_link(new_root.join("proc/self")).map_err(Failure::from),
-            proc_sys_is_read_only: statvfs(&new_root.join("proc/sys"))
-                .is_ok_and(|state| state.flags().contains(FsFlags::ST_RDONLY)),
-            devices: DEVICES.into_iter().map(name).collect(),
-            used: use_devices(&dev).map_err(Failure::from),
-        }
-    })?;
+    host.act(&MOUNT_KERNEL_FILE_SYSTEMS, new_root.to_owned()).in_new(namespaces).after(make_private)
+}
+
+fn make_private() -> io::Result<()> {
+    let nothing: Option<&str> = None;
+    Ok(mount(nothing, "/", nothing, MsFlags::MS_PRIVATE | MsFlags::MS_REC, nothing)?)
+}
+
+fn observe(host: &Host) -> Result<Mounted, Finding> {
+    let new_root = host.busybox("busybox");
+    let made = call(host, &new_root);
+    look(made, new_root)
+}
+
+fn look(call: Call<PathBuf, Returned>, new_root: PathBuf) -> Result<Mounted, Finding> {
+    let image_before = tree(&new_root).expect("busybox");
+    let (seen, below) = call.make_and_look(|place, _| place.look(|| Below::look(&new_root)))?;
     let image_after = tree(&new_root).expect("busybox");
-    Ok(Facts { seen, new_root, image_before, image_after })
+    Ok(Mounted {
+        seen,
+        below,
+        new_root,
+        image_before,
+        image_after,
+        lacks: None,
+        is_relative: false,
+    })
 }
 
-/// What kind of file there is, with the number of a device.
-fn kind(path: &Path) -> String {
-    match path.symlink_metadata() {
-        Err(error) => Failure::from(error).to_string(),
-        Ok(data) if data.file_type().is_char_device() => {
-            format!("char {}:{}", major(data.rdev()), minor(data.rdev()))
-        }
-        Ok(data) if data.is_file() => "a regular file".to_owned(),
-        Ok(_) => "something else".to_owned(),
+impl Facts for Mounted {
+    fn words(&self) -> Words {
+        let mut words = error_of(&self.seen.returned);
+        let place = ["proc", "proc/sys"].into_iter().find(|it| self.lacks_flags(it).is_some());
+        words.push(("place", place.unwrap_or("proc").to_owned()));
+        words.push(("mode", format!("{:o}", self.below.dev_mode)));
+        let mut devices = DEVICES.into_iter();
+        let wrong = devices.find(|(name, kind)| self.below.devices[*name] != *kind);
+        words.push(("device", wrong.map_or("", |(name, _)| name).to_owned()));
+        words.push(("lacks", self.lacks.unwrap_or_default().to_owned()));
+        words
     }
 }
 
-fn use_devices(dev: &Path) -> std::io::Result<()> {
-    let mut zeroes = [1; 4];
-    File::open(dev.join("zero"))?.read_exact(&mut zeroes)?;
-    OpenOptions::new().write(true).open(dev.join("null"))?.write_all(&zeroes)
-}
+/// What is wrong with all of it.
+const GENERAL: &[Rule<Mounted>] = &[
+    rule("error-ignored", |it| it.seen.failed.is_some()),
+    rule("mount-point-made", |it| it.lacks.is_some_and(|name| it.new_root.join(name).exists())),
+    rule("error-ignored", |it| it.lacks.is_some() && it.seen.returned.is_ok()),
+    rule("dev-on-the-image", |it| it.image_before != it.image_after),
+    rule("device-by-mknod", |it| it.stopped_before_devices(Errno::EPERM)),
+    rule("nothing-to-bind-onto", |it| it.stopped_before_devices(Errno::ENOENT)),
+    rule("stopped-between-devices", |it| {
+        it.stopped_with(Errno::EPERM) && it.mount_at("dev/null").is_some() && it.has_more_to_bind()
+    }),
+    rule("relative-path-fails", |it| it.is_relative && it.seen.returned.is_err()),
+    rule("answer/returned-error", |it| it.seen.returned.is_err()),
+    // What was remounted, the grader itself has made private.
+    rule("answer/did-nothing", |it| {
+        let changes = it.seen.container_changes();
+        changes.iter().all(|change| matches!(change, Change::Remounted { .. }))
+    }),
+];
 
-impl Facts {
-    fn mounted(&self) -> &Mounted {
-        &self.seen.returned
-    }
+/// What is wrong with /proc.
+const PROC: &[Rule<Mounted>] = &[
+    rule("proc-not-mounted", |it| it.proc().is_none()),
+    rule("proc-of-the-host", |it| !it.below.proc_is_own),
+    rule("proc-without-flags", |it| it.lacks_flags("proc").is_some()),
+    rule("proc-all-read-only", |it| it.below.proc_is_read_only),
+    rule("proc-sys-hidden", |it| !it.below.proc_sys_is_full),
+    rule("read-only-bind-in-one-call", |it| {
+        !it.below.proc_sys_is_read_only && it.mount_at("proc/sys").is_some()
+    }),
+    rule("proc-sys-writable", |it| !it.below.proc_sys_is_read_only),
+    rule("proc-without-flags", |it| it.lacks_flags("proc/sys").is_some()),
+];
 
-    fn mount_at(&self, name: &str) -> Option<&Mount> {
-        self.seen.mounts.at(&self.new_root.join(name))
-    }
-
-    /// What is wrong with all of it.
-    fn diagnose(&self) -> Option<Finding> {
-        if self.image_before != self.image_after {
-            return code("dev-on-the-image");
-        }
-        if let Err(failure) = &self.mounted().returned {
-            let dev = self.mount_at("dev").filter(|mount| !self.is_hosts(mount));
-            let is_empty = self.mounted().devices.values().all(|kind| kind.starts_with("ENOENT"));
-            match failure.errno.map(Errno::from_raw) {
-                Some(Errno::EPERM) if dev.is_some() && is_empty => return code("device-by-mknod"),
-                Some(Errno::ENOENT) if dev.is_some() && is_empty => {
-                    return code("nothing-to-bind-onto");
-                }
-                _ => {}
-            }
-            let finding = Finding::new("answer/returned-error");
-            return Some(finding.word("function", FUNCTION).word("error", failure));
-        }
-        // What was remounted, the grader itself has made private.
-        let changes = self.seen.container_changes();
-        if changes.iter().all(|change| matches!(change, Change::Remounted { .. })) {
-            return Some(Finding::new("answer/did-nothing").word("function", FUNCTION));
-        }
-        None
-    }
-
-    /// What is wrong with /proc.
-    fn diagnose_proc(&self) -> Option<Finding> {
-        let mounted = self.mounted();
-        let has = |mount: &Mount, option: &str| mount.options.split(',').any(|it| it == option);
-        let Some(proc) = self.mount_at("proc").filter(|mount| mount.fs_type == "proc") else {
-            return code("proc-not-mounted");
+/// What is wrong with /dev.
+const DEV: &[Rule<Mounted>] = &[
+    rule("dev-not-mounted", |it| it.mount_at("dev").is_none()),
+    rule("dev-of-the-host", |it| it.mount_at("dev").is_some_and(|dev| it.is_hosts(dev))),
+    rule("dev-not-mounted", |it| it.mount_at("dev").is_none_or(|dev| dev.fs_type != "tmpfs")),
+    rule("dev-is-empty", Mounted::has_no_device),
+    rule("device-is-a-file", |it| it.below.devices.values().any(|kind| kind == "a regular file")),
+    rule("device-on-nodev", |it| {
+        let used = it.below.used.as_ref().err();
+        used.is_some_and(|failure| failure.errno == Some(nix::libc::EACCES))
+    }),
+    rule("device-missing", |it| it.below.devices.values().any(|kind| kind.starts_with("ENOENT"))),
+    rule("device-is-another", |it| {
+        let expected = |name: &str| DEVICES.iter().find(|(it, _)| *it == name).map(|(_, it)| *it);
+        let is_another = |(name, kind): (&String, &String)| {
+            kind.starts_with("char ") && expected(name) != Some(kind.as_str())
         };
-        if mounted.proc_self != Ok(PathBuf::from("1")) {
-            return code("proc-of-the-host");
-        }
-        if !["nosuid", "nodev", "noexec"].iter().all(|option| has(proc, option)) {
-            return code("proc-without-flags");
-        }
-        if mounted.proc_sys_is_read_only {
-            return None;
-        }
-        match self.mount_at("proc/sys") {
-            Some(_) => code("read-only-bind-in-one-call"),
-            None => code("proc-sys-writable"),
-        }
+        it.below.devices.iter().any(is_another)
+    }),
+    rule("dev-without-nosuid", |it| !it.has_flag("dev", "nosuid")),
+    rule("dev-mode", |it| it.below.dev_mode != DEV_MODE),
+];
+
+/// The rules on the function with those of one of its parts.
+const fn rules(tables: &'static [&'static [Rule<Mounted>]]) -> Rules<Mounted> {
+    Rules { lab: LAB, function: FUNCTION, tables }
+}
+
+static ON_ALL: Rules<Mounted> = rules(&[GENERAL]);
+static ON_ANY: Rules<Mounted> = rules(&[GENERAL, PROC, DEV]);
+static ON_PROC: Rules<Mounted> = rules(&[GENERAL, PROC]);
+static ON_DEV: Rules<Mounted> = rules(&[GENERAL, DEV]);
+
+impl Mounted {
+    fn mount_at(&self, name: &str) -> Option<&Mount> {
+        self.seen.process.mounts.at(&self.new_root.join(name))
     }
 
-    /// What is wrong with /dev.
-    fn diagnose_dev(&self) -> Option<Finding> {
-        let mounted = self.mounted();
-        let Some(dev) = self.mount_at("dev") else { return code("dev-not-mounted") };
-        if self.is_hosts(dev) {
-            return code("dev-of-the-host");
-        }
-        if dev.fs_type != "tmpfs" {
-            return code("dev-not-mounted");
-        }
-        let kinds: Vec<&str> = mounted.devices.values().map(String::as_str).collect();
-        if kinds.iter().all(|kind| kind.starts_with("ENOENT")) {
-            return code("dev-is-empty");
-        }
-        if kinds.contains(&"a regular file") {
-            return code("device-is-a-file");
-        }
-        if mounted.used.as_ref().is_err_and(|failure| failure.errno == Some(nix::libc::EACCES)) {
-            return code("device-on-nodev");
-        }
-        None
+    fn proc(&self) -> Option<&Mount> {
+        self.mount_at("proc").filter(|mount| mount.fs_type == "proc")
+    }
+
+    fn has_flag(&self, name: &str, flag: &str) -> bool {
+        let mount = self.mount_at(name);
+        mount.is_some_and(|it| it.options.split(',').any(|option| option == flag))
+    }
+
+    /// The first flag that the mount at `name` lacks; nothing if it has all.
+    fn lacks_flags(&self, name: &str) -> Option<&'static str> {
+        ["nosuid", "nodev", "noexec"].into_iter().find(|flag| !self.has_flag(name, flag))
     }
 
     /// Whether a mount shows a file system that the host has mounted too.
@@ -182,111 +179,193 @@ impl Facts {
         self.seen.host_before.mounts.iter().any(|it| it.device == mount.device)
     }
 
-    fn require(
+    fn has_no_device(&self) -> bool {
+        self.below.devices.values().all(|kind| kind.starts_with("ENOENT"))
+    }
+
+    /// Whether it has mounted a /dev of its own, and then stopped with this error
+    /// at the first device.
+    fn stopped_before_devices(&self, errno: Errno) -> bool {
+        let has_dev = self.mount_at("dev").is_some_and(|mount| !self.is_hosts(mount));
+        self.stopped_with(errno) && has_dev && self.has_no_device()
+    }
+
+    fn stopped_with(&self, errno: Errno) -> bool {
+        let failure = self.seen.returned.as_ref().err();
+        failure.is_some_and(|failure| failure.errno.map(Errno::from_raw) == Some(errno))
+    }
+
+    /// Whether a device is not bound.
+    fn has_more_to_bind(&self) -> bool {
+        DEVICES.iter().any(|(name, _)| self.mount_at(&format!("dev/{name}")).is_none())
+    }
+
+    /// Whether anything of what it is to do is not done.
+    fn is_wrong(&self) -> bool {
+        let undisturbed = [PROC, DEV].iter().copied().flatten();
+        self.seen.returned.is_err() || undisturbed.into_iter().any(|rule| (rule.holds)(self))
+    }
+
+    fn new_in_the_image(&self) -> Evidence {
+        let before: Vec<&str> = self.image_before.lines().collect();
+        let after = self.image_after.lines();
+        let new: Vec<&str> = after.filter(|line| !before.contains(line)).collect();
+        let new = if new.is_empty() { "none".to_owned() } else { new.join(", ") };
+        Evidence::differs("new_root without its mounts, entries that are new", "none", new)
+    }
+
+    fn judge(
         &self,
+        rules: &Rules<Mounted>,
         kept: bool,
         evidence: Vec<Evidence>,
-        diagnosis: fn(&Facts) -> Option<Finding>,
     ) -> Result<(), Finding> {
-        let kept = kept && self.mounted().returned.is_ok();
-        let all = || {
+        let returned = &self.seen.returned;
+        rules.judge(self, kept && returned.is_ok(), || {
             let mut all = evidence;
-            if self.mounted().returned.is_err() {
-                let returned = result(&self.mounted().returned);
-                all.insert(0, Evidence::differs(format!("{FUNCTION}(new_root)"), "Ok", returned));
+            if returned.is_err() {
+                let call = format!("{FUNCTION}(new_root)");
+                all.insert(0, Evidence::differs(call, "Ok", result(returned)));
             }
             all.push(self.seen.mounts_drawn(&self.new_root));
             all
-        };
-        require(kept, all, || self.diagnose().or_else(|| diagnosis(self)), UNFORESEEN)
+        })
     }
 }
 
-pub fn proc_is_fresh(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    let facts = observe(answers, host)?;
-    let seen = match &facts.mounted().proc_self {
-        Ok(pid) => pid.display().to_string(),
-        Err(failure) => failure.to_string(),
+pub fn proc_is_fresh(host: &Host) -> Result<(), Finding> {
+    let facts = observe(host)?;
+    let seen = match &facts.below.proc_self {
+        Ok(_) if facts.below.proc_is_own => "getpid()",
+        Ok(_) => "the PID of another PID namespace",
+        Err(failure) => &failure.to_string(),
     };
-    let evidence = Evidence::differs("readlink(\"new_root/proc/self\") by PID 1", "1", &seen);
-    facts.require(seen == "1", vec![evidence], Facts::diagnose_proc)
+    let evidence = Evidence::differs("readlink(\"new_root/proc/self\")", "getpid()", seen);
+    facts.judge(&ON_PROC, facts.below.proc_is_own, vec![evidence])
 }
 
-pub fn proc_flags(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    let facts = observe(answers, host)?;
-    let options = facts.mount_at("proc").map(|mount| mount.options.clone()).unwrap_or_default();
-    let has = |name: &str| options.split(',').any(|option| option == name);
-    let kept = has("nosuid") && has("nodev") && has("noexec");
-    let what = "the options of new_root/proc";
-    let evidence = Evidence::differs(what, "nosuid,nodev,noexec", options);
-    facts.require(kept, vec![evidence], Facts::diagnose_proc)
+pub fn proc_flags(host: &Host) -> Result<(), Finding> {
+    let facts = observe(host)?;
+    // Where proc/sys is no mount of its own, it has the flags of proc.
+    let mut names = vec!["proc", "proc/sys"];
+    names.retain(|name| *name == "proc" || facts.mount_at(name).is_some());
+    let mut evidence = Vec::new();
+    for name in names.iter().filter(|name| facts.lacks_flags(name).is_some()) {
+        let options = facts.mount_at(name).map_or("", |mount| mount.options.as_str());
+        let what = format!("the options of new_root/{name}");
+        evidence.push(Evidence::differs(what, "nosuid,nodev,noexec", options));
+    }
+    facts.judge(&ON_PROC, evidence.is_empty(), evidence)
 }
 
-pub fn proc_sys_is_read_only(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    let facts = observe(answers, host)?;
-    let kept = facts.mounted().proc_sys_is_read_only;
-    let what = "statvfs(\"new_root/proc/sys\")";
-    let seen = if kept { "ST_RDONLY" } else { "it can be written to" };
-    facts.require(kept, vec![Evidence::differs(what, "ST_RDONLY", seen)], Facts::diagnose_proc)
+pub fn proc_sys_is_read_only(host: &Host) -> Result<(), Finding> {
+    let facts = observe(host)?;
+    let below = &facts.below;
+    let mut evidence = Vec::new();
+    if !below.proc_sys_is_read_only {
+        let what = "statvfs(\"new_root/proc/sys\")";
+        evidence.push(Evidence::differs(what, "ST_RDONLY", "it can be written to"));
+    }
+    if below.proc_is_read_only {
+        let what = "statvfs(\"new_root/proc\")";
+        evidence.push(Evidence::differs(what, "it can be written to", "ST_RDONLY"));
+    }
+    if !below.proc_sys_is_full {
+        let what = "lstat(\"new_root/proc/sys/kernel/hostname\")";
+        evidence.push(Evidence::differs(what, "Ok", "ENOENT (No such file or directory)"));
+    }
+    facts.judge(&ON_PROC, evidence.is_empty(), evidence)
 }
 
-pub fn dev_is_a_tmpfs(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    let facts = observe(answers, host)?;
+pub fn dev_is_a_tmpfs(host: &Host) -> Result<(), Finding> {
+    let facts = observe(host)?;
     let dev = facts.mount_at("dev");
     let is_own = dev.is_some_and(|mount| mount.fs_type == "tmpfs" && !facts.is_hosts(mount));
-    let seen = dev.map_or("nothing is mounted there", |mount| mount.fs_type.as_str());
-    let evidence = Evidence::differs("new_root/dev", "a tmpfs of its own", seen);
-    facts.require(is_own, vec![evidence], Facts::diagnose_dev)
+    let mut evidence = Vec::new();
+    if !is_own {
+        let seen = dev.map_or("nothing is mounted there", |mount| mount.fs_type.as_str());
+        evidence.push(Evidence::differs("new_root/dev", "a tmpfs of its own", seen));
+    } else if !facts.has_flag("dev", "nosuid") {
+        let options = dev.map_or("", |mount| mount.options.as_str());
+        evidence.push(Evidence::differs("the options of new_root/dev", "nosuid", options));
+    }
+    let mode = facts.below.dev_mode;
+    if is_own && mode != DEV_MODE {
+        let seen = format!("{mode:o}");
+        evidence.push(Evidence::differs("stat -c %a new_root/dev", format!("{DEV_MODE:o}"), seen));
+    }
+    facts.judge(&ON_DEV, evidence.is_empty(), evidence)
 }
 
-pub fn devices(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    let facts = observe(answers, host)?;
-    let mounted = facts.mounted();
+pub fn devices(host: &Host) -> Result<(), Finding> {
+    let facts = observe(host)?;
+    let below = &facts.below;
     let mut evidence = Vec::new();
     for (name, expected) in DEVICES {
-        let seen = &mounted.devices[name];
+        let seen = &below.devices[name];
         if seen != expected {
             evidence.push(Evidence::differs(format!("new_root/dev/{name}"), expected, seen));
         }
     }
-    if mounted.used.is_err() {
+    if below.used.is_err() {
         let what = "read from new_root/dev/zero, write to new_root/dev/null";
-        evidence.push(Evidence::differs(what, "Ok", result(&mounted.used)));
+        evidence.push(Evidence::differs(what, "Ok", result(&below.used)));
     }
-    facts.require(evidence.is_empty(), evidence, Facts::diagnose_dev)
+    facts.judge(&ON_DEV, evidence.is_empty(), evidence)
 }
 
-pub fn image_stays(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    let facts = observe(answers, host)?;
-    let before: Vec<&str> = facts.image_before.lines().collect();
-    let new: Vec<&str> = facts.image_after.lines().filter(|line| !before.contains(line)).collect();
+/// A path that begins at the working directory.
+pub fn relative_path(host: &Host) -> Result<(), Finding> {
+    let facts = observe(host)?;
+    facts.judge(&ON_ANY, !facts.is_wrong(), Vec::new())?;
+    let call = call(host, Path::new("busybox")).standing_in(host.path("."));
+    let facts = Mounted { is_relative: true, ..look(call, facts.new_root)? };
+    facts.judge(&ON_ANY, !facts.is_wrong(), Vec::new())
+}
+
+pub fn image_stays(host: &Host) -> Result<(), Finding> {
+    let facts = observe(host)?;
     let kept = facts.image_before == facts.image_after;
-    let what = "new_root without its mounts, entries that are new";
-    facts.require(kept, vec![Evidence::differs(what, "none", new.join(", "))], |_| None)
+    facts.judge(&ON_ALL, kept, vec![facts.new_in_the_image()])?;
+    // An image that has nothing to mount on. Who mounts nothing there needs nothing.
+    if facts.is_wrong() {
+        return Ok(());
+    }
+    for name in ["proc", "dev"] {
+        let new_root = host.busybox(&format!("without-{name}"));
+        fs::remove_dir(new_root.join(name)).expect("an empty directory of the image");
+        let facts = Mounted { lacks: Some(name), ..look(call(host, &new_root), new_root)? };
+        let returned = &facts.seen.returned;
+        let kept = returned.is_err() && facts.image_before == facts.image_after;
+        ON_ALL.judge(&facts, kept, || {
+            let what = format!("{FUNCTION}(new_root), without new_root/{name}");
+            let expected = Failure::from(Errno::ENOENT);
+            vec![Evidence::differs(what, expected, result(returned)), facts.new_in_the_image()]
+        })?;
+    }
+    Ok(())
 }
 
-pub fn failure(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    let new_root = host.busybox("refused");
-    let seen = host.call(FUNCTION, CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWPID, || {
-        refuse(SYS_mount, Errno::EPERM).expect("the kernel has seccomp");
-        (answers.mount_kernel_file_systems)(&new_root).map_err(Failure::from)
-    })?;
-    let evidence = || {
-        let call = format!("{FUNCTION}(new_root) while mount(2) fails with EPERM");
-        vec![Evidence::differs(call, "Err", result(&seen.returned))]
+pub fn failure(host: &Host) -> Result<(), Finding> {
+    // An answer that leaves something out is not blamed for that here.
+    let facts = observe(host)?;
+    if facts.is_wrong() {
+        return Ok(());
+    }
+    let new_root = facts.new_root;
+    let calls: Vec<Calls> = CALLS.iter().copied().chain([STAT]).collect();
+    let attempt = |nth: usize, errno: Errno| {
+        let call = call(host, &new_root).failing(nth, &calls, errno);
+        let facts = look(call, new_root.clone())?;
+        let Some(failed) = facts.seen.failed else { return Ok(false) };
+        let kept = facts.seen.returned.is_err() || !facts.is_wrong();
+        ON_ALL.judge(&facts, kept, || {
+            let call = format!("{FUNCTION}(new_root) while {failed} fails with {errno:?}");
+            vec![Evidence::differs(call, "Err", result(&facts.seen.returned))]
+        })?;
+        Ok(true)
     };
-    // An answer that does nothing at all has no error to ignore.
-    let diagnosis = || match observe(answers, host) {
-        Ok(facts) => facts.diagnose().or_else(|| code("error-ignored").map(with_function)),
-        Err(finding) => Some(finding),
-    };
-    require(seen.returned.is_err(), evidence, diagnosis, UNFORESEEN)
-}
-
-fn code(code: &str) -> Option<Finding> {
-    Some(Finding::new(format!("pivot-root/{code}")))
-}
-
-fn with_function(finding: Finding) -> Finding {
-    finding.word("function", FUNCTION)
+    failing::each(|nth| attempt(nth, Errno::EPERM))?;
+    // Some pass over what is not there: a device, for instance.
+    failing::each(|nth| attempt(nth, Errno::ENOENT))
 }

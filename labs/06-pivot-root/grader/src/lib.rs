@@ -1,69 +1,48 @@
 //! What must hold of an answer to lab 06, and how to find out.
 
+mod acts;
+mod below;
 mod breakout;
 mod chroot;
+mod failed_pivot;
+mod found;
 mod kernel_file_systems;
 mod pivot;
-
-use std::io;
-use std::path::Path;
+mod ways_back;
 
 use labkit::exam::{Exam, Promise};
 
-/// The functions that the student writes. A mistake is the solution with one of
-/// them replaced.
-pub struct Answers {
-    /// See labs/06-pivot-root/src/lib.rs, as for the others.
-    pub enter_with_chroot: fn(&Path) -> io::Result<()>,
-    /// Leaves what the first has entered.
-    pub break_out_of_chroot: fn() -> io::Result<()>,
-    /// What cannot be left.
-    pub enter_with_pivot_root: fn(&Path) -> io::Result<()>,
-    /// /proc and /dev.
-    pub mount_kernel_file_systems: fn(&Path) -> io::Result<()>,
-}
+pub use acts::{ACTS, Answers};
 
 /// The lab.
-pub static EXAM: Exam<Answers> = Exam {
+pub static EXAM: Exam = Exam {
     lab_toml: include_str!("../../lab.toml"),
     promises: &[
-        Promise { name: "chroot_changes_the_root", needs: &[], check: chroot::root },
-        Promise {
-            name: "chroot_changes_the_working_directory",
-            needs: &[],
-            check: chroot::working_directory,
-        },
-        Promise { name: "a_failed_chroot_is_told", needs: &[], check: chroot::failure },
-        Promise { name: "the_breakout_reaches_the_host", needs: &[], check: chroot::breakout },
-        Promise { name: "new_root_is_the_root", needs: &[], check: pivot::root },
-        Promise {
-            name: "the_working_directory_is_inside",
-            needs: &[],
-            check: pivot::working_directory,
-        },
-        Promise { name: "old_root_is_unreachable", needs: &[], check: pivot::old_root },
-        Promise { name: "the_breakout_fails", needs: &[], check: pivot::breakout },
-        Promise { name: "the_hosts_mounts_stay", needs: &[], check: pivot::host_mounts },
-        Promise { name: "nothing_is_left_in_new_root", needs: &[], check: pivot::leftovers },
-        Promise { name: "it_works_a_second_time", needs: &[], check: pivot::second_time },
-        Promise { name: "a_failure_is_told", needs: &[], check: pivot::failure },
-        Promise { name: "proc_is_fresh", needs: &[], check: kernel_file_systems::proc_is_fresh },
-        Promise { name: "proc_is_harmless", needs: &[], check: kernel_file_systems::proc_flags },
-        Promise {
-            name: "proc_sys_is_read_only",
-            needs: &[],
-            check: kernel_file_systems::proc_sys_is_read_only,
-        },
-        Promise { name: "dev_is_a_tmpfs", needs: &[], check: kernel_file_systems::dev_is_a_tmpfs },
-        Promise { name: "the_devices_work", needs: &[], check: kernel_file_systems::devices },
-        Promise {
-            name: "the_image_stays_as_it_is",
-            needs: &[],
-            check: kernel_file_systems::image_stays,
-        },
-        Promise { name: "a_failed_mount_is_told", needs: &[], check: kernel_file_systems::failure },
+        Promise::new("chroot_changes_the_root", chroot::root),
+        Promise::new("chroot_changes_the_working_directory", chroot::working_directory),
+        Promise::new("a_failed_chroot_is_told", chroot::failure),
+        Promise::new("the_breakout_reaches_the_host", chroot::breakout),
+        Promise::new("a_failed_breakout_is_told", chroot::failed_breakout),
+        Promise::new("new_root_is_the_root", pivot::root),
+        Promise::new("the_working_directory_is_inside", pivot::working_directory),
+        Promise::new("old_root_is_unreachable", pivot::old_root),
+        Promise::new("the_breakout_fails", pivot::breakout),
+        Promise::new("the_hosts_mounts_stay", pivot::host_mounts),
+        Promise::new("nothing_is_left_in_new_root", pivot::leftovers),
+        Promise::new("it_works_a_second_time", pivot::second_time),
+        Promise::new("a_failure_is_told", failed_pivot::failure),
+        Promise::new("mounts_below_come_along", below::mounts),
+        Promise::new("new_root_may_be_relative", below::relative_path),
+        Promise::new("proc_is_fresh", kernel_file_systems::proc_is_fresh),
+        Promise::new("proc_is_harmless", kernel_file_systems::proc_flags),
+        Promise::new("proc_sys_is_read_only", kernel_file_systems::proc_sys_is_read_only),
+        Promise::new("dev_is_a_tmpfs", kernel_file_systems::dev_is_a_tmpfs),
+        Promise::new("the_devices_work", kernel_file_systems::devices),
+        Promise::new("the_path_may_be_relative", kernel_file_systems::relative_path),
+        Promise::new("the_image_stays_as_it_is", kernel_file_systems::image_stays),
+        Promise::new("a_failed_mount_is_told", kernel_file_systems::failure),
     ],
 };
 
-/// The code for what no rule of this lab explains.
-const UNFORESEEN: &str = "pivot-root/unforeseen";
+/// What the codes of this lab begin with.
+const LAB: &str = "pivot-root";

@@ -1,91 +1,102 @@
 //! create_init_layer.
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use labkit::canary::Canary;
+use labkit::call::Seen;
+use labkit::canary::{Canary, random_words};
 use labkit::describe::{Failure, tree};
-use labkit::host::{Host, Seen};
-use labkit::verdict::{Evidence, Finding, require};
+use labkit::frame::{Facts, Returned, Rule, Rules, Words, error_of, rule};
+use labkit::host::Host;
+use labkit::verdict::{Evidence, Finding, Whose};
 use nix::sched::CloneFlags;
-use nix::sys::stat::{Mode, umask};
 
-use crate::layer::{fill, folders};
-use crate::{Answers, UNFORESEEN, finding};
-
-const FUNCTION: &str = "create_init_layer";
+use crate::LAB;
+use crate::acts::CREATE_INIT_LAYER;
+use crate::failing::{Attempt, Failing, each_is_told};
+use crate::image_times::no_directory_is_listed;
+use crate::init_host::{Links, Resolver, fill_image, furnish_etc, with_umask_077};
+use crate::layer::directories;
+use crate::there_already;
 
 /// A name that is not the machine's.
 const HOSTNAME: &str = "lab-07-container";
 
-/// Where the image may lead an answer astray.
-#[derive(Debug, Clone, Copy)]
-enum Links {
-    /// Nowhere.
-    None,
-    /// Its `etc` and its `proc` are links to folders of the host.
-    Folders,
-    /// Its `etc/resolv.conf` and `etc/hosts` are links to a file of the host.
-    Files,
-}
-
 /// All that is known of one call.
-struct Facts {
-    seen: Seen<Result<(), Failure>>,
+struct Made {
+    seen: Seen<Returned>,
     init_layer: PathBuf,
     image: Canary,
-    /// A folder of the host that the image's links lead to.
+    /// A directory of the host that the image's links lead to.
     outside: Canary,
+    resolver: Resolver,
+    /// What the host has in its /etc/resolv.conf.
+    resolv_conf: String,
 }
 
-fn observe(answers: &Answers, host: &Host, links: Links) -> Result<Facts, Finding> {
-    let ground = host.path(&format!("links-{links:?}").to_lowercase());
-    let workspace = ground.join("workspace");
-    folders(&workspace, [""]);
-    let outside = Canary::new(ground.join("outside")).expect("a folder in the scratch folder");
-    let image = fill_image(&ground.join("image"), &outside, links);
-    let seen = host.call(FUNCTION, CloneFlags::empty(), || {
-        umask(Mode::from_bits_truncate(0o077));
-        (answers.create_init_layer)(&workspace, &image.folder, HOSTNAME).map_err(Failure::from)
-    })?;
-    Ok(Facts { seen, init_layer: workspace.join("init-layer"), image, outside })
+/// The call, on a host of its own.
+struct Scene {
+    links: Links,
+    resolver: Resolver,
+    /// A call to the kernel that fails.
+    failing: Option<Failing>,
 }
 
-fn fill_image(image: &Path, outside: &Canary, links: Links) -> Canary {
-    fill(image, &[("bin/sh", ""), ("sys/keep", "")]);
-    fs::remove_file(image.join("sys/keep")).expect("just made");
-    let link = |target: PathBuf, name: &str| {
-        symlink(target, image.join(name)).expect("a link in the scratch folder");
-    };
-    match links {
-        Links::Folders => {
-            link(outside.folder.clone(), "etc");
-            link(outside.folder.join("photos"), "proc");
+const PLAIN: Scene = Scene { links: Links::None, resolver: Resolver::File, failing: None };
+
+impl Scene {
+    fn observe(self, host: &Host) -> Result<Made, Finding> {
+        let Scene { links, resolver, failing } = self;
+        let name = failing.map_or("none".to_owned(), Failing::name);
+        let ground = host.path(&format!("{links:?}-{resolver:?}-{name}").to_lowercase());
+        let workspace = ground.join("workspace");
+        directories(&workspace, [""]);
+        let outside =
+            Canary::new(ground.join("outside")).expect("a directory in the scratch directory");
+        // As nothing below an image is: who takes these modes has followed a link.
+        let closed = |name: &str| {
+            let path = outside.folder.join(name);
+            fs::set_permissions(path, Permissions::from_mode(0o710)).expect("just made");
+        };
+        ["", "photos"].into_iter().for_each(closed);
+        let outside = Canary::watch(outside.folder).expect("just made");
+        let image = fill_image(&ground.join("image"), &outside, links);
+        let words = random_words().expect("/dev/urandom");
+        let resolv_conf = match resolver {
+            Resolver::File | Resolver::Link => format!("nameserver 192.0.2.1\n# {words}\n"),
+            Resolver::None | Resolver::Dangling | Resolver::Unreadable => String::new(),
+        };
+
+        let input = (workspace.clone(), image.folder.clone(), HOSTNAME.to_owned());
+        let furnish = || {
+            furnish_etc(resolver, &resolv_conf)?;
+            with_umask_077()
+        };
+        let mut call = host.act(&CREATE_INIT_LAYER, input);
+        call = call.in_new(CloneFlags::CLONE_NEWNS).after(furnish);
+        if let Some(failing) = failing {
+            call = failing.during(call);
         }
-        Links::Files => {
-            folders(image, ["etc", "proc"]);
-            link(outside.file(), "etc/resolv.conf");
-            link(outside.file(), "etc/hosts");
-        }
-        Links::None => {
-            fill(image, &[("etc/hostname", "image\n"), ("etc/hosts", ""), ("etc/passwd", "")]);
-            folders(image, ["proc"]);
-        }
+        let seen = call.make()?;
+        let init_layer = workspace.join("init-layer");
+        Ok(Made { seen, init_layer, image, outside, resolver, resolv_conf })
     }
-    // As the images of Debian have it.
-    fs::set_permissions(image.join("sys"), Permissions::from_mode(0o555)).expect("just made");
-    Canary::watch(image.to_owned()).expect("just made")
 }
 
-/// A drawn tree without what is in the files: one is the machine's own.
+/// A drawn tree without what is in the files: one has random words in it.
 fn without_contents(drawing: &str) -> String {
     let names = drawing.lines().map(|line| line.split_once("  \"").map_or(line, |(name, _)| name));
     names.collect::<Vec<_>>().join("\n")
 }
 
+/// The path of what is in the init layer, for a reader.
+fn shown(name: &str) -> String {
+    if name == "." { "init-layer".to_owned() } else { format!("init-layer/{name}") }
+}
+
 /// A mode as chmod(1) takes it.
-fn octal(mode: u32) -> String {
+pub fn octal(mode: u32) -> String {
     format!("{mode:04o}")
 }
 
@@ -97,7 +108,7 @@ fn has_line(hosts: &str, address: &str, name: &str) -> bool {
     })
 }
 
-impl Facts {
+impl Made {
     fn read(&self, name: &str) -> Result<String, Failure> {
         let path = self.init_layer.join(name);
         match path.symlink_metadata() {
@@ -108,9 +119,8 @@ impl Facts {
         }
     }
 
-    /// What is not as it must be, a piece of evidence each.
+    /// What is not as it must be, one piece of evidence for each.
     fn wrong_files(&self) -> Vec<Evidence> {
-        let resolv_conf = fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
         let content = |name: &str| self.read(name).unwrap_or_else(|failure| failure.to_string());
         let mut wrong = Vec::new();
         let mut expect = |holds: bool, name: &str, expected: &str| {
@@ -126,138 +136,219 @@ impl Facts {
             has_line(&hosts, "127.0.0.1", "localhost") && has_line(&hosts, "127.0.1.1", HOSTNAME);
         let lines = format!("127.0.0.1 localhost\n127.0.1.1 {HOSTNAME}\n");
         expect(has_both, "etc/hosts", &lines);
-        let same = self.read("etc/resolv.conf") == Ok(resolv_conf);
-        expect(same, "etc/resolv.conf", "as the host's");
+        let same = self.read("etc/resolv.conf").as_ref() == Ok(&self.resolv_conf);
+        let expected = if self.resolver.is_there() { "as the host's" } else { "" };
+        expect(same, "etc/resolv.conf", expected);
         wrong
     }
 
-    /// The folders that are lacking, or are no folders.
-    fn wrong_folders(&self) -> Vec<&'static str> {
-        let is_folder = |name: &str| {
+    /// The directories that are lacking, or are none.
+    fn wrong_directories(&self) -> Vec<&'static str> {
+        let is_one = |name: &str| {
             self.init_layer.join(name).symlink_metadata().is_ok_and(|data| data.is_dir())
         };
-        ["etc", "dev", "proc", "sys"].into_iter().filter(|name| !is_folder(name)).collect()
+        ["etc", "dev", "proc", "sys"].into_iter().filter(|name| !is_one(name)).collect()
     }
 
     /// What has another mode than it must have: its name, that mode, and its own.
     fn wrong_modes(&self) -> Vec<(&'static str, u32, u32)> {
-        let expected = [
-            ("etc", 0o755),
+        let lstat = |top: &Path, name: &str| top.join(name).symlink_metadata().ok();
+        let mode = |data: Option<fs::Metadata>| data.map_or(0, |data| data.mode() & 0o7777);
+        let of_the_image = |name: &str| {
+            let directory = lstat(&self.image.folder, name).filter(fs::Metadata::is_dir);
+            if directory.is_some() { mode(directory) } else { 0o755 }
+        };
+        let own = [
+            (".", 0o755),
             ("etc/hostname", 0o644),
             ("etc/hosts", 0o644),
             ("etc/resolv.conf", 0o644),
-            ("dev", 0o755),
-            ("proc", 0o755),
-            ("sys", 0o555),
         ];
-        let mode = |name: &str| {
-            let data = self.init_layer.join(name).symlink_metadata();
-            data.map_or(0, |data| data.mode() & 0o7777)
-        };
-        let all = expected.into_iter().map(|(name, expected)| (name, expected, mode(name)));
+        let shared = ["etc", "dev", "proc", "sys"].map(|name| (name, of_the_image(name)));
+        let all = own.into_iter().chain(shared);
+        let all = all.map(|(name, expected)| (name, expected, mode(lstat(&self.init_layer, name))));
         all.filter(|(_, expected, seen)| expected != seen).collect()
     }
 
-    fn diagnose(&self) -> Option<Finding> {
+    /// The first wrong mode, if that is all there is to it.
+    fn wrong_mode_is(&self, so: impl FnOnce(&str, u32, u32) -> bool) -> bool {
+        self.wrong_modes().first().is_some_and(|(name, expected, seen)| so(name, *expected, *seen))
+    }
+
+    fn has_link_outside(&self) -> bool {
         let is_link = |name: &str| {
             let target = self.init_layer.join(name).read_link();
             target.is_ok_and(|target| target.starts_with(&self.outside.folder))
         };
-        let names = ["etc", "dev", "proc", "sys", "etc/hosts", "etc/resolv.conf"];
-        if !self.seen.host_changes().is_empty() {
-            return Some(finding("mounted-for-the-init-layer"));
-        }
-        if names.into_iter().any(is_link) {
-            return Some(finding("link-followed").word("outside", self.outside.folder.display()));
-        }
-        if !self.image.is_untouched() || !self.outside.is_untouched() {
-            return Some(finding("init-files-in-the-image"));
-        }
-        if let Err(failure) = &self.seen.returned {
-            let finding = Finding::new("answer/returned-error");
-            return Some(finding.word("function", FUNCTION).word("error", failure));
-        }
-        if !self.init_layer.exists() {
-            return Some(Finding::new("answer/did-nothing").word("function", FUNCTION));
-        }
-        if let Some(name) = self.wrong_folders().first() {
-            return Some(finding("mount-point-left-to-the-image").word("name", name));
-        }
-        if !self.wrong_files().is_empty() {
-            return Some(finding("init-file-wrong"));
-        }
-        let (name, expected, seen) = *self.wrong_modes().first()?;
-        let in_the_image = self.image.folder.join(name).symlink_metadata();
-        let code = if seen == expected & !0o077 {
-            "closed-by-the-umask"
-        } else if in_the_image.is_ok_and(|data| data.mode() & 0o7777 == expected) {
-            "image-mode-lost"
-        } else {
-            return None;
-        };
-        let finding = finding(code).word("name", name);
-        Some(finding.word("expected", octal(expected)).word("mode", octal(seen)))
+        ["etc", "dev", "proc", "sys", "etc/hosts", "etc/resolv.conf"].into_iter().any(is_link)
     }
 
-    fn require(&self, kept: bool, evidence: Vec<Evidence>) -> Result<(), Finding> {
-        let all = || {
-            let mut all = evidence;
-            if !self.seen.host_changes().is_empty() {
-                all.push(self.seen.host_evidence());
-            }
-            let drawing = without_contents(&tree(&self.init_layer).unwrap_or_default());
-            all.push(Evidence::Tree { what: "init-layer".to_owned(), drawing });
-            all
-        };
-        require(kept && self.seen.returned.is_ok(), all, || self.diagnose(), UNFORESEEN)
-    }
-}
-
-pub fn init_layer_has_its_files(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    let facts = observe(answers, host, Links::None)?;
-    let mut evidence = facts.wrong_files();
-    for name in facts.wrong_folders() {
-        evidence.push(Evidence::differs(format!("init-layer/{name}"), "a folder", "-"));
-    }
-    facts.require(evidence.is_empty(), evidence)
-}
-
-pub fn everybody_can_read_the_init_layer(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    let facts = observe(answers, host, Links::None)?;
-    let evidence: Vec<Evidence> = facts
-        .wrong_modes()
-        .into_iter()
-        .map(|(name, expected, seen)| {
-            let what = format!("the mode of init-layer/{name}, made with umask 077");
-            Evidence::differs(what, octal(expected), octal(seen))
+    /// Whether the image has a link there, and its target's mode was taken.
+    fn has_mode_of_a_target(&self) -> bool {
+        self.wrong_mode_is(|name, _, seen| {
+            let path = self.image.folder.join(name);
+            path.is_symlink() && path.metadata().is_ok_and(|data| data.mode() & 0o7777 == seen)
         })
-        .collect();
-    facts.require(evidence.is_empty(), evidence)
-}
-
-pub fn the_image_is_never_written(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    let facts = observe(answers, host, Links::None)?;
-    let is_untouched = facts.image.is_untouched();
-    let mut evidence = Vec::new();
-    if !is_untouched {
-        evidence.push(Evidence::differs("the image", "as before", "changed"));
     }
-    facts.require(is_untouched && facts.seen.host_changes().is_empty(), evidence)
+
+    fn is_right(&self) -> bool {
+        self.wrong_files().is_empty()
+            && self.wrong_directories().is_empty()
+            && self.wrong_modes().is_empty()
+    }
 }
 
-pub fn links_of_the_image_are_covered(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    for links in [Links::Folders, Links::Files] {
-        let facts = observe(answers, host, links)?;
-        let mut evidence = facts.wrong_files();
-        for name in facts.wrong_folders() {
-            evidence.push(Evidence::differs(format!("init-layer/{name}"), "a folder", "-"));
+impl Facts for Made {
+    fn words(&self) -> Words {
+        let mut words = error_of(&self.seen.returned);
+        words.push(("outside", self.outside.folder.display().to_string()));
+        if let Some(name) = self.wrong_directories().first() {
+            words.push(("name", (*name).to_owned()));
+        } else if let Some((name, expected, seen)) = self.wrong_modes().first() {
+            words.push(("name", shown(name)));
+            words.extend([("expected", octal(*expected)), ("mode", octal(*seen))]);
         }
-        if !facts.outside.is_untouched() {
-            let what = format!("{}, where the image's links lead", facts.outside.folder.display());
+        words
+    }
+}
+
+const fn rules(tables: &'static [&'static [Rule<Made>]]) -> Rules<Made> {
+    Rules { lab: LAB, function: CREATE_INIT_LAYER.function, tables }
+}
+
+static ALL: Rules<Made> = rules(&[GENERAL, FILES, MODES]);
+static IMAGE: Rules<Made> = rules(&[GENERAL]);
+static FILES_ONLY: Rules<Made> = rules(&[GENERAL, FILES]);
+static MODES_ONLY: Rules<Made> = rules(&[GENERAL, MODES]);
+
+/// What is wrong with all of it.
+const GENERAL: &[Rule<Made>] = &[
+    rule("mounted-for-the-init-layer", |it| !it.seen.container_changes().is_empty()),
+    rule("link-followed", Made::has_link_outside),
+    // A link of the image may have led further.
+    rule("init-files-in-the-image", |it| !it.image.is_untouched() || !it.outside.is_untouched()),
+    rule("no-resolver-is-no-error", |it| !it.resolver.is_there() && it.seen.returned.is_err()),
+    rule("failed-call-not-told", |it| {
+        it.resolver == Resolver::Unreadable && it.seen.returned.is_ok()
+    }),
+    rule("answer/returned-error", |it| it.seen.returned.is_err()),
+    rule("answer/did-nothing", |it| !it.init_layer.exists()),
+    rule("mount-point-left-to-the-image", |it| !it.wrong_directories().is_empty()),
+];
+
+/// What is wrong with the files.
+const FILES: &[Rule<Made>] = &[rule("init-file-wrong", |it| !it.wrong_files().is_empty())];
+
+/// What is wrong with the modes.
+const MODES: &[Rule<Made>] = &[
+    rule("link-followed", Made::has_mode_of_a_target),
+    rule("closed-by-the-umask", |it| {
+        it.wrong_mode_is(|_, expected, seen| seen == expected & !0o077)
+    }),
+    rule("image-mode-lost", |it| {
+        it.wrong_mode_is(|name, expected, _| {
+            let in_the_image = it.image.folder.join(name).symlink_metadata();
+            in_the_image.is_ok_and(|data| data.is_dir() && data.mode() & 0o7777 == expected)
+        })
+    }),
+    rule("mode-not-as-asked", |it| !it.wrong_modes().is_empty()),
+];
+
+fn judge(made: &Made, rules: &Rules<Made>, evidence: Vec<Evidence>) -> Result<(), Finding> {
+    let kept = evidence.is_empty()
+        && made.seen.returned.is_ok()
+        && made.seen.container_changes().is_empty();
+    rules.judge(made, kept, || {
+        let mut all = evidence;
+        let changes = made.seen.container_changes();
+        if !changes.is_empty() {
+            all.push(Evidence::changes(Whose::Container, &changes));
+        }
+        all.push(drawn(made));
+        all
+    })
+}
+
+fn drawn(made: &Made) -> Evidence {
+    let drawing = without_contents(&tree(&made.init_layer).unwrap_or_default());
+    Evidence::Tree { what: "init-layer".to_owned(), drawing }
+}
+
+/// All files and directories that are not as they must be.
+fn wrong_files_and_directories(made: &Made) -> Vec<Evidence> {
+    let mut wrong = made.wrong_files();
+    for name in made.wrong_directories() {
+        wrong.push(Evidence::differs(format!("init-layer/{name}"), "a directory", "-"));
+    }
+    wrong
+}
+
+fn wrong_modes(made: &Made) -> Vec<Evidence> {
+    let evidence = |(name, expected, seen): (&str, u32, u32)| {
+        let what = format!("the mode of {}, made with umask 077", shown(name));
+        Evidence::differs(what, octal(expected), octal(seen))
+    };
+    made.wrong_modes().into_iter().map(evidence).collect()
+}
+
+pub fn init_layer_has_its_files(host: &Host) -> Result<(), Finding> {
+    let made = PLAIN.observe(host)?;
+    judge(&made, &FILES_ONLY, wrong_files_and_directories(&made))
+}
+
+/// Whether it is a file, a link or nothing, or cannot be read.
+pub fn resolver_is_the_hosts(host: &Host) -> Result<(), Finding> {
+    for resolver in [Resolver::File, Resolver::Link, Resolver::None, Resolver::Dangling] {
+        let made = Scene { resolver, ..PLAIN }.observe(host)?;
+        judge(&made, &FILES_ONLY, wrong_files_and_directories(&made))?;
+    }
+    let made = Scene { resolver: Resolver::Unreadable, ..PLAIN }.observe(host)?;
+    FILES_ONLY.judge(&made, made.seen.returned.is_err(), || {
+        let what = "create_init_layer(…) while read(2) of /etc/resolv.conf fails with EISDIR";
+        vec![Evidence::differs(what, "Err", "Ok"), drawn(&made)]
+    })
+}
+
+pub fn everybody_can_read_the_init_layer(host: &Host) -> Result<(), Finding> {
+    let made = PLAIN.observe(host)?;
+    judge(&made, &MODES_ONLY, wrong_modes(&made))
+}
+
+pub fn the_image_is_never_written(host: &Host) -> Result<(), Finding> {
+    let made = PLAIN.observe(host)?;
+    let changed = Evidence::differs("the image", "as before", "changed");
+    judge(&made, &IMAGE, if made.image.is_untouched() { Vec::new() } else { vec![changed] })?;
+    no_directory_is_listed(host)
+}
+
+pub fn links_of_the_image_are_covered(host: &Host) -> Result<(), Finding> {
+    for links in [Links::Directories, Links::Files] {
+        let made = Scene { links, ..PLAIN }.observe(host)?;
+        let mut evidence = wrong_files_and_directories(&made);
+        if !made.outside.is_untouched() {
+            let what = format!("{}, where the image's links lead", made.outside.folder.display());
             evidence.push(Evidence::differs(what, "as before", "changed"));
         }
-        let kept = evidence.is_empty() && facts.seen.host_changes().is_empty();
-        facts.require(kept, evidence)?;
+        if evidence.is_empty() {
+            evidence = wrong_modes(&made);
+        }
+        judge(&made, &ALL, evidence)?;
     }
     Ok(())
+}
+
+pub fn a_failed_call_is_told(host: &Host) -> Result<(), Finding> {
+    let plain = || {
+        let plain = PLAIN.observe(host)?;
+        ALL.judge(&plain, plain.is_right(), || vec![drawn(&plain)])
+    };
+    there_already::is_an_error(host, CREATE_INIT_LAYER.function, plain)?;
+    each_is_told(CREATE_INIT_LAYER.function, plain, |failing| {
+        let made = Scene { failing: Some(failing), ..PLAIN }.observe(host)?;
+        Ok(Attempt {
+            failed: failing.told(&made.seen),
+            is_told_or_right: made.seen.returned.is_err() || made.is_right(),
+            drawn: drawn(&made),
+        })
+    })
 }

@@ -3,25 +3,25 @@
 use std::fs;
 use std::path::Path;
 
-/// Makes a folder and files in it, each with its content.
+/// Makes a directory and files in it, each with its content.
 ///
 /// # Panics
-/// The scratch folder is full.
-pub fn fill(folder: &Path, files: &[(&str, &str)]) {
+/// The scratch directory is full.
+pub fn fill(directory: &Path, files: &[(&str, &str)]) {
     for (name, content) in files {
-        let file = folder.join(name);
-        let parent = file.parent().expect("a file in a folder");
-        fs::create_dir_all(parent).expect("a folder in the scratch folder");
-        fs::write(file, content).expect("a file in the scratch folder");
+        let file = directory.join(name);
+        let parent = file.parent().expect("a file in a directory");
+        fs::create_dir_all(parent).expect("a directory in the scratch directory");
+        fs::write(file, content).expect("a file in the scratch directory");
     }
 }
 
-/// Makes folders in a folder.
+/// Makes directories in a directory.
 ///
 /// # Panics
-/// The scratch folder is full.
-pub fn folders<const COUNT: usize>(folder: &Path, names: [&str; COUNT]) {
+/// The scratch directory is full.
+pub fn directories<const COUNT: usize>(directory: &Path, names: [&str; COUNT]) {
     for name in names {
-        fs::create_dir_all(folder.join(name)).expect("a folder in the scratch folder");
+        fs::create_dir_all(directory.join(name)).expect("a directory in the scratch directory");
     }
 }

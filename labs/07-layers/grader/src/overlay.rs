@@ -4,7 +4,7 @@
 use std::io;
 use std::path::Path;
 
-use mydocker::privileges::Privileges;
+use mydocker_kernel::privileges::Privileges;
 use nix::mount::{MsFlags, mount};
 
 /// Whether overlayfs must keep its marks in `user.*` attributes here: only root
@@ -13,7 +13,7 @@ pub fn user_xattr() -> bool {
     Privileges::current() != Privileges::Root
 }
 
-/// The attribute that makes a folder opaque.
+/// The attribute that makes a directory opaque.
 pub fn opaque_attribute(user_xattr: bool) -> &'static str {
     if user_xattr { "user.overlay.opaque" } else { "trusted.overlay.opaque" }
 }

@@ -6,18 +6,15 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::time::SystemTime;
 
-use labkit::describe::Failure;
 use labkit::host::Host;
-use labkit::verdict::{Evidence, Finding, NOT_WRITTEN, require};
+use labkit::verdict::{Evidence, Finding, NOT_WRITTEN};
 use nix::errno::Errno;
-use nix::sched::CloneFlags;
 use serde::Deserialize;
 
-use crate::layer::{fill, folders};
+use crate::LAB;
+use crate::acts::PREDICTIONS;
+use crate::layer::{directories, fill};
 use crate::overlay::{mount_overlay, opaque_attribute, user_xattr};
-use crate::{Answers, UNFORESEEN, finding};
-
-const FILE: &str = "predictions.toml";
 
 /// The words that an answer may be.
 const WORDS: [&str; 11] = [
@@ -166,7 +163,7 @@ fn find_out(question: &Question, ground: &Path) -> io::Result<String> {
         ["image", "write-layer", "work", "mnt"].map(|name| ground.join(name));
     fill(&image, &[("etc/motd", CONTENT), ("a", CONTENT)]);
     fs::hard_link(image.join("a"), image.join("b"))?;
-    folders(ground, ["write-layer", "work", "mnt"]);
+    directories(ground, ["write-layer", "work", "mnt"]);
     mount_overlay(&[&image], &upper, &work, &mnt)?;
     let said = (question.act)(&mnt)?;
     Ok(said.map_or_else(|| describe(&upper.join(question.look_at)), str::to_owned))
@@ -193,14 +190,20 @@ fn describe(path: &Path) -> String {
     word.to_owned()
 }
 
-fn check(answers: &Answers, host: &Host, questions: &[Question]) -> Result<(), Finding> {
-    let predictions: Predictions = toml::from_str(answers.predictions)
+fn finding(code: &str) -> Finding {
+    Finding::new(format!("{LAB}/{code}"))
+}
+
+fn judge(host: &Host, questions: &[Question]) -> Result<(), Finding> {
+    let text = host.act(&PREDICTIONS, ()).make()?.returned;
+    let predictions: Predictions = toml::from_str(&text)
         .map_err(|error| finding("predictions-unreadable").word("error", error.message()))?;
     for question in questions {
         let predicted = (question.predicted)(&predictions);
         if predicted == "?" {
             let evidence = Evidence::differs(question.name, "one of the words", "?");
-            return Err(Finding::new(NOT_WRITTEN).word("function", FILE).with([evidence]));
+            let finding = Finding::new(NOT_WRITTEN).word("function", PREDICTIONS.function);
+            return Err(finding.with([evidence]));
         }
         if !WORDS.contains(&predicted) {
             let finding = finding("prediction-is-no-word").word("question", question.name);
@@ -209,28 +212,24 @@ fn check(answers: &Answers, host: &Host, questions: &[Question]) -> Result<(), F
     }
     for question in questions {
         let predicted = (question.predicted)(&predictions);
-        let ground = host.path(question.name);
-        let body = || find_out(question, &ground).map_err(Failure::from);
-        let seen = host.call(FILE, CloneFlags::empty(), body)?.returned;
-        let seen = seen.expect("the sandbox allows overlays");
-        let evidence = || vec![Evidence::differs(question.name, predicted, &seen)];
-        let diagnosis = || {
+        let seen = find_out(question, &host.path(question.name)).expect("the sandbox allows it");
+        if seen != predicted {
             let finding = finding(question.code).word("question", question.name);
-            Some(finding.word("predicted", predicted).word("seen", &seen))
-        };
-        require(seen == predicted, evidence, diagnosis, UNFORESEEN)?;
+            let finding = finding.word("predicted", predicted).word("seen", &seen);
+            return Err(finding.with([Evidence::differs(question.name, &seen, predicted)]));
+        }
     }
     Ok(())
 }
 
-pub fn copy_up_is_predicted(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    check(answers, host, &COPY_UP)
+pub fn copy_up_is_predicted(host: &Host) -> Result<(), Finding> {
+    judge(host, &COPY_UP)
 }
 
-pub fn deletions_are_predicted(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    check(answers, host, &DELETIONS)
+pub fn deletions_are_predicted(host: &Host) -> Result<(), Finding> {
+    judge(host, &DELETIONS)
 }
 
-pub fn renames_and_links_are_predicted(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    check(answers, host, &RENAMES_AND_LINKS)
+pub fn renames_and_links_are_predicted(host: &Host) -> Result<(), Finding> {
+    judge(host, &RENAMES_AND_LINKS)
 }

@@ -1,97 +1,258 @@
 //! whiteouts_to_aufs.
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 
-use labkit::describe::{Failure, tree};
+use labkit::describe::{result, tree};
+use labkit::frame::{Facts, Returned, Rule, Rules, Words, error_of, rule};
 use labkit::host::Host;
-use labkit::verdict::{Evidence, Finding, require};
-use nix::sched::CloneFlags;
+use labkit::verdict::{Evidence, Finding};
+use nix::errno::Errno;
+use nix::mount::{MsFlags, mount};
 use nix::sys::stat::{Mode, SFlag, mknod};
 
-use crate::layer::{fill, folders};
+use crate::LAB;
+use crate::acts::{Layer, WHITEOUTS_TO_AUFS};
+use crate::failing::each_is_told;
+use crate::layer::{directories, fill};
 use crate::overlay::{opaque_attribute, user_xattr};
-use crate::{Answers, UNFORESEEN, finding};
-
-const FUNCTION: &str = "whiteouts_to_aufs";
+use crate::rewritten::{Direction, any_layer, attempt_failing};
 
 /// What overlayfs hides, and the name by which AUFS does.
 const WHITEOUTS: [(&str, &str); 3] =
     [("old", ".wh.old"), ("etc/motd", "etc/.wh.motd"), ("deep/er/x", "deep/er/.wh.x")];
 
-/// Where AUFS's mark of the opaque folder must be.
+/// Where AUFS's mark of the opaque directory must be.
 const OPAQUE: &str = "var/.wh..wh..opq";
 
 /// The files that hide nothing.
 const FILES: [(&str, &str); 2] = [("etc/hosts", "localhost"), ("var/new", "new")];
 
-fn fill_layer(layer: &Path, user_xattr: bool) {
-    fill(layer, &FILES);
-    folders(layer, ["deep/er"]);
-    for (name, _) in WHITEOUTS {
-        let device = mknod(&layer.join(name), SFlag::S_IFCHR, Mode::empty(), 0);
-        device.expect("a whiteout in the scratch folder");
-    }
-    let opaque = xattr::set(layer.join("var"), opaque_attribute(user_xattr), b"y");
-    opaque.expect("an attribute in the scratch folder");
+/// All that is known of one call.
+struct Rewritten {
+    returned: Returned,
+    layer: PathBuf,
+    /// A layer that is opaque itself.
+    opaque_layer: PathBuf,
+    before: String,
+    after: String,
 }
 
-pub fn the_names_come_back(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    let layer = host.path("layer");
-    let user_xattr = user_xattr();
-    fill_layer(&layer, user_xattr);
+fn observe(host: &Host) -> Result<Rewritten, Finding> {
+    let [layer, opaque_layer] = ["layer", "opaque"].map(|name| host.path(name));
+    fill(&layer, &FILES);
+    directories(&layer, ["deep/er"]);
+    for (name, _) in WHITEOUTS {
+        whiteout(&layer.join(name));
+    }
+    make_opaque(&layer.join("var"), user_xattr());
+    fill(&opaque_layer, &[("new", "")]);
+    make_opaque(&opaque_layer, user_xattr());
     let before = tree(&layer).expect("the layer");
-    let seen = host.call(FUNCTION, CloneFlags::empty(), || {
-        (answers.whiteouts_to_aufs)(&layer, user_xattr).map_err(Failure::from)
-    })?;
-
-    let look = |name: &str| layer.join(name).symlink_metadata().ok();
-    let is_mark = |name: &str| look(name).is_some_and(|data| data.is_file() && data.len() == 0);
-    let attribute =
-        xattr::get(layer.join("var"), opaque_attribute(user_xattr)).ok().flatten().is_some();
+    let returned = rewrite(host, [&layer, &opaque_layer], user_xattr())?;
+    let [returned, of_opaque] = returned;
     let after = tree(&layer).unwrap_or_default();
+    Ok(Rewritten { returned: returned.and(of_opaque), layer, opaque_layer, before, after })
+}
 
-    let all_said = WHITEOUTS.iter().all(|(_, name)| is_mark(name)) && is_mark(OPAQUE);
-    let none_left = WHITEOUTS.iter().all(|(name, _)| look(name).is_none()) && !attribute;
-    let files_stay = FILES.iter().all(|(name, content)| {
-        std::fs::read_to_string(layer.join(name)).is_ok_and(|seen| seen == *content)
-    });
-    let kept = seen.returned.is_ok() && all_said && none_left && files_stay;
+/// Has some layers rewritten, one after the other.
+pub fn rewrite<const COUNT: usize>(
+    host: &Host,
+    layers: [&Path; COUNT],
+    user_xattr: bool,
+) -> Result<[Returned; COUNT], Finding> {
+    let layers = layers.map(|layer| Layer { layer: layer.to_owned(), user_xattr });
+    let call = host.each(&WHITEOUTS_TO_AUFS, layers.iter().collect());
+    let returned = call.make_each().map_err(|ended| ended.finding)?.returned;
+    Ok(returned.try_into().expect("as many as there are layers"))
+}
 
-    let evidence = || {
+pub fn whiteout(path: &Path) {
+    let device = mknod(path, SFlag::S_IFCHR, Mode::empty(), 0);
+    device.expect("a whiteout in the scratch directory");
+}
+
+pub fn make_opaque(directory: &Path, user_xattr: bool) {
+    let set = xattr::set(directory, opaque_attribute(user_xattr), b"y");
+    set.expect("an attribute in the scratch directory");
+}
+
+/// Whether there is an empty file.
+pub fn is_mark(path: &Path) -> bool {
+    path.symlink_metadata().is_ok_and(|data| data.is_file() && data.len() == 0)
+}
+
+fn has_attribute(directory: &Path, user_xattr: bool) -> bool {
+    xattr::get(directory, opaque_attribute(user_xattr)).ok().flatten().is_some()
+}
+
+impl Rewritten {
+    fn has_mark(&self, name: &str) -> bool {
+        is_mark(&self.layer.join(name))
+    }
+
+    fn is_left(&self, name: &str) -> bool {
+        self.layer.join(name).symlink_metadata().is_ok()
+    }
+
+    fn has_attribute(&self) -> bool {
+        has_attribute(&self.layer.join("var"), user_xattr())
+    }
+
+    fn has_files(&self) -> bool {
+        FILES.iter().all(|(name, content)| {
+            fs::read_to_string(self.layer.join(name)).is_ok_and(|seen| seen == *content)
+        })
+    }
+
+    fn is_top_right(&self) -> bool {
+        is_mark(&self.opaque_layer.join(".wh..wh..opq"))
+            && !has_attribute(&self.opaque_layer, user_xattr())
+    }
+}
+
+impl Facts for Rewritten {
+    fn words(&self) -> Words {
+        error_of(&self.returned)
+    }
+}
+
+static RULES: Rules<Rewritten> =
+    Rules { lab: LAB, function: WHITEOUTS_TO_AUFS.function, tables: &[TABLE] };
+
+const TABLE: &[Rule<Rewritten>] = &[
+    rule("answer/returned-error", |it| it.returned.is_err()),
+    rule("answer/did-nothing", |it| it.before == it.after && it.has_attribute()),
+    rule("sub-folders-forgotten", |it| it.is_left("deep/er/x") && !it.is_left("old")),
+    rule("whiteout-left-as-a-device", |it| it.is_left("deep/er/x")),
+    rule("whiteout-dropped", |it| !WHITEOUTS.iter().all(|(_, name)| it.has_mark(name))),
+    rule("opaque-mark-lost", |it| !it.has_mark(OPAQUE)),
+    rule("opaque-attribute-left", Rewritten::has_attribute),
+    rule("opaque-top-forgotten", |it| !it.is_top_right()),
+    rule("other-files-changed", |it| !it.has_files()),
+];
+
+pub fn the_names_come_back(host: &Host) -> Result<(), Finding> {
+    let it = observe(host)?;
+    let all_said = WHITEOUTS.iter().all(|(_, name)| it.has_mark(name)) && it.has_mark(OPAQUE);
+    let none_left = !WHITEOUTS.iter().any(|(name, _)| it.is_left(name)) && !it.has_attribute();
+    let kept = it.returned.is_ok() && all_said && none_left && it.has_files() && it.is_top_right();
+    RULES.judge(&it, kept, || {
+        let call = "whiteouts_to_aufs(layer)";
+        let mut evidence = vec![Evidence::differs(call, "Ok", result(&it.returned))];
         let marks = WHITEOUTS.iter().map(|(_, name)| *name).chain([OPAQUE]);
-        let missing = marks.filter(|name| !is_mark(name));
-        let mut evidence: Vec<Evidence> = missing
-            .map(|name| Evidence::differs(format!("layer/{name}"), "an empty file", "-"))
-            .collect();
-        if attribute {
+        evidence.extend(
+            marks
+                .filter(|name| !it.has_mark(name))
+                .map(|name| Evidence::differs(format!("layer/{name}"), "an empty file", "-")),
+        );
+        if it.has_attribute() {
             let what = "the attribute overlay.opaque of layer/var";
             evidence.push(Evidence::differs(what, "-", "y"));
         }
+        if !it.is_top_right() {
+            let what = "a layer that is opaque itself, afterwards".to_owned();
+            let drawing = tree(&it.opaque_layer).unwrap_or_default();
+            evidence.push(Evidence::Tree { what, drawing });
+        }
         let what = "the layer afterwards".to_owned();
-        evidence.push(Evidence::Tree { what, drawing: after.clone() });
+        evidence.push(Evidence::Tree { what, drawing: it.after.clone() });
         evidence
-    };
-    let diagnosis = || {
-        if let Err(failure) = &seen.returned {
-            let finding = Finding::new("answer/returned-error");
-            return Some(finding.word("function", FUNCTION).word("error", failure));
-        }
-        if before == after {
-            return Some(Finding::new("answer/did-nothing").word("function", FUNCTION));
-        }
-        if look("deep/er/x").is_some() {
-            let at_the_top = look("old").is_some();
-            let code =
-                if at_the_top { "whiteout-left-as-a-device" } else { "sub-folders-forgotten" };
-            return Some(finding(code));
-        }
-        if !WHITEOUTS.iter().all(|(_, name)| is_mark(name)) {
-            return Some(finding("whiteout-dropped"));
-        }
-        if !is_mark(OPAQUE) {
-            return Some(finding("opaque-mark-lost"));
-        }
-        attribute.then(|| finding("opaque-attribute-left"))
-    };
-    require(kept, evidence, diagnosis, UNFORESEEN)
+    })
+}
+
+/// By layers that are made up.
+pub fn any_layer_becomes_aufs(host: &Host) -> Result<(), Finding> {
+    // What is known by name is named.
+    the_names_come_back(host)?;
+    any_layer(host, Direction::ToAufs)
+}
+
+/// What is no mark, though it looks like one.
+struct Looks {
+    returned: Returned,
+    layer: PathBuf,
+    /// A layer with an attribute that has another value.
+    odd_layer: PathBuf,
+}
+
+impl Facts for Looks {
+    fn words(&self) -> Words {
+        let mut words = error_of(&self.returned);
+        words.push(("right", opaque_attribute(false).to_owned()));
+        words.push(("wrong", opaque_attribute(true).to_owned()));
+        words
+    }
+}
+
+impl Looks {
+    /// The device is still there, and no name beside it says that it is a whiteout.
+    fn has_device(&self) -> bool {
+        let data = self.layer.join("dev/null").symlink_metadata();
+        let is_device = data.is_ok_and(|data| std::os::unix::fs::MetadataExt::rdev(&data) != 0);
+        is_device && !is_mark(&self.layer.join("dev/.wh.null"))
+    }
+
+    fn has_odd_attribute(&self) -> bool {
+        has_attribute(&self.odd_layer, user_xattr())
+            && !is_mark(&self.odd_layer.join(".wh..wh..opq"))
+    }
+
+    /// The attribute that is not asked for is still there, and has become no mark.
+    fn has_attribute(&self) -> bool {
+        has_attribute(&self.layer.join("var"), true) && !is_mark(&self.layer.join(OPAQUE))
+    }
+}
+
+static LOOKS: Rules<Looks> = Rules {
+    lab: LAB,
+    function: WHITEOUTS_TO_AUFS.function,
+    tables: &[&[
+        // A device that is mounted there cannot be deleted: that it was tried shows in
+        // the errno.
+        rule("device-taken-for-a-whiteout", |it| {
+            let busy = Some(Errno::EBUSY as i32);
+            !it.has_device() || it.returned.as_ref().is_err_and(|failure| failure.errno == busy)
+        }),
+        rule("opaque-in-the-wrong-namespace", |it| !it.has_attribute()),
+        rule("opaque-value-overlooked", |it| !it.has_odd_attribute()),
+        rule("answer/returned-error", |it| it.returned.is_err()),
+    ]],
+};
+
+/// A device other than 0:0; and without `user_xattr` an attribute in user.*.
+pub fn what_is_no_mark_stays(host: &Host) -> Result<(), Finding> {
+    let layer = host.path("looks");
+    fill(&layer, &[("dev/null", ""), ("var/new", "")]);
+    whiteout(&layer.join("old"));
+    make_opaque(&layer.join("var"), true);
+    let (device, nothing) = (layer.join("dev/null"), None::<&str>);
+    mount(Some("/dev/null"), &device, nothing, MsFlags::MS_BIND, nothing).expect("the sandbox");
+    let odd_layer = host.path("odd");
+    directories(&odd_layer, [""]);
+    // As newer kernels mark a directory with other whiteouts in it.
+    let odd = xattr::set(&odd_layer, opaque_attribute(user_xattr()), b"x");
+    odd.expect("an attribute in the scratch directory");
+    let [returned] = rewrite(host, [&layer], false)?;
+    let [returned_odd] = rewrite(host, [&odd_layer], user_xattr())?;
+    let it = Looks { returned: returned.and(returned_odd), layer, odd_layer };
+    let kept =
+        it.returned.is_ok() && it.has_device() && it.has_attribute() && it.has_odd_attribute();
+    LOOKS.judge(&it, kept, || {
+        let call = "whiteouts_to_aufs(layer, user_xattr: false)";
+        let drawing = tree(&it.layer).unwrap_or_default();
+        let odd = if it.has_odd_attribute() { "as before" } else { "changed" };
+        vec![
+            Evidence::differs(call, "Ok", result(&it.returned)),
+            Evidence::Tree { what: "the layer afterwards".to_owned(), drawing },
+            Evidence::differs("a directory with overlay.opaque=x", "as before", odd),
+        ]
+    })
+}
+
+pub fn a_failed_call_is_told(host: &Host) -> Result<(), Finding> {
+    let plain = || the_names_come_back(host);
+    each_is_told(WHITEOUTS_TO_AUFS.function, plain, |failing| {
+        attempt_failing(host, Direction::ToAufs, failing)
+    })
 }

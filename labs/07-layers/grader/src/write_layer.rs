@@ -4,29 +4,32 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use labkit::describe::{Failure, tree};
-use labkit::host::{Host, Seen};
-use labkit::verdict::{Evidence, Finding, require};
-use nix::sched::CloneFlags;
-use nix::sys::stat::{Mode, umask};
+use labkit::call::Seen;
+use labkit::describe::tree;
+use labkit::frame::{Facts, Returned, Rule, Rules, Words, error_of, rule};
+use labkit::host::Host;
+use labkit::verdict::{Evidence, Finding};
 
-use crate::layer::folders;
-use crate::{Answers, UNFORESEEN, finding};
-
-const FUNCTION: &str = "create_write_layer";
+use crate::LAB;
+use crate::acts::CREATE_WRITE_LAYER;
+use crate::failing::{Attempt, Failing, each_is_told};
+use crate::init_host::with_umask_077;
+use crate::init_layer::octal;
+use crate::layer::directories;
+use crate::there_already;
 
 /// All that is known of one call.
-struct Facts {
-    seen: Seen<Result<(), Failure>>,
+struct Made {
+    seen: Seen<Returned>,
     workspace: PathBuf,
-    write_layer: Folder,
-    work: Folder,
+    write_layer: Directory,
+    work: Directory,
 }
 
-/// A folder that should be there.
+/// A directory that should be there.
 #[derive(Default)]
-struct Folder {
-    /// Whether it is: a folder, and no link to one.
+struct Directory {
+    /// Whether it is: a directory, and no link to one.
     is_there: bool,
     /// Whether nothing is in it.
     is_empty: bool,
@@ -36,87 +39,142 @@ struct Folder {
     device: u64,
 }
 
-fn look(path: &Path) -> Folder {
-    let Ok(data) = path.symlink_metadata() else { return Folder::default() };
-    Folder {
-        is_there: data.is_dir(),
-        is_empty: fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none()),
-        mode: data.mode() & 0o7777,
-        device: data.dev(),
+impl Directory {
+    fn look(path: &Path) -> Directory {
+        let Ok(data) = path.symlink_metadata() else { return Directory::default() };
+        Directory {
+            is_there: data.is_dir(),
+            is_empty: fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none()),
+            mode: data.mode() & 0o7777,
+            device: data.dev(),
+        }
+    }
+
+    fn is_right(&self) -> bool {
+        self.is_there && self.is_empty && self.mode == 0o755
     }
 }
 
-fn observe(answers: &Answers, host: &Host) -> Result<Facts, Finding> {
-    let workspace = host.path("workspace");
-    folders(&workspace, ["init-layer"]);
-    let seen = host.call(FUNCTION, CloneFlags::empty(), || {
-        umask(Mode::from_bits_truncate(0o077));
-        (answers.create_write_layer)(&workspace).map_err(Failure::from)
-    })?;
-    let [write_layer, work] = ["write-layer", "work"].map(|name| look(&workspace.join(name)));
-    Ok(Facts { seen, workspace, write_layer, work })
+fn observe(host: &Host, failing: Option<Failing>) -> Result<Made, Finding> {
+    let workspace = host.path(&failing.map_or("workspace".to_owned(), Failing::name));
+    directories(&workspace, ["init-layer"]);
+    let mut call = host.act(&CREATE_WRITE_LAYER, workspace.clone()).after(with_umask_077);
+    if let Some(failing) = failing {
+        call = failing.during(call);
+    }
+    let seen = call.make()?;
+    let look = |name: &str| Directory::look(&workspace.join(name));
+    Ok(Made { write_layer: look("write-layer"), work: look("work"), seen, workspace })
 }
 
-impl Facts {
-    fn diagnose(&self) -> Option<Finding> {
-        if let Err(failure) = &self.seen.returned {
-            let finding = Finding::new("answer/returned-error");
-            return Some(finding.word("function", FUNCTION).word("error", failure));
-        }
-        if !self.write_layer.is_there && !self.work.is_there {
-            return Some(Finding::new("answer/did-nothing").word("function", FUNCTION));
-        }
-        if self.workspace.join("write-layer/work").exists() {
-            return Some(finding("work-in-the-write-layer"));
-        }
-        if !self.work.is_there {
-            return Some(finding("no-work-folder"));
-        }
-        if self.work.device != self.write_layer.device {
-            return Some(finding("on-two-file-systems"));
-        }
-        (self.write_layer.mode == 0o700).then(|| {
-            let words = finding("closed-by-the-umask").word("name", "write-layer");
-            words.word("expected", "0755").word("mode", "0700")
+impl Facts for Made {
+    fn words(&self) -> Words {
+        let mut words = error_of(&self.seen.returned);
+        let closed = if self.write_layer.is_right() { "work" } else { "write-layer" };
+        let mode = if self.write_layer.is_right() { &self.work } else { &self.write_layer }.mode;
+        words.extend([
+            ("name", closed.to_owned()),
+            ("expected", octal(0o755)),
+            ("mode", octal(mode)),
+        ]);
+        words
+    }
+}
+
+impl Made {
+    fn is_right(&self) -> bool {
+        self.write_layer.is_right()
+            && self.work.is_right()
+            && self.write_layer.device == self.work.device
+    }
+
+    /// Of the directories that are there, whether one has a mode that is so.
+    fn has_mode(&self, is_so: fn(u32) -> bool) -> bool {
+        [&self.write_layer, &self.work].iter().any(|it| it.is_there && is_so(it.mode))
+    }
+}
+
+/// What is wrong with both of them.
+const BOTH: &[Rule<Made>] = &[
+    rule("answer/returned-error", |it| it.seen.returned.is_err()),
+    rule("answer/did-nothing", |it| !it.write_layer.is_there && !it.work.is_there),
+    rule("work-in-the-write-layer", |it| it.workspace.join("write-layer/work").exists()),
+];
+
+const MODES: &[Rule<Made>] = &[
+    rule("closed-by-the-umask", |it| it.has_mode(|mode| mode == 0o700)),
+    rule("mode-not-as-asked", |it| it.has_mode(|mode| mode != 0o755)),
+];
+
+static WRITE_LAYER: Rules<Made> =
+    Rules { lab: LAB, function: CREATE_WRITE_LAYER.function, tables: &[BOTH, MODES] };
+
+static WORK: Rules<Made> = Rules {
+    lab: LAB,
+    function: CREATE_WRITE_LAYER.function,
+    tables: &[
+        BOTH,
+        &[
+            rule("no-work-folder", |it| !it.work.is_there),
+            rule("on-two-file-systems", |it| it.work.device != it.write_layer.device),
+        ],
+        MODES,
+    ],
+};
+
+pub fn write_layer_is_empty_and_open(host: &Host) -> Result<(), Finding> {
+    let made = observe(host, None)?;
+    let directory = &made.write_layer;
+    let kept = made.seen.returned.is_ok() && directory.is_right();
+    WRITE_LAYER.judge(&made, kept, || {
+        let what = "write-layer, made with umask 077";
+        vec![Evidence::differs(what, "an empty directory, 0755", shown(directory)), drawn(&made)]
+    })
+}
+
+pub fn work_lies_beside_the_write_layer(host: &Host) -> Result<(), Finding> {
+    let made = observe(host, None)?;
+    let is_on_the_same = made.work.device == made.write_layer.device || !made.write_layer.is_there;
+    let kept = made.seen.returned.is_ok() && made.work.is_right() && is_on_the_same;
+    WORK.judge(&made, kept, || {
+        let expected = "an empty directory, 0755, on the write layer's file system";
+        let at = if is_on_the_same { "on the write layer's" } else { "on another" };
+        let seen = format!("{}, {at} file system", shown(&made.work));
+        vec![Evidence::differs("work", expected, seen), drawn(&made)]
+    })
+}
+
+pub fn a_failed_call_is_told(host: &Host) -> Result<(), Finding> {
+    let plain = || is_right_anyway(host);
+    each_is_told(CREATE_WRITE_LAYER.function, plain, |failing| {
+        let made = observe(host, Some(failing))?;
+        Ok(Attempt {
+            failed: failing.told(&made.seen),
+            is_told_or_right: made.seen.returned.is_err() || made.is_right(),
+            drawn: drawn(&made),
         })
-    }
+    })
+}
 
-    fn require(&self, kept: bool, evidence: Vec<Evidence>) -> Result<(), Finding> {
-        let all = || {
-            let mut all = evidence;
-            if !self.seen.host_changes().is_empty() {
-                all.push(self.seen.host_evidence());
-            }
-            let drawing = tree(&self.workspace).unwrap_or_default();
-            all.push(Evidence::Tree { what: "the workspace".to_owned(), drawing });
-            all
-        };
-        require(kept && self.seen.returned.is_ok(), all, || self.diagnose(), UNFORESEEN)
+/// Directories that are there already may have something in them.
+pub fn nothing_used_is_taken_over(host: &Host) -> Result<(), Finding> {
+    there_already::is_an_error(host, CREATE_WRITE_LAYER.function, || is_right_anyway(host))
+}
+
+fn is_right_anyway(host: &Host) -> Result<(), Finding> {
+    let plain = observe(host, None)?;
+    WORK.judge(&plain, plain.is_right(), || vec![drawn(&plain)])
+}
+
+fn shown(directory: &Directory) -> String {
+    match directory {
+        Directory { is_there: false, .. } => "no directory".to_owned(),
+        Directory { is_empty: false, .. } => "a directory with something in it".to_owned(),
+        Directory { mode, .. } => format!("an empty directory, {mode:04o}"),
     }
 }
 
-pub fn write_layer_is_empty_and_open(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    let facts = observe(answers, host)?;
-    let folder = &facts.write_layer;
-    let kept = folder.is_there && folder.is_empty && folder.mode == 0o755;
-    let seen = match folder {
-        Folder { is_there: false, .. } => "no folder".to_owned(),
-        Folder { is_empty: false, .. } => "a folder with something in it".to_owned(),
-        Folder { mode, .. } => format!("an empty folder, {mode:04o}"),
-    };
-    let what = "write-layer, made with umask 077";
-    facts.require(kept, vec![Evidence::differs(what, "an empty folder, 0755", seen)])
-}
-
-pub fn work_lies_beside_the_write_layer(answers: &Answers, host: &Host) -> Result<(), Finding> {
-    let facts = observe(answers, host)?;
-    let is_on_the_same = facts.work.device == facts.write_layer.device;
-    let kept = facts.work.is_there && facts.work.is_empty && is_on_the_same;
-    let seen = match (facts.work.is_there, is_on_the_same) {
-        (false, _) => "no folder",
-        (true, false) => "a folder on another file system",
-        (true, true) => "a folder with something in it",
-    };
-    let expected = "an empty folder on the write layer's file system";
-    facts.require(kept, vec![Evidence::differs("work", expected, seen)])
+fn drawn(made: &Made) -> Evidence {
+    let drawing = tree(&made.workspace).unwrap_or_default();
+    Evidence::Tree { what: "the workspace".to_owned(), drawing }
 }

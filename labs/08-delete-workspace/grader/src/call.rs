@@ -2,166 +2,161 @@
 
 use std::fs::File;
 use std::path::PathBuf;
-use std::thread;
-use std::time::Duration;
+use std::time::Instant;
 
-use labkit::describe::Failure;
+use labkit::calls::CALLS;
 use labkit::verdict::Finding;
-use mydocker::sys;
+use nix::errno::Errno;
 use nix::sched::CloneFlags;
-use nix::sys::wait::waitpid;
 
-use crate::facts::{Facts, entries, names};
+use crate::facts::{Facts, Untouched, entries, names};
+use crate::scene::{Open, Which};
 use crate::stage::Stage;
-use crate::{Answers, Function};
 
-/// How long a mount is busy that becomes free.
-const A_MOMENT: Duration = Duration::from_millis(50);
-
-/// Whether a file below the mount point is open, and so its mount is busy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Open {
-    /// Another process has it open for [`A_MOMENT`].
-    ForAMoment,
-    /// It is open before, during and after the call.
-    Throughout,
-}
-
-/// Which function is called.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Which {
-    MountPoint,
-    WriteLayer,
-    Workspace,
-}
-
-impl Which {
-    pub fn name(self) -> &'static str {
-        match self {
-            Which::MountPoint => "delete_mount_point",
-            Which::WriteLayer => "delete_write_layer",
-            Which::Workspace => "delete_workspace",
-        }
-    }
-
-    /// Whether it is to delete this entry of a workspace.
-    pub fn deletes(self, entry: &str) -> bool {
-        match self {
-            Which::MountPoint => false,
-            Which::WriteLayer => matches!(entry, "write-layer" | "work"),
-            Which::Workspace => true,
-        }
-    }
-
-    fn of(self, answers: &Answers) -> Function {
-        match self {
-            Which::MountPoint => answers.delete_mount_point,
-            Which::WriteLayer => answers.delete_write_layer,
-            Which::Workspace => answers.delete_workspace,
-        }
-    }
-}
+/// An answer that tries again without a pause has worked for so long when the file
+/// is closed, in ticks of its processor's time. Not by the clock: on a busy machine
+/// an answer may not have begun.
+const A_MOMENT: u64 = 5;
 
 /// One call to be made.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Call<'a> {
-    pub stage: &'a Stage<'a>,
-    pub which: Which,
-    function: Function,
+    stage: &'a Stage<'a>,
+    which: Which,
     /// The workspace, as the mount table names it.
-    pub workspace: PathBuf,
+    workspace: PathBuf,
     /// The workspace, as the answer is told.
-    pub given: PathBuf,
+    given: PathBuf,
     /// A file that is open.
-    pub open: Option<(PathBuf, Open)>,
-    /// New ones for the answer's process.
-    namespaces: CloneFlags,
-    /// All workspaces that there are.
+    open: Option<(PathBuf, Open)>,
+    /// Whether an ordinary user makes it.
+    without_privileges: bool,
+    /// The kernel call that fails meanwhile, whenever it is made, and with what.
+    refused: Option<(&'static str, i64, Errno)>,
+    /// Which of its calls fails, from 1, and with what.
+    failing: Option<(usize, Errno)>,
+    /// All that lies beside the workspace.
     neighbours: Vec<String>,
 }
 
 impl<'a> Call<'a> {
-    pub fn new(
-        stage: &'a Stage<'a>,
-        which: Which,
-        answers: &Answers,
-        workspace: PathBuf,
-    ) -> Call<'a> {
+    pub fn new(stage: &'a Stage<'a>, which: Which, workspace: PathBuf) -> Call<'a> {
         Call {
             stage,
             which,
-            function: which.of(answers),
             given: workspace.clone(),
             workspace,
             open: None,
-            namespaces: CloneFlags::empty(),
+            without_privileges: false,
+            refused: None,
+            failing: None,
             neighbours: names(&stage.containers()),
         }
     }
 
     /// Makes the call with another path of the same workspace.
-    pub fn given_as(mut self, path: PathBuf) -> Call<'a> {
-        self.given = path;
-        self
+    pub fn given_as(self, given: PathBuf) -> Call<'a> {
+        Call { given, ..self }
     }
 
     /// Makes the call as an ordinary user, who owns the files.
     ///
     /// In a user namespace without a map nobody has power over others' files,
-    /// mounts or closed folders; who owns a file stays as it is.
-    pub fn without_privileges(mut self) -> Call<'a> {
-        self.namespaces = CloneFlags::CLONE_NEWUSER;
-        self
+    /// mounts or closed directories; who owns a file stays as it is.
+    pub fn without_privileges(self) -> Call<'a> {
+        Call { without_privileges: true, ..self }
     }
 
     /// Makes the call while a file of the workspace is open.
-    pub fn while_open(mut self, file: &str, how_long: Open) -> Call<'a> {
-        self.open = Some((self.workspace.join(file), how_long));
-        self
+    pub fn while_open(self, file: &str, how_long: Open) -> Call<'a> {
+        Call { open: Some((self.workspace.join(file), how_long)), ..self }
     }
 
-    /// Whether an ordinary user makes the call.
-    pub fn is_without_privileges(&self) -> bool {
-        self.namespaces.contains(CloneFlags::CLONE_NEWUSER)
+    /// Makes the call while a call to the kernel fails.
+    pub fn refusing(self, name: &'static str, number: i64, errno: Errno) -> Call<'a> {
+        Call { refused: Some((name, number, errno)), ..self }
+    }
+
+    /// Makes the call while its `nth` call to the kernel fails, from 1.
+    pub fn failing(self, nth: usize, errno: Errno) -> Call<'a> {
+        Call { failing: Some((nth, errno)), ..self }
     }
 
     /// Makes the call and looks at what it has changed.
-    pub fn make(self) -> Result<Facts<'a>, Finding> {
+    pub fn make(self) -> Result<Facts, Finding> {
         let before = entries(&self.workspace);
         let mnt = self.workspace.join("mnt");
         let root_before = names(&mnt);
-        let body = || self.function_while_open();
-        let seen = self.stage.host.call(self.which.name(), self.namespaces, body)?;
+
+        let opened = self.open.as_ref().map(|(file, _)| File::open(file).expect("it is there"));
+        let began = Instant::now();
+        let for_a_moment = matches!(self.open, Some((_, Open::ForAMoment)));
+        let mut held = opened;
+        let (seen, ()) = self.act().make_meanwhile(
+            |place, answering| {
+                while for_a_moment && held.is_some() {
+                    let stat = place.proc.stat(place.pid.as_raw());
+                    let has_tried = stat.is_none_or(|it| it.state == 'S' || it.ticks >= A_MOMENT)
+                        || answering.outcome().is_some();
+                    if has_tried {
+                        held.take();
+                    }
+                }
+            },
+            |_, _| (),
+        )?;
+        let lasted = began.elapsed();
+        drop(held);
+
         let mut strangers = names(&self.stage.containers());
         strangers.retain(|name| !self.neighbours.contains(name));
-        let (after, root_after) = (entries(&self.workspace), names(&mnt));
-        Ok(Facts { before, after, root_before, root_after, seen, strangers, call: self })
+        let is_directory = |name: &String| self.stage.containers().join(name).is_dir();
+        let (orphans, litter) = strangers.into_iter().partition(is_directory);
+        Ok(Facts {
+            which: self.which,
+            after: entries(&self.workspace),
+            root_after: names(&mnt),
+            untouched: Untouched::now(self.stage),
+            containers: self.stage.containers(),
+            workspace: self.workspace,
+            given: self.given,
+            open: self.open,
+            without_privileges: self.without_privileges,
+            refused: self.refused.map(|(name, ..)| name).or(seen.failed.map(|it| it.name)),
+            errno: self
+                .failing
+                .map(|(_, errno)| errno)
+                .or(self.refused.map(|(.., errno)| errno))
+                .unwrap_or(Errno::EPERM),
+            before,
+            root_before,
+            seen,
+            lasted,
+            orphans,
+            litter,
+        })
     }
 
     /// Makes the call and kills it when it is about to make its `nth` call to
     /// the kernel. Returns whether it was: else it had made fewer.
     pub fn make_and_kill(&self, nth: usize) -> Result<bool, Finding> {
-        let body = || self.function_while_open();
-        self.stage.host.call_and_kill(self.which.name(), self.namespaces, nth, body)
+        self.act().kill_at(nth)
     }
 
-    fn function_while_open(&self) -> Result<(), Failure> {
-        let answer = || (self.function)(&self.given).map_err(Failure::from);
-        let Some((path, how_long)) = &self.open else { return answer() };
-        let file = File::open(path).expect("a file of the workspace");
-        if *how_long == Open::Throughout {
-            let returned = answer();
-            drop(file);
-            return returned;
+    fn act<'h>(&self) -> labkit::call::Call<'h, std::ffi::OsString, labkit::frame::Returned>
+    where
+        'a: 'h,
+    {
+        let mut call = self.stage.host.act(self.which.act(), self.given.clone().into_os_string());
+        if self.without_privileges {
+            call = call.in_new(CloneFlags::CLONE_NEWUSER);
         }
-        // The holder has it open too, as it is a copy of this process.
-        let holder = sys::clone(CloneFlags::empty(), || {
-            thread::sleep(A_MOMENT);
-            0
-        });
-        drop(file);
-        let returned = answer();
-        waitpid(holder.expect("a process for the open file"), None).expect("it ends by itself");
-        returned
+        if let Some((_, number, errno)) = self.refused {
+            call = call.refusing(&[number], errno);
+        }
+        if let Some((nth, errno)) = self.failing {
+            call = call.failing(nth, CALLS, errno);
+        }
+        call
     }
 }

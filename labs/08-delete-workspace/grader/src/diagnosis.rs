@@ -2,142 +2,191 @@
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use labkit::verdict::Finding;
-use mydocker::mountinfo::Mount;
+use labkit::frame::{self, Rule, Rules, Words, error_of, rule};
+use labkit::limits::slowness;
+use mydocker_kernel::mountinfo::{Mount, MountTable};
 use nix::errno::Errno;
 
-use crate::call::{Open, Which};
 use crate::facts::{Facts, PARTS};
+use crate::scene::{Open, Which};
 
-impl Facts<'_> {
-    /// The diagnosis: harm first, then what keeps a mount there, then what
-    /// became of the files. Nothing if no rule knows it.
-    pub fn diagnose(&self) -> Option<Finding> {
-        let found = self.harm().or_else(|| self.mounts()).or_else(|| self.files())?;
-        let mount = self.mounts_after().last().map(|mount| printable(&mount.mount_point));
-        Some(
-            found
-                .word("function", self.call.which.name())
-                .word("workspace", printable(&self.call.workspace))
-                .word("mount", mount.unwrap_or_default())
-                .word("left", self.paths_left_behind()),
-        )
+/// How long a mount that stays busy must be tried again, and how long it may be:
+/// more than is promised, for the machine may be busy too.
+const AT_LEAST: Duration = Duration::from_millis(200);
+const AT_MOST: Duration = Duration::from_millis(3_000);
+
+/// What befell the files and mounts of others.
+const HARM: &[Rule<Facts>] = &[
+    rule("stacked-umounted-once", |it| !it.untouched.volume.1 && it.is_stack_half_unmounted()),
+    rule("failed-umount-ignored", |it| {
+        !it.untouched.volume.1 && it.open.is_some() && it.has_unmounted()
+    }),
+    rule("deleted-while-mounted", |it| !it.untouched.volume.1 && it.which == Which::WriteLayer),
+    rule("volume-emptied", |it| !it.untouched.volume.1),
+    rule("symlink-followed", |it| !it.untouched.letters.1),
+    rule("hard-linked-file-changed", |it| !it.untouched.shared.1),
+    rule("image-changed", |it| !it.untouched.image.1),
+    rule("umount-follows-links", |it| {
+        let is_far = |mount: &&Mount| !mount.mount_point.starts_with(&it.containers);
+        it.is_linked() && it.unmounted_elsewhere().iter().any(is_far)
+    }),
+    rule("neighbour-unmounted", |it| {
+        it.unmounted_elsewhere().iter().any(|mount| !it.begins_alike(mount))
+    }),
+    rule("string-prefix", |it| !it.unmounted_elsewhere().is_empty()),
+];
+
+/// Why mounts are still there, or gone that should be.
+const MOUNTS: &[Rule<Facts>] = &[
+    rule("lazy-umount", |it| it.is_busy_throughout() && !it.open_mount_is_there()),
+    rule("another-error", |it| {
+        it.should_unmount() && it.is_busy_throughout() && it.returned_another_error()
+    }),
+    rule("error-ignored", |it| {
+        it.refused.is_some() && it.should_unmount() && it.seen.returned.is_ok()
+    }),
+    rule("error-ignored", |it| it.refused.is_some() && it.is_mounted() && it.seen.returned.is_ok()),
+    rule("umounts-to-delete", |it| it.which == Which::WriteLayer && it.has_unmounted()),
+    rule("covered-mount-left", |it| it.should_unmount() && it.are_uncovered()),
+    rule("stacked-umounted-once", Facts::is_stack_half_unmounted),
+    rule("deleted-while-mounted", |it| {
+        it.is_mounted() && (!it.deleted().is_empty() || it.deleted_in_root())
+    }),
+    rule("refused-in-silence", |it| {
+        it.is_mounted() && it.which == Which::WriteLayer && it.seen.returned.is_ok()
+    }),
+    rule("name-not-utf-8", |it| {
+        it.should_unmount() && it.mounts_after().iter().any(|it| it.mount_point.to_str().is_none())
+    }),
+    rule("escapes-not-undone", |it| it.should_unmount() && has_escapes(&it.workspace)),
+    rule("link-not-resolved", |it| {
+        it.should_unmount() && it.given != it.workspace && !it.has_unmounted()
+    }),
+    rule("workspace-itself-left", |it| it.should_unmount() && it.is_only_itself_left()),
+    rule("failed-umount-ignored", |it| {
+        it.should_unmount() && it.seen.returned.is_ok() && it.open.is_some()
+    }),
+    rule("answer/did-nothing", |it| {
+        it.should_unmount() && it.seen.returned.is_ok() && !it.has_unmounted()
+    }),
+    rule("covered-mount-left", |it| it.should_unmount() && it.is_one_covered()),
+    rule("order-of-the-table", |it| {
+        it.should_unmount() && it.stopped_busy() && it.is_one_listed_before_its_parent()
+    }),
+    rule("busy-not-retried", |it| {
+        it.should_unmount() && it.stopped_busy() && it.open.is_some() && !it.is_too_long()
+    }),
+    rule("busy-retried-too-long", |it| it.should_unmount() && it.is_too_long()),
+    rule("parent-first", |it| it.should_unmount() && it.stopped_busy() && !it.has_unmounted()),
+    rule("answer/returned-error", |it| it.should_unmount() && it.seen.returned.is_err()),
+];
+
+/// Why files are still there, or gone that should not be.
+const FILES: &[Rule<Facts>] = &[
+    rule("deleted-too-much", |it| !it.deleted_too_much().is_empty()),
+    rule("string-prefix", |it| it.seen.returned.is_err() && it.mistaken_neighbour().is_some()),
+    rule("closed-folder", |it| it.seen.returned.is_err() && it.without_privileges),
+    rule("gone-is-a-failure", |it| {
+        let nothing = it.mounts_before().is_empty() && it.which == Which::MountPoint;
+        it.seen.returned.is_err() && (it.something_was_gone() || nothing)
+    }),
+    rule("answer/returned-error", |it| it.seen.returned.is_err()),
+    rule("error-ignored", |it| it.refused.is_some()),
+    rule("orphan-left", |it| !it.orphans.is_empty()),
+    rule("litter-left", |it| !it.litter.is_empty()),
+    rule("only-the-link-deleted", |it| {
+        it.given.file_name() != it.workspace.file_name() && !it.left_behind().is_empty()
+    }),
+    rule("not-resumable", |it| !it.left_behind().is_empty() && it.something_was_gone()),
+    rule("answer/did-nothing", |it| {
+        !it.left_behind().is_empty() && it.deleted().is_empty() && !it.has_unmounted()
+    }),
+    rule("left-behind", |it| !it.left_behind().is_empty()),
+];
+
+impl frame::Facts for Facts {
+    fn words(&self) -> Words {
+        let mut words = error_of(&self.seen.returned);
+        let left = self.mounts_after();
+        let odd = left.iter().find(|mount| mount.mount_point.to_str().is_none());
+        let mount = odd.or(left.last()).map(|mount| printable(&mount.mount_point));
+        words.push(("workspace", printable(&self.workspace)));
+        words.push(("mount", mount.unwrap_or_default()));
+        words.push(("left", self.paths_left_behind()));
+        words.push(("gone", self.deleted_too_much().join(", ")));
+        words.push(("orphan", self.orphans.join(", ")));
+        words.push(("litter", self.litter.join(", ")));
+        words.push(("call", self.refused.unwrap_or_default().to_owned()));
+        // Whoever finds this word finds harm.
+        let harmed = self.harmed().or_else(|| self.mistaken_neighbour());
+        words.extend(harmed.map(|path| ("harm", printable(&path))));
+        words
+    }
+}
+
+impl Facts {
+    /// The rules on its function.
+    pub fn rules(&self) -> Rules<Facts> {
+        let tables = &[HARM, MOUNTS, FILES];
+        Rules { lab: crate::LAB, function: self.which.function(), tables }
     }
 
-    /// What befell the files and mounts of others.
-    fn harm(&self) -> Option<Finding> {
-        let stage = self.call.stage;
-        let harm = |code, what: &dyn std::fmt::Display| Some(finding(code).word("harm", what));
-        let volume = stage.host.precious();
-        if !volume.is_untouched() {
-            let code = if self.is_stack_half_unmounted() {
-                "stacked-umounted-once"
-            } else if self.call.open.is_some() && self.has_unmounted() {
-                "failed-umount-ignored"
-            } else if self.call.which == Which::WriteLayer {
-                "deleted-while-mounted"
-            } else {
-                "volume-emptied"
-            };
-            return harm(code, &volume.folder.display());
-        }
-        for (canary, code) in
-            [(&stage.letters, "symlink-followed"), (&stage.image, "image-changed")]
-        {
-            if !canary.is_untouched() {
-                return harm(code, &canary.folder.display());
-            }
-        }
-        let elsewhere = self.unmounted_elsewhere();
-        let other = elsewhere.iter().find(|mount| !self.begins_alike(mount));
-        let code = if other.is_some() { "neighbour-unmounted" } else { "string-prefix" };
-        harm(code, &other.or(elsewhere.first())?.mount_point.display())
+    fn is_mounted(&self) -> bool {
+        !self.mounts_after().is_empty()
     }
 
-    /// Why mounts are still there, or gone that should be.
-    fn mounts(&self) -> Option<Finding> {
-        if self.call.open.as_ref().is_some_and(|(_, open)| *open == Open::Throughout)
-            && !self.open_mount_is_there()
-        {
-            return Some(finding("lazy-umount"));
-        }
-        if self.mounts_after().is_empty() {
-            return None;
-        }
-        if self.is_stack_half_unmounted() {
-            return Some(finding("stacked-umounted-once"));
-        }
-        if !self.deleted().is_empty() || self.deleted_in_root() {
-            return Some(finding("deleted-while-mounted"));
-        }
-        if self.call.which == Which::WriteLayer {
-            return self.seen.returned.is_ok().then(|| finding("refused-in-silence"));
-        }
-        if has_escapes(&self.call.workspace) {
-            return Some(finding("escapes-not-undone"));
-        }
-        if self.call.given != self.call.workspace && !self.has_unmounted() {
-            return Some(finding("link-not-resolved"));
-        }
-        match &self.seen.returned {
-            Ok(()) if !self.has_unmounted() => Some(Finding::new("answer/did-nothing")),
-            Ok(()) if self.call.open.is_some() => Some(finding("failed-umount-ignored")),
-            Ok(()) => None,
-            Err(failure) => {
-                let is_busy = failure.errno == Some(Errno::EBUSY as i32);
-                if self.is_one_covered() {
-                    return Some(finding("covered-mount-left"));
-                }
-                if is_busy && self.is_one_listed_before_its_parent() {
-                    return Some(finding("order-of-the-table"));
-                }
-                if is_busy && self.call.open.is_some() {
-                    return Some(finding("busy-not-retried"));
-                }
-                if is_busy && !self.has_unmounted() {
-                    return Some(finding("parent-first"));
-                }
-                Some(Finding::new("answer/returned-error").word("error", failure))
-            }
-        }
+    /// Whether mounts are there that its function should have taken away.
+    fn should_unmount(&self) -> bool {
+        self.is_mounted() && self.which != Which::WriteLayer
     }
 
-    /// Why files are still there, or gone that should not be.
-    fn files(&self) -> Option<Finding> {
-        if !self.deleted_too_much().is_empty() {
-            let gone = self.deleted_too_much().join(", ");
-            return Some(finding("deleted-too-much").word("gone", gone));
-        }
-        let something_was_gone = PARTS.iter().any(|part| !self.before.contains_key(*part));
-        if let Err(failure) = &self.seen.returned {
-            let nothing_was_mounted = self.mounts_before().is_empty();
-            let alike = self.seen.host_before.mounts.iter().find(|mount| self.begins_alike(mount));
-            if let Some(neighbour) = alike.filter(|_| nothing_was_mounted) {
-                let neighbour = neighbour.mount_point.display();
-                return Some(finding("string-prefix").word("harm", neighbour));
-            }
-            if self.call.is_without_privileges() {
-                return Some(finding("closed-folder"));
-            }
-            if something_was_gone || nothing_was_mounted && self.call.which == Which::MountPoint {
-                return Some(finding("gone-is-a-failure"));
-            }
-            return Some(Finding::new("answer/returned-error").word("error", failure));
-        }
-        if !self.strangers.is_empty() {
-            return Some(finding("orphan-left").word("orphan", self.strangers.join(", ")));
-        }
-        if self.left_behind().is_empty() {
-            return None;
-        }
-        if something_was_gone {
-            return Some(finding("not-resumable"));
-        }
-        if self.deleted().is_empty() && !self.has_unmounted() {
-            return Some(Finding::new("answer/did-nothing"));
-        }
-        Some(finding("left-behind"))
+    fn is_busy_throughout(&self) -> bool {
+        self.open.as_ref().is_some_and(|(_, open)| *open == Open::Throughout)
+    }
+
+    /// Whether the name of a mount is a link now, on what covers that mount.
+    fn is_linked(&self) -> bool {
+        let mounts = self.mounts_before();
+        mounts.iter().any(|mount| mount.mount_point.is_symlink())
+    }
+
+    fn stopped_busy(&self) -> bool {
+        let failure = self.seen.returned.as_ref().err();
+        failure.is_some_and(|failure| failure.errno == Some(Errno::EBUSY as i32))
+    }
+
+    /// Whether it has returned an error of the kernel's other than EBUSY.
+    pub fn returned_another_error(&self) -> bool {
+        let failure = self.seen.returned.as_ref().err();
+        failure.is_some_and(|it| it.errno.is_some_and(|errno| errno != Errno::EBUSY as i32))
+    }
+
+    /// Whether it has tried longer than promised.
+    pub fn is_too_long(&self) -> bool {
+        self.is_busy_throughout() && self.lasted > AT_MOST * slowness()
+    }
+
+    /// Whether it has given up before it was promised to.
+    pub fn is_too_short(&self) -> bool {
+        self.is_busy_throughout() && self.lasted < AT_LEAST
+    }
+
+    fn is_only_itself_left(&self) -> bool {
+        self.mounts_after().iter().all(|mount| mount.mount_point == self.workspace)
+    }
+
+    fn something_was_gone(&self) -> bool {
+        PARTS.iter().any(|part| !self.before.contains_key(*part))
+    }
+
+    /// A mount of a neighbour's that can only have been taken for the workspace's.
+    fn mistaken_neighbour(&self) -> Option<PathBuf> {
+        let mut mounts = self.seen.host_before.mounts.iter();
+        let alike = mounts.find(|mount| self.begins_alike(mount));
+        let is_mistaken = self.seen.returned.is_err() && self.mounts_before().is_empty();
+        alike.filter(|_| is_mistaken).map(|mount| mount.mount_point.clone())
     }
 
     /// What is left, without the folder itself if there is anything in it.
@@ -147,13 +196,12 @@ impl Facts<'_> {
             left.retain(|entry| *entry != ".");
         }
         // "." has no component: it is the workspace.
-        let path = |entry: &str| {
-            printable(&self.call.workspace.join(entry).components().collect::<PathBuf>())
-        };
+        let path =
+            |entry: &str| printable(&self.workspace.join(entry).components().collect::<PathBuf>());
         left.into_iter().map(path).collect::<Vec<_>>().join(", ")
     }
 
-    fn has_unmounted(&self) -> bool {
+    pub fn has_unmounted(&self) -> bool {
         self.mounts_after().len() < self.mounts_before().len()
     }
 
@@ -164,6 +212,24 @@ impl Facts<'_> {
             mounts.iter().filter(|it| it.mount_point == mount.mount_point).count()
         };
         after.iter().any(|mount| on(&after, mount) < on(&before, mount))
+    }
+
+    /// Whether those that are left, on several directories, were all covered before by
+    /// what is gone.
+    fn are_uncovered(&self) -> bool {
+        let (before, left) = (&self.seen.host_before, self.mounts_after());
+        let is_below = |mount: &Mount, cover: &Mount| {
+            mount.id != cover.id && mount.mount_point.starts_with(&cover.mount_point)
+        };
+        let is_gone = |mount: &Mount| left.iter().all(|it| it.id != mount.id);
+        let covers: Vec<&Mount> =
+            self.mounts_before().into_iter().filter(|it| is_gone(it)).collect();
+        let is_covered_by = |mount: &Mount, cover: &Mount| {
+            is_below(mount, cover) && !has_parent(before, mount, cover)
+        };
+        let was_covered = |mount: &&Mount| covers.iter().any(|cover| is_covered_by(mount, cover));
+        left.iter().any(|mount| mount.mount_point != left[0].mount_point)
+            && left.iter().all(was_covered)
     }
 
     /// Whether one that is left is hidden by another.
@@ -181,15 +247,17 @@ impl Facts<'_> {
 
     /// Whether a mount is none of the workspace's, but its path begins with the
     /// same letters.
-    fn begins_alike(&self, mount: &Mount) -> bool {
-        let (path, workspace) = (&mount.mount_point, &self.call.workspace);
+    pub fn begins_alike(&self, mount: &Mount) -> bool {
+        let (path, workspace) = (&mount.mount_point, &self.workspace);
         let letters = workspace.as_os_str().as_bytes();
         path.as_os_str().as_bytes().starts_with(letters) && !path.starts_with(workspace)
     }
 }
 
-fn finding(code: &str) -> Finding {
-    Finding::new(format!("delete-workspace/{code}"))
+/// Whether a mount lies in another one, by however many between them.
+fn has_parent(table: &MountTable, mount: &Mount, other: &Mount) -> bool {
+    let parent = table.mounts.iter().find(|it| it.id == mount.parent && it.id != mount.id);
+    parent.is_some_and(|it| it.id == other.id || has_parent(table, it, other))
 }
 
 /// A path on one line, whatever bytes are in it.

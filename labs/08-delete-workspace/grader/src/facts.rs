@@ -3,15 +3,19 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use labkit::describe::{Failure, mounts_below, result, tree};
-use labkit::host::Seen;
-use labkit::verdict::{Evidence, Finding, require};
-use mydocker::mountinfo::{Mount, MountTable};
+use labkit::call::Seen;
+use labkit::canary::Canary;
+use labkit::describe::{mounts_below, result, tree};
+use labkit::frame::Returned;
+use labkit::verdict::{Evidence, Finding};
+use mydocker_kernel::mountinfo::{Mount, MountTable};
+use nix::errno::Errno;
 
-use crate::call::Call;
-use crate::stage::MODE_OF_LETTERS;
+use crate::scene::{Open, Which};
+use crate::stage::{MODE_OF_LETTERS, MODE_OF_SHARED, Stage};
 
 /// What a canary has in it.
 const FILES_OF_A_CANARY: &str = "photos thesis.txt";
@@ -23,32 +27,76 @@ pub const PARTS: [&str; 5] = [".", "init-layer", "write-layer", "work", "mnt"];
 pub type Entries = BTreeMap<String, String>;
 
 /// All that is known of one call.
-pub struct Facts<'a> {
-    pub call: Call<'a>,
-    pub seen: Seen<Result<(), Failure>>,
+pub struct Facts {
+    pub which: Which,
+    /// The workspace, as the mount table names it.
+    pub workspace: PathBuf,
+    /// The workspace, as the answer was told.
+    pub given: PathBuf,
+    /// A file that was open.
+    pub open: Option<(PathBuf, Open)>,
+    /// Whether an ordinary user made the call.
+    pub without_privileges: bool,
+    /// The kernel call that failed meanwhile, and what it failed with.
+    pub refused: Option<&'static str>,
+    pub errno: Errno,
+    pub seen: Seen<Returned>,
+    pub lasted: Duration,
     pub before: Entries,
     pub after: Entries,
     /// What was in the container's root before and after.
     pub root_before: Vec<String>,
     pub root_after: Vec<String>,
-    /// What lies beside the workspace and was not there before.
-    pub strangers: Vec<String>,
+    pub untouched: Untouched,
+    /// The directory of all workspaces.
+    pub containers: PathBuf,
+    /// Directories beside the workspace that were not there before.
+    pub orphans: Vec<String>,
+    /// Other files there.
+    pub litter: Vec<String>,
 }
 
-impl Facts<'_> {
+/// Files of others, and whether they are as before.
+pub struct Untouched {
+    pub volume: (PathBuf, bool),
+    pub letters: (PathBuf, bool),
+    pub image: (PathBuf, bool),
+    /// A file that has another name in each write layer.
+    pub shared: (PathBuf, bool),
+}
+
+impl Untouched {
+    pub fn now(stage: &Stage) -> Untouched {
+        let look = |canary: &Canary| (canary.folder.clone(), canary.is_untouched());
+        Untouched {
+            volume: look(stage.host.precious()),
+            letters: look(&stage.letters),
+            image: look(&stage.image),
+            shared: (stage.shared.clone(), stage.is_shared_untouched()),
+        }
+    }
+
+    /// The first that is not as before.
+    fn touched(&self) -> Option<&Path> {
+        let all = [&self.volume, &self.letters, &self.image, &self.shared];
+        all.into_iter().find(|(_, is_untouched)| !is_untouched).map(|(path, _)| path.as_path())
+    }
+}
+
+impl Facts {
     /// The mounts at and below the workspace before the call.
     pub fn mounts_before(&self) -> Vec<&Mount> {
-        below(&self.seen.host_before, &self.call.workspace)
+        below(&self.seen.host_before, &self.workspace)
     }
 
     /// Those after the call.
     pub fn mounts_after(&self) -> Vec<&Mount> {
-        below(&self.seen.host_after, &self.call.workspace)
+        below(&self.seen.host_after, &self.workspace)
     }
 
     /// Whether the mount of the file that is open is still there.
     pub fn open_mount_is_there(&self) -> bool {
-        let Some((file, _)) = &self.call.open else { return true };
+        let Some((file, _)) = &self.open else { return true };
         let mount = self.seen.host_before.holding(file).expect("every file is in a mount");
         self.seen.host_after.mounts.iter().any(|it| it.id == mount.id)
     }
@@ -69,29 +117,38 @@ impl Facts<'_> {
     /// Entries that were deleted or changed, and are none of this function's.
     pub fn deleted_too_much(&self) -> Vec<&str> {
         let mut deleted = self.deleted();
-        deleted.retain(|entry| !self.call.which.deletes(entry));
+        deleted.retain(|entry| !self.which.deletes(entry));
         deleted
     }
 
     /// Entries that the function is to delete, and that are there.
     pub fn left_behind(&self) -> Vec<&str> {
-        let left = self.after.keys().filter(|entry| self.call.which.deletes(entry));
+        let left = self.after.keys().filter(|entry| self.which.deletes(entry));
         left.map(String::as_str).collect()
     }
 
     /// Whether the image, the volume and other files of the host are as before,
     /// and all that is mounted elsewhere is.
     pub fn is_harmless(&self) -> bool {
-        let stage = self.call.stage;
-        stage.image.is_untouched()
-            && stage.letters.is_untouched()
-            && stage.host.precious().is_untouched()
-            && self.unmounted_elsewhere().is_empty()
+        self.harmed().is_none()
+    }
+
+    /// What of others is not as before.
+    pub fn harmed(&self) -> Option<PathBuf> {
+        let elsewhere = self.unmounted_elsewhere();
+        let other = elsewhere.iter().find(|mount| !self.begins_alike(mount));
+        let unmounted = other.or(elsewhere.first()).map(|mount| mount.mount_point.as_path());
+        self.untouched.touched().or(unmounted).map(Path::to_owned)
+    }
+
+    /// Whether nothing new lies beside the workspace.
+    pub fn leaves_nothing_beside(&self) -> bool {
+        self.orphans.is_empty() && self.litter.is_empty()
     }
 
     /// What was unmounted that is no part of the workspace.
     pub fn unmounted_elsewhere(&self) -> Vec<&Mount> {
-        let is_elsewhere = |mount: &&Mount| !mount.mount_point.starts_with(&self.call.workspace);
+        let is_elsewhere = |mount: &&Mount| !mount.mount_point.starts_with(&self.workspace);
         let is_gone =
             |mount: &&Mount| self.seen.host_after.mounts.iter().all(|it| it.id != mount.id);
         self.seen.host_before.mounts.iter().filter(is_elsewhere).filter(is_gone).collect()
@@ -110,37 +167,55 @@ impl Facts<'_> {
 
     fn judge(&self, kept: bool, expected: &str) -> Result<(), Finding> {
         let evidence = || self.evidence(expected);
-        require(kept && self.is_harmless(), evidence, || self.diagnose(), crate::UNFORESEEN)
+        self.rules().judge(self, kept && self.is_harmless(), evidence)
     }
 
     fn evidence(&self, expected: &str) -> Vec<Evidence> {
-        let workspace = &self.call.workspace;
-        let deletes = |entry: &String| expected == "Ok" && self.call.which.deletes(entry);
+        let workspace = &self.workspace;
+        let deletes = |entry: &String| expected == "Ok" && self.which.deletes(entry);
         let must_stay = self.before.keys().filter(|entry| !deletes(entry));
-        let call = format!("{}({:?})", self.call.which.name(), self.call.given);
+        let mut call = format!("{}({:?})", self.which.function(), self.given);
+        if let Some(failed) = self.seen.failed {
+            call += &format!(" while {failed} fails with {:?}", self.errno);
+        } else if let Some(name) = self.refused {
+            call += &format!(" while {name}(2) fails with {:?}", self.errno);
+        }
+        // What is left was not deleted because of the call that failed.
+        let is_untold = self.refused.is_some() && self.seen.returned.is_ok();
+        let promised = if is_untold { "Err" } else { expected };
         let mut evidence = Vec::new();
-        let stage = self.call.stage;
-        let letters = &stage.letters.folder;
-        let mode = letters.metadata().map_or(0, |metadata| metadata.mode() & 0o7777);
+        let letters = &self.untouched.letters.0;
+        let mode = |path: &Path| path.metadata().map_or(0, |metadata| metadata.mode() & 0o7777);
+        let shared = &self.untouched.shared.0;
         for (what, promised, seen) in [
-            (call, expected.to_owned(), result(&self.seen.returned)),
+            (call, promised.to_owned(), result(&self.seen.returned)),
             (format!("ls -a {workspace:?}"), listing(must_stay), listing(self.after.keys())),
-            ls(&stage.host.precious().folder),
-            ls(&stage.image.folder),
+            ls(&self.untouched.volume.0),
+            ls(&self.untouched.image.0),
             ls(letters),
             (
                 format!("stat -c %a {letters:?}"),
                 format!("{MODE_OF_LETTERS:o}"),
-                format!("{mode:o}"),
+                format!("{:o}", mode(letters)),
+            ),
+            (
+                format!("stat -c %a {shared:?}"),
+                format!("{MODE_OF_SHARED:o}"),
+                format!("{:o}", mode(shared)),
             ),
         ] {
             if !seen.starts_with(&promised) {
                 evidence.push(Evidence::differs(what, promised, seen));
             }
         }
-        if !self.strangers.is_empty() {
-            let what = format!("ls {:?}, names that are new", stage.containers());
-            evidence.push(Evidence::differs(what, "-", self.strangers.join(" ")));
+        let strangers = [&self.orphans[..], &self.litter[..]].concat();
+        if !strangers.is_empty() {
+            let what = format!("ls {:?}, names that are new", self.containers);
+            evidence.push(Evidence::differs(what, "-", strangers.join(" ")));
+        }
+        if self.is_too_long() || self.is_too_short() {
+            let seen = if self.is_too_long() { "longer" } else { "shorter" };
+            evidence.push(Evidence::differs("how long it tried", "0.2 to 2 s", seen));
         }
         evidence.push(self.seen.host_evidence());
         if !self.mounts_after().is_empty() {

@@ -1,49 +1,53 @@
 //! delete_mount_point.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use labkit::failing;
 use labkit::host::Host;
 use labkit::verdict::Finding;
+use nix::errno::Errno;
+use nix::libc;
 
-use crate::Answers;
-use crate::call::{Call, Open, Which};
-use crate::facts::Facts;
+use crate::call::Call;
+use crate::scene::{Open, Which};
 use crate::stage::{NEIGHBOURS, Stage, mount_tmpfs};
 
-fn call<'a>(answers: &Answers, stage: &'a Stage, workspace: PathBuf) -> Call<'a> {
-    Call::new(stage, Which::MountPoint, answers, workspace)
+fn call<'a>(stage: &'a Stage, workspace: PathBuf) -> Call<'a> {
+    Call::new(stage, Which::MountPoint, workspace)
 }
 
 /// A harder case is tried only on an answer that can do the plain one: else it
 /// would tell nothing new.
-fn plain(answers: &Answers, stage: &Stage) -> Result<(), Finding> {
-    let facts = call(answers, stage, stage.container("plain")).make()?;
+fn plain(stage: &Stage) -> Result<(), Finding> {
+    let facts = call(stage, stage.container("plain")).make()?;
     facts.require(facts.mounts_after().is_empty())
 }
 
 /// Makes a call that is to unmount everything.
 fn must_unmount(call: Call) -> Result<(), Finding> {
-    let facts: Facts = call.make()?;
+    let facts = call.make()?;
     facts.require(facts.mounts_after().is_empty())
 }
 
-pub fn nothing_is_mounted(answers: &Answers, host: &Host) -> Result<(), Finding> {
+pub fn nothing_is_mounted(host: &Host) -> Result<(), Finding> {
     let stage = Stage::new(host);
-    must_unmount(call(answers, &stage, stage.container("ws1")))
+    must_unmount(call(&stage, stage.container("ws1")))
 }
 
-pub fn files_stay(answers: &Answers, host: &Host) -> Result<(), Finding> {
+pub fn files_stay(host: &Host) -> Result<(), Finding> {
     let stage = Stage::new(host);
-    let facts = call(answers, &stage, stage.container("ws1")).make()?;
+    let facts = call(&stage, stage.container("ws1")).make()?;
     facts.require(facts.deleted().is_empty())
 }
 
-pub fn stacked(answers: &Answers, host: &Host) -> Result<(), Finding> {
+pub fn stacked(host: &Host) -> Result<(), Finding> {
     let stage = Stage::new(host);
-    plain(answers, &stage)?;
-    must_unmount(call(answers, &stage, stack(&stage, "ws1")))
+    plain(&stage)?;
+    must_unmount(call(&stage, stack(&stage, "ws1")))
 }
 
 /// A workspace with two mounts on each of two folders.
@@ -56,73 +60,176 @@ fn stack(stage: &Stage, name: &str) -> PathBuf {
     workspace
 }
 
-pub fn covered(answers: &Answers, host: &Host) -> Result<(), Finding> {
+pub fn covered(host: &Host) -> Result<(), Finding> {
     let stage = Stage::new(host);
-    plain(answers, &stage)?;
-    must_unmount(call(answers, &stage, stack(&stage, "stack")))?;
+    plain(&stage)?;
+    covered_mounts_go(&stage)
+}
+
+fn covered_mounts_go(stage: &Stage) -> Result<(), Finding> {
+    must_unmount(call(stage, stack(stage, "stack")))?;
     // As after a crash and a second start: the first container is still mounted
     // below the second.
-    let workspace = stage.container("ws1");
+    let workspace = stage.container("covered");
     mount_tmpfs(&workspace.join("mnt"));
-    must_unmount(call(answers, &stage, workspace))
+    must_unmount(call(stage, workspace))
 }
 
-pub fn moved(answers: &Answers, host: &Host) -> Result<(), Finding> {
+/// What is not told anyway, or not unmounted, is no case for a call that fails.
+fn told_anyway(stage: &Stage) -> Result<(), Finding> {
+    covered_mounts_go(stage)?;
+    let busy = call(stage, stage.container("busy")).while_open("mnt/file", Open::Throughout);
+    let facts = busy.make()?;
+    facts.require_refusal(facts.open_mount_is_there())
+}
+
+pub fn moved(host: &Host) -> Result<(), Finding> {
     let stage = Stage::new(host);
-    plain(answers, &stage)?;
+    plain(&stage)?;
     let workspace = stage.workspace("ws1");
     stage.mount_moved(&workspace.join("mnt"));
-    must_unmount(call(answers, &stage, workspace))
+    must_unmount(call(&stage, workspace))
 }
 
-pub fn any_name(answers: &Answers, host: &Host) -> Result<(), Finding> {
+pub fn any_name(host: &Host) -> Result<(), Finding> {
     let stage = Stage::new(host);
-    plain(answers, &stage)?;
+    plain(&stage)?;
     for name in ["a blank", "a\ttab", "a\nline feed", "a\\backslash", "an\\040escape"] {
-        must_unmount(call(answers, &stage, stage.container(name)))?;
+        must_unmount(call(&stage, stage.container(name)))?;
     }
-    Ok(())
+    // No UTF-8: of the workspace, and of a directory that the container has made.
+    let latin_1 = Path::new(OsStr::from_bytes(b"caf\xe9"));
+    let workspace = stage.container("ws1");
+    stage.mount_volume(&workspace.join("mnt").join(latin_1));
+    must_unmount(call(&stage, workspace))?;
+    let workspace = stage.workspace("of-that-name");
+    let renamed = stage.containers().join(latin_1);
+    fs::rename(&workspace, &renamed).expect("the scratch directory");
+    stage.mount_container(&renamed);
+    must_unmount(call(&stage, renamed))
 }
 
-pub fn linked(answers: &Answers, host: &Host) -> Result<(), Finding> {
+pub fn linked(host: &Host) -> Result<(), Finding> {
     let stage = Stage::new(host);
-    plain(answers, &stage)?;
+    plain(&stage)?;
     let workspace = stage.container("ws1");
     let link = host.path("link");
     symlink(stage.containers(), &link).expect("the scratch folder");
-    must_unmount(call(answers, &stage, workspace).given_as(link.join("ws1")))
+    must_unmount(call(&stage, workspace).given_as(link.join("ws1")))?;
+    // As its last part.
+    let workspace = stage.container("ws3");
+    let link = host.path("link-to-ws3");
+    symlink(&workspace, &link).expect("the scratch directory");
+    must_unmount(call(&stage, workspace).given_as(link))?;
+    // A link to itself leads nowhere, least of all to every mount.
+    let round = host.path("round");
+    symlink(&round, &round).expect("the scratch directory");
+    stage.container("ws2");
+    let facts = call(&stage, round).make()?;
+    if facts.is_harmless() {
+        return Ok(());
+    }
+    facts.require_refusal(false)
 }
 
-pub fn neighbours(answers: &Answers, host: &Host) -> Result<(), Finding> {
+pub fn neighbours(host: &Host) -> Result<(), Finding> {
     let stage = Stage::new(host);
-    plain(answers, &stage)?;
+    plain(&stage)?;
     let workspace = stage.container("ws1");
     for neighbour in NEIGHBOURS {
         mount_tmpfs(&stage.workspace(neighbour).join("mnt"));
     }
-    must_unmount(call(answers, &stage, workspace))
+    must_unmount(call(&stage, workspace))
 }
 
-pub fn busy_for_a_moment(answers: &Answers, host: &Host) -> Result<(), Finding> {
+pub fn busy_for_a_moment(host: &Host) -> Result<(), Finding> {
     let stage = Stage::new(host);
-    plain(answers, &stage)?;
+    plain(&stage)?;
     let workspace = stage.container("ws1");
-    must_unmount(call(answers, &stage, workspace).while_open("mnt/file", Open::ForAMoment))
+    must_unmount(call(&stage, workspace).while_open("mnt/file", Open::ForAMoment))
 }
 
-pub fn busy_throughout(answers: &Answers, host: &Host) -> Result<(), Finding> {
+pub fn busy_throughout(host: &Host) -> Result<(), Finding> {
     let stage = Stage::new(host);
-    plain(answers, &stage)?;
+    plain(&stage)?;
     let workspace = stage.container("ws1");
-    let facts = call(answers, &stage, workspace).while_open("mnt/file", Open::Throughout).make()?;
-    facts.require_refusal(facts.open_mount_is_there())
+    let facts = call(&stage, workspace).while_open("mnt/file", Open::Throughout).make()?;
+    facts.require_refusal(
+        facts.open_mount_is_there() && !facts.is_too_long() && !facts.is_too_short(),
+    )
 }
 
-pub fn twice(answers: &Answers, host: &Host) -> Result<(), Finding> {
+pub fn at_the_workspace(host: &Host) -> Result<(), Finding> {
+    let stage = Stage::new(host);
+    plain(&stage)?;
+    let workspace = stage.workspace("ws1");
+    stage.bind_onto_itself(&workspace);
+    stage.mount_container(&workspace);
+    must_unmount(call(&stage, workspace))
+}
+
+/// Whoever cannot read the mount table knows nothing of what is mounted.
+pub fn no_table(host: &Host) -> Result<(), Finding> {
+    let stage = Stage::new(host);
+    plain(&stage)?;
+    let call =
+        call(&stage, stage.container("ws1")).refusing("openat", libc::SYS_openat, Errno::EPERM);
+    let facts = call.make()?;
+    if facts.seen.returned.is_ok() {
+        return facts.require(facts.mounts_after().is_empty());
+    }
+    Ok(())
+}
+
+pub fn link_on_a_cover(host: &Host) -> Result<(), Finding> {
+    let stage = Stage::new(host);
+    plain(&stage)?;
+    // The second root lies on the first, is busy, and has a link where the first
+    // has a volume: the name of that mount leads to one of the host's now.
+    let hosts = host.path("backup");
+    mount_tmpfs(&hosts);
+    let workspace = stage.container("ws1");
+    let mnt = workspace.join("mnt");
+    mount_tmpfs(&mnt);
+    symlink(&hosts, mnt.join("data")).expect("the scratch directory");
+    let facts = call(&stage, workspace).while_open("mnt/file", Open::Throughout).make()?;
+    // Of those that are refused, some are hidden, and one is busy.
+    if facts.returned_another_error() {
+        covered_mounts_go(&stage)?;
+    }
+    facts.require_refusal(facts.open_mount_is_there() && !facts.returned_another_error())
+}
+
+/// Each of its calls in turn: with EINVAL, too, which is said of what is no mount point,
+/// and of a mount that may not be unmounted.
+pub fn failures(host: &Host) -> Result<(), Finding> {
+    let stage = Stage::new(host);
+    plain(&stage)?;
+    for errno in [Errno::EPERM, Errno::EINVAL] {
+        let workspace = stage.container(&format!("all-{errno:?}"));
+        let facts = call(&stage, workspace).refusing("umount2", libc::SYS_umount2, errno).make()?;
+        if facts.seen.returned.is_ok() {
+            told_anyway(&stage)?;
+            facts.require_refusal(true)?;
+        }
+        failing::each(|nth| {
+            let workspace = stage.container(&format!("{errno:?}-{nth}"));
+            let facts = call(&stage, workspace).failing(nth, errno).make()?;
+            if facts.seen.returned.is_ok() && !facts.mounts_after().is_empty() {
+                told_anyway(&stage)?;
+                facts.require(false)?;
+            }
+            Ok(facts.seen.failed.is_some())
+        })?;
+    }
+    Ok(())
+}
+
+pub fn twice(host: &Host) -> Result<(), Finding> {
     let stage = Stage::new(host);
     let workspace = stage.container("ws1");
-    must_unmount(call(answers, &stage, workspace.clone()))?;
-    must_unmount(call(answers, &stage, workspace.clone()))?;
+    must_unmount(call(&stage, workspace.clone()))?;
+    must_unmount(call(&stage, workspace.clone()))?;
     fs::remove_dir_all(&workspace).expect("nothing is mounted there");
-    must_unmount(call(answers, &stage, workspace))
+    must_unmount(call(&stage, workspace))
 }

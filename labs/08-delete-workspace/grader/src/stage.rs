@@ -10,19 +10,26 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 
 const NOTHING: Option<&str> = None;
 
-/// The mode of the folder [`Stage::letters`].
-pub const MODE_OF_LETTERS: u32 = 0o755;
+/// The mode of the folder [`Stage::letters`]: whoever opens it to its owner changes it.
+pub const MODE_OF_LETTERS: u32 = 0o555;
+
+/// The mode of the file [`Stage::shared`], and what is in it.
+pub const MODE_OF_SHARED: u32 = 0o444;
+const SHARED: &str = "not the container's alone\n";
 
 /// Other workspaces than ws1; the name of one begins the same.
 pub const NEIGHBOURS: [&str; 2] = ["ws10", "other"];
 
 /// What an answer finds; the files of [`Host::precious`] are the volume.
+#[derive(Debug)]
 pub struct Stage<'a> {
     pub host: &'a Host,
     /// A read-only layer, which all containers share.
     pub image: Canary,
     /// Files of the host to which a symbolic link may lead.
     pub letters: Canary,
+    /// A file of the host that has another name in each write layer.
+    pub shared: PathBuf,
 }
 
 impl<'a> Stage<'a> {
@@ -31,7 +38,16 @@ impl<'a> Stage<'a> {
         let letters = canary("letters").folder;
         set_mode(&letters, MODE_OF_LETTERS);
         let letters = Canary::watch(letters).expect("the scratch folder");
-        Stage { host, image: canary("images/busybox"), letters }
+        let shared = host.path("shared");
+        write(&shared, SHARED);
+        set_mode(&shared, MODE_OF_SHARED);
+        Stage { host, image: canary("images/busybox"), letters, shared }
+    }
+
+    /// Whether that file is as it was.
+    pub fn is_shared_untouched(&self) -> bool {
+        let mode = self.shared.metadata().map_or(0, |data| data.permissions().mode() & 0o7777);
+        mode == MODE_OF_SHARED && fs::read_to_string(&self.shared).is_ok_and(|it| it == SHARED)
     }
 
     /// The folder of all workspaces.
@@ -53,6 +69,8 @@ impl<'a> Stage<'a> {
         for folder in ["work/work", "mnt"] {
             fs::create_dir_all(workspace.join(folder)).expect("the scratch folder");
         }
+        let shared = workspace.join("write-layer/root/shared");
+        fs::hard_link(&self.shared, shared).expect("the scratch folder");
         set_mode(&workspace.join("write-layer/closed"), 0o500);
         set_mode(&workspace.join("work/work"), 0o000);
         workspace
@@ -108,6 +126,45 @@ impl<'a> Stage<'a> {
         let volume = &self.host.precious().folder;
         mount(Some(volume), on, NOTHING, MsFlags::MS_BIND, NOTHING).expect("the sandbox allows it");
         mount(NOTHING, on, NOTHING, MsFlags::MS_PRIVATE, NOTHING).expect("the sandbox allows it");
+    }
+
+    /// Makes a directory a mount point: privately, else what is mounted below it
+    /// shows in what it covers, too.
+    pub fn bind_onto_itself(&self, directory: &Path) {
+        mount(Some(directory), directory, NOTHING, MsFlags::MS_BIND, NOTHING)
+            .and_then(|()| mount(NOTHING, directory, NOTHING, MsFlags::MS_PRIVATE, NOTHING))
+            .expect("the sandbox allows it");
+    }
+
+    /// A workspace with nothing mounted, of which `part` is gone.
+    pub fn workspace_without(&self, part: &str) -> PathBuf {
+        let workspace = self.workspace(&format!("without-{part}"));
+        fs::remove_dir_all(workspace.join(part)).expect("the scratch folder");
+        workspace
+    }
+
+    /// A workspace with what a runtime may keep beside the layers.
+    pub fn workspace_with_more(&self, name: &str) -> PathBuf {
+        let workspace = self.workspace(name);
+        write(&workspace.join("lock"), "");
+        write(&workspace.join("log/0.log"), "out\n");
+        // A container can write none of these, and who has made them is not asked.
+        for name in ["letters", "init-layer/letters", "log/letters"] {
+            symlink(&self.letters.folder, workspace.join(name)).expect("the scratch folder");
+        }
+        symlink(self.letters.file(), workspace.join("letter")).expect("the scratch folder");
+        workspace
+    }
+
+    /// A workspace whose layers are links to the letters.
+    pub fn workspace_of_links(&self, name: &str) -> PathBuf {
+        let workspace = self.workspace(name);
+        for layer in ["write-layer", "work"] {
+            set_mode(&workspace.join("work/work"), 0o700);
+            let _ = fs::remove_dir_all(workspace.join(layer));
+            symlink(&self.letters.folder, workspace.join(layer)).expect("the scratch folder");
+        }
+        workspace
     }
 
     /// Lays a link to the letters into the write layer.

@@ -2,15 +2,18 @@
 
 use std::path::PathBuf;
 
+use labkit::failing;
 use labkit::host::Host;
 use labkit::verdict::Finding;
+use nix::errno::Errno;
+use nix::libc;
 
-use crate::Answers;
-use crate::call::{Call, Which};
+use crate::call::Call;
+use crate::scene::Which;
 use crate::stage::{NEIGHBOURS, Stage, mount_tmpfs};
 
-fn call<'a>(answers: &Answers, stage: &'a Stage, workspace: PathBuf) -> Call<'a> {
-    Call::new(stage, Which::WriteLayer, answers, workspace)
+fn call<'a>(stage: &'a Stage, workspace: PathBuf) -> Call<'a> {
+    Call::new(stage, Which::WriteLayer, workspace)
 }
 
 /// Makes a call that is to delete the write layer, and nothing else.
@@ -21,55 +24,102 @@ fn must_delete(call: Call) -> Result<(), Finding> {
 }
 
 /// A harder case is tried only on an answer that can do the plain one.
-fn plain(answers: &Answers, stage: &Stage) -> Result<(), Finding> {
-    must_delete(call(answers, stage, stage.workspace("plain")))
+fn plain(stage: &Stage) -> Result<(), Finding> {
+    must_delete(call(stage, stage.workspace("plain")))
 }
 
-pub fn is_gone(answers: &Answers, host: &Host) -> Result<(), Finding> {
+pub fn is_gone(host: &Host) -> Result<(), Finding> {
     let stage = Stage::new(host);
-    must_delete(call(answers, &stage, stage.workspace("ws1")))
+    must_delete(call(&stage, stage.workspace("ws1")))
 }
 
-pub fn container_mounted(answers: &Answers, host: &Host) -> Result<(), Finding> {
+pub fn container_mounted(host: &Host) -> Result<(), Finding> {
     let stage = Stage::new(host);
-    plain(answers, &stage)?;
-    call(answers, &stage, stage.container("ws1")).make()?.require_refusal(true)
+    plain(&stage)?;
+    call(&stage, stage.container("ws1")).make()?.require_refusal(true)
 }
 
-pub fn volume_in_it(answers: &Answers, host: &Host) -> Result<(), Finding> {
+pub fn volume_in_it(host: &Host) -> Result<(), Finding> {
     let stage = Stage::new(host);
-    plain(answers, &stage)?;
+    plain(&stage)?;
     let workspace = stage.workspace("ws1");
     stage.mount_volume(&workspace.join("write-layer/data"));
-    call(answers, &stage, workspace).make()?.require_refusal(true)
+    call(&stage, workspace).make()?.require_refusal(true)
 }
 
-pub fn neighbours(answers: &Answers, host: &Host) -> Result<(), Finding> {
+pub fn neighbours(host: &Host) -> Result<(), Finding> {
     let stage = Stage::new(host);
-    plain(answers, &stage)?;
+    plain(&stage)?;
     let workspace = stage.workspace("ws1");
     for neighbour in NEIGHBOURS {
         mount_tmpfs(&stage.workspace(neighbour).join("mnt"));
     }
-    must_delete(call(answers, &stage, workspace))
+    must_delete(call(&stage, workspace))
 }
 
-pub fn links(answers: &Answers, host: &Host) -> Result<(), Finding> {
+pub fn links(host: &Host) -> Result<(), Finding> {
     let stage = Stage::new(host);
     let workspace = stage.workspace("ws1");
     stage.add_link(&workspace);
-    must_delete(call(answers, &stage, workspace))
+    must_delete(call(&stage, workspace))?;
+    // The layers are links themselves.
+    must_delete(call(&stage, stage.workspace_of_links("ws2")))
 }
 
-pub fn closed_folders(answers: &Answers, host: &Host) -> Result<(), Finding> {
+pub fn closed_folders(host: &Host) -> Result<(), Finding> {
     let stage = Stage::new(host);
-    plain(answers, &stage)?;
-    must_delete(call(answers, &stage, stage.workspace("ws1")).without_privileges())
+    plain(&stage)?;
+    must_delete(call(&stage, stage.workspace("ws1")).without_privileges())
 }
 
-pub fn twice(answers: &Answers, host: &Host) -> Result<(), Finding> {
+pub fn twice(host: &Host) -> Result<(), Finding> {
     let stage = Stage::new(host);
     let workspace = stage.workspace("ws1");
-    must_delete(call(answers, &stage, workspace.clone()))?;
-    must_delete(call(answers, &stage, workspace))
+    must_delete(call(&stage, workspace.clone()))?;
+    must_delete(call(&stage, workspace))?;
+    // One may be gone without the other.
+    must_delete(call(&stage, stage.workspace_without("write-layer")))?;
+    must_delete(call(&stage, stage.workspace_without("work")))
+}
+
+/// What a deletion is made of, and what tells whether it may be: whichever fails,
+/// the function says so, or has done without it.
+const CALLS: &[(&str, i64)] = &[
+    ("openat", libc::SYS_openat),
+    ("unlinkat", libc::SYS_unlinkat),
+    #[cfg(target_arch = "x86_64")]
+    ("unlink", libc::SYS_unlink),
+    #[cfg(target_arch = "x86_64")]
+    ("rmdir", libc::SYS_rmdir),
+];
+
+pub fn failures(host: &Host) -> Result<(), Finding> {
+    let stage = Stage::new(host);
+    plain(&stage)?;
+    for (name, number) in CALLS {
+        let workspace = stage.workspace(name);
+        let facts = call(&stage, workspace).refusing(name, *number, Errno::EPERM).make()?;
+        if facts.seen.returned.is_ok() {
+            facts.require(facts.left_behind().is_empty())?;
+        }
+    }
+    failing::each(|nth| {
+        let workspace = stage.workspace(&format!("failing-{nth}"));
+        let facts = call(&stage, workspace).failing(nth, Errno::EPERM).make()?;
+        if facts.seen.returned.is_ok() {
+            facts.require(facts.left_behind().is_empty())?;
+        }
+        Ok(facts.seen.failed.is_some())
+    })?;
+    // Nobody knows then whether anything is mounted there. Who does not look is not blamed
+    // for that here.
+    call(&stage, stage.container("ws1")).make()?.require_refusal(true)?;
+    failing::each(|nth| {
+        let workspace = stage.container(&format!("mounted-{nth}"));
+        let facts = call(&stage, workspace).failing(nth, Errno::ENOENT).make()?;
+        facts.require_refusal(true)?;
+        Ok(facts.seen.failed.is_some())
+    })?;
+    let call = call(&stage, stage.container("ws2"));
+    call.refusing("openat", libc::SYS_openat, Errno::EPERM).make()?.require_refusal(true)
 }

@@ -3,10 +3,13 @@
 //! adapters/README.md describes the file for whoever writes one.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use labkit::need::{Need, Told};
 use serde::Deserialize;
+
+use crate::image::PROBE;
+use crate::place::Place;
 
 /// An adapter as its file describes it.
 #[derive(Debug, Clone, Deserialize)]
@@ -36,7 +39,8 @@ pub struct Adapter {
     pub needs: Vec<AdapterNeed>,
 }
 
-/// Where a program keeps its layers; `{name}` is the container's name.
+/// Where a program keeps its layers; `{name}` is the container's name, and `*` what the
+/// program makes up in a name of its own.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Folders {
@@ -61,9 +65,13 @@ pub enum AdapterNeed {
 }
 
 /// The adapters that are part of this program, by name.
-pub const SHIPPED: [(&str, &str); 3] = [
+pub const SHIPPED: [(&str, &str); 7] = [
     ("mydocker", include_str!("../../adapters/mydocker.toml")),
     ("blog", include_str!("../../adapters/blog.toml")),
+    ("blog-06", include_str!("../../adapters/blog-06.toml")),
+    ("blog-07", include_str!("../../adapters/blog-07.toml")),
+    ("blog-08", include_str!("../../adapters/blog-08.toml")),
+    ("blog-09", include_str!("../../adapters/blog-09.toml")),
     ("lab-09", include_str!("../../adapters/lab-09.toml")),
 ];
 
@@ -147,19 +155,21 @@ impl Adapter {
         }
     }
 
-    /// The write layer of the container `name`.
-    pub fn write_layer(&self, name: &str) -> Option<PathBuf> {
-        folder(self.folders.write_layer.as_deref(), name)
+    /// The write layer of the container `name`, which is about to be started.
+    pub fn write_layer(&self, name: &str) -> Option<Place> {
+        place(self.folders.write_layer.as_deref(), name)
     }
 
-    /// The mount point of the container `name`.
-    pub fn mnt(&self, name: &str) -> Option<PathBuf> {
-        folder(self.folders.mnt.as_deref(), name)
+    /// The mount point of the container `name`, which is about to be started.
+    pub fn mnt(&self, name: &str) -> Option<Place> {
+        place(self.folders.mnt.as_deref(), name)
     }
 
-    /// The image's folder.
+    /// The image's folder: of several that of the graders' image.
     pub fn image(&self) -> Option<PathBuf> {
-        self.folders.image.as_ref().map(PathBuf::from)
+        let path = self.folders.image.as_ref().map(PathBuf::from)?;
+        let has_probe = |folder: &Path| folder.join(PROBE.trim_start_matches('/')).exists();
+        Some(Place::anywhere(path).directory(has_probe))
     }
 }
 
@@ -176,8 +186,8 @@ fn placeholders(word: &str) -> Vec<&str> {
     found
 }
 
-fn folder(template: Option<&str>, name: &str) -> Option<PathBuf> {
-    Some(PathBuf::from(template?.replace("{name}", name)))
+fn place(template: Option<&str>, name: &str) -> Option<Place> {
+    Some(Place::of_the_next(PathBuf::from(template?.replace("{name}", name))))
 }
 
 /// The words of a command, with what its placeholders stand for: each
@@ -212,7 +222,10 @@ mod tests {
     fn what_is_shipped_can_be_read() {
         for (name, text) in SHIPPED {
             let adapter = Adapter::parse(text).unwrap_or_else(|error| panic!("{name}: {error}"));
-            assert!(adapter.tells(Told::Image) && adapter.tells(Told::WriteLayer), "{name}");
+            // Up to article 08 the root is the host's.
+            let has_layers = !["blog-06", "blog-07", "blog-08"].contains(&name);
+            assert_eq!(adapter.tells(Told::Image), has_layers, "{name}");
+            assert_eq!(adapter.tells(Told::WriteLayer), has_layers, "{name}");
         }
     }
 

@@ -1,4 +1,5 @@
-# Says which arguments it was given, a line each.
+#!/bin/sh
+# Says which arguments it was given, one per line.
 echo "exam:count=$#"
 number=0
 for argument; do

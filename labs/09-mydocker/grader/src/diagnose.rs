@@ -1,27 +1,34 @@
 //! From what was seen to what is wrong.
 
 mod in_files;
+mod unwritten;
 
 use labkit::verdict::{Finding, NOT_WRITTEN};
-use mydocker::mountinfo::Change;
+use mydocker_kernel::mountinfo::Change;
 
 use crate::facts::Facts;
 use crate::first_process::FirstProcess;
 use crate::running::{Ended, PRINTED};
-use crate::trial::{Fate, Run};
+use crate::seen::{Fate, Run};
 
-pub use in_files::{devices, files, image, image_layer, layers, links, mnt, modes, write_layer};
+pub use in_files::{
+    devices, files, image, image_layer, layers, links, mnt, modes, unknown_write_layer, write_layer,
+};
 
 /// A rule: its diagnosis, if that fits what was seen.
 pub type Rule = fn(&Facts) -> Option<Finding>;
 
 /// The diagnosis that fits. `own` are the rules that the promise's own evidence
-/// belongs to. Without an answer from these: what was done to the host, mounts
-/// first, for files are lost by them; then what kept containers from running, what
-/// they saw, and at last what they left.
+/// belongs to: the fault that breaks it comes before those that break others.
+/// Without an answer from these: a crash or an error that was ignored; what was done
+/// to the host, mounts first, for files are lost by them; then what kept containers
+/// from running, what they saw, and at last what they left.
 pub fn diagnose(facts: &Facts, own: &[Rule]) -> Option<Finding> {
-    let first: [Rule; 3] = [not_written, panicked, ignored];
-    let last: [Rule; 17] = [
+    let first: [Rule; 2] = [not_written, aufs];
+    let last: [Rule; 21] = [
+        panicked,
+        ignored,
+        fallback,
         host,
         harm,
         start,
@@ -38,6 +45,7 @@ pub fn diagnose(facts: &Facts, own: &[Rule]) -> Option<Finding> {
         end,
         layers,
         left,
+        earlier,
         volume,
     ];
     first.iter().chain(own).chain(&last).find_map(|rule| rule(facts))
@@ -48,18 +56,14 @@ fn code(code: &str) -> Option<Finding> {
 }
 
 /// The starter, as far as it is one.
-fn not_written(facts: &Facts) -> Option<Finding> {
+pub fn not_written(facts: &Facts) -> Option<Finding> {
     let all = facts.runs.iter().chain(facts.unprepared.iter().map(|(_, run)| run));
-    let has_panicked = |run: &Run| {
-        run.says(PRINTED).is_some_and(|printed| printed.contains("not yet implemented"))
-    };
-    all.into_iter()
-        .any(has_panicked)
-        .then(|| Finding::new(NOT_WRITTEN).word("function", "mydocker"))
+    let function = all.filter_map(|run| run.says(PRINTED)).find_map(unwritten::function)?;
+    Some(Finding::new(NOT_WRITTEN).word("function", function))
 }
 
 /// The program has crashed: its runtime says so.
-fn panicked(facts: &Facts) -> Option<Finding> {
+pub fn panicked(facts: &Facts) -> Option<Finding> {
     let unprepared = facts.unprepared.iter().map(|(_, run)| run);
     let mut printed = facts.runs.iter().chain(unprepared).filter_map(|run| run.says(PRINTED));
     let words = printed.find_map(|printed| {
@@ -121,7 +125,8 @@ fn start(facts: &Facts) -> Option<Finding> {
         let was_killed = earlier.clone().any(|it| it.fate == Fate::ProgramKilled);
         let has_said = match run.fate {
             Fate::Arguments => run.says("count").is_some(),
-            Fate::Environment => run.says("environment").is_some(),
+            Fate::Environment => run.first_process.is_some(),
+            Fate::NoPivot => run.first_process.is_some() || run.in_passing.was_refused,
             // What is only printed, by no process, is no beginning.
             fate => run.first_process.is_some() || !fate.has_probe(),
         };
@@ -142,48 +147,80 @@ fn start(facts: &Facts) -> Option<Finding> {
     None
 }
 
+/// The command finds the host's files where the image's should be.
+pub fn on_the_hosts_root(facts: &Facts) -> Option<Finding> {
+    if facts.has_run_on_the_host() { code("root-not-changed") } else { None }
+}
+
 /// The command was run where the start had failed.
 pub fn ignored(facts: &Facts) -> Option<Finding> {
+    // Where no root is ever changed, there is no step that could fail.
+    let is_on_the_hosts =
+        |run: &Run| facts.is_on_the_hosts_root(run) && !run.in_passing.called_pivot_root;
+    let tries = !facts.runs.iter().any(|it| it.fate != Fate::NoImage && is_on_the_hosts(it));
     let is_ignored = |run: &Run| match run.fate {
-        Fate::NoImage => run.says("pid").is_some(),
-        Fate::NoPivot => facts.is_on_the_hosts_root(run) && run.in_passing.was_refused,
-        _ => false,
+        Fate::NoImage => tries && run.says("pid").is_some(),
+        // Not only where the grader has made it fail: it can fail by itself.
+        _ => facts.is_on_the_hosts_root(run) && run.in_passing.called_pivot_root,
     };
     if facts.runs.iter().any(is_ignored) { code("failure-ignored") } else { None }
 }
 
+/// The command was run in the image all the same, though pivot_root had failed.
+pub fn fallback(facts: &Facts) -> Option<Finding> {
+    let has_other_way = |run: &Run| run.in_passing.was_refused && run.first_process.is_some();
+    if facts.runs.iter().any(has_other_way) { code("pivot-replaced") } else { None }
+}
+
+/// There is no AUFS here, and the program has asked for it; no container has come
+/// to run without.
+fn aufs(facts: &Facts) -> Option<Finding> {
+    let asked = facts.runs.iter().any(|run| run.in_passing.asked_for_aufs);
+    let has_run = facts.runs.iter().any(|run| run.says("words") == Some(&facts.words));
+    if asked && !facts.kernel_has_aufs && !has_run { code("aufs-missing") } else { None }
+}
+
 /// Which process of which PID namespace the command is.
 pub fn pid(facts: &Facts) -> Option<Finding> {
+    let is_another = |run: &Run| run.first_process.is_some() && run.says("pid") != Some("1");
+    let is_not_first = || facts.runs.iter().any(is_another);
+    pid_namespace(facts).or_else(|| is_not_first().then(|| code("not-the-first-process"))?)
+}
+
+/// Whether the command is in a PID namespace of its own.
+pub fn pid_namespace(facts: &Facts) -> Option<Finding> {
     for run in &facts.runs {
         if let Some(first) = &run.first_process {
-            let is_first = run.says("pid") == Some("1");
-            if !is_first && first.only_its_children_are_in {
+            if run.says("pid") != Some("1") && first.only_its_children_are_in {
                 return code("pid-namespace-without-fork");
             }
             if !first.own_namespaces.contains("pid") {
                 return code("no-pid-namespace");
-            }
-            if !is_first {
-                return code("not-the-first-process");
             }
         }
     }
     None
 }
 
-/// Whose /proc the container has.
+/// Whose /proc the container has: in its own, /proc/self is the process that looks.
 pub fn proc(facts: &Facts) -> Option<Finding> {
     let run = facts.runs.iter().find(|run| run.first_process.is_some())?;
     match run.says("proc") {
         None => code("proc-not-mounted"),
-        Some("1") => None,
+        seen if seen == run.says("pid") => None,
         Some(_) => code("proc-of-the-host"),
     }
 }
 
-/// What else the container shares with the host.
+/// What the container shares with the host.
 pub fn namespaces(facts: &Facts) -> Option<Finding> {
     let first = first_processes(facts).next()?;
+    if !first.own_namespaces.contains("mnt") {
+        return code("no-mount-namespace");
+    }
+    if let Some(finding) = pid_namespace(facts) {
+        return Some(finding);
+    }
     let is_shared = |name: &&&str| !first.own_namespaces.contains(**name);
     let shared: Vec<&str> = ["uts", "ipc"].iter().filter(is_shared).copied().collect();
     if shared.is_empty() {
@@ -195,6 +232,9 @@ pub fn namespaces(facts: &Facts) -> Option<Finding> {
 /// How the command was called.
 pub fn arguments(facts: &Facts) -> Option<Finding> {
     let run = facts.runs.iter().find(|run| run.says("count").is_some())?;
+    if run.says("count") == Some("0") {
+        return code("arguments-dropped");
+    }
     let mut arguments = run.said.iter().filter(|(name, _)| name.starts_with("argument "));
     let is_literal = arguments.any(|(_, argument)| argument == "<$HOME>");
     code(if is_literal { "arguments-split" } else { "arguments-through-a-shell" })
@@ -202,24 +242,16 @@ pub fn arguments(facts: &Facts) -> Option<Finding> {
 
 /// With which environment it was.
 pub fn environment(facts: &Facts) -> Option<Finding> {
-    let run = facts.runs.iter().find(|run| run.says("environment").is_some())?;
-    let variables = variables(run.says(PRINTED).unwrap_or_default());
+    let variables = &first_processes(facts).next()?.environment;
     if variables.is_empty() {
         return code("environment-empty");
     }
-    if has_path(&variables) { None } else { code("path-lost") }
+    if has_path(variables) { None } else { code("path-lost") }
 }
 
-/// The variables among what was printed: a program may say other things too.
-pub fn variables(printed: &str) -> Vec<(&str, &str)> {
-    let is_name = |name: &str| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-    let variables = printed.lines().filter_map(|line| line.split_once('='));
-    variables.filter(|(name, _)| is_name(name)).collect()
-}
-
-/// Whether a PATH is among them.
-pub fn has_path(variables: &[(&str, &str)]) -> bool {
-    variables.iter().any(|(name, value)| *name == "PATH" && !value.is_empty())
+/// Whether a PATH is among some variables.
+pub fn has_path(variables: &[String]) -> bool {
+    variables.iter().any(|it| it.strip_prefix("PATH=").is_some_and(|value| !value.is_empty()))
 }
 
 /// Whether the host's files are mounted in the container.
@@ -258,21 +290,38 @@ pub fn end(facts: &Facts) -> Option<Finding> {
     for run in &facts.runs {
         let (expected, name) = match run.fate {
             Fate::Exit(expected) if run.first_process.is_some() => (expected, "exit-code-lost"),
-            Fate::Killed => (137, "signal-lost"),
-            Fate::NoCommand if run.ended == Ended::Exited(0) => (127, "exit-code-lost"),
+            Fate::Killed if run.first_process.is_some() => (137, "signal-lost"),
+            Fate::NoCommand if run.ended != Ended::Exited(0) => (127, "start-code-lost"),
+            Fate::NotExecutable if run.ended != Ended::Exited(0) => (126, "start-code-lost"),
             _ => continue,
         };
-        // An error of the clean-up is told in place of a success, and is another fault.
-        let is_of_the_clean_up = expected == 0
-            && run.ended != Ended::Exited(0)
-            && (has_mounts(facts, run) || !run.volume.is_intact);
+        // An error of the clean-up is told in place of the command's code, and is another
+        // fault.
+        let is_of_the_clean_up = run.ended != Ended::Exited(0)
+            && (expected == 0 && has_mounts(facts, run)
+                || !run.volume.is_intact
+                || has_lost_mounts(facts, run));
         if run.ended != Ended::Exited(expected) && !is_of_the_clean_up {
             return Some(code(name)?.word("expected", expected).word("status", run.ended));
         }
     }
-    let has_failed = |run: &Run| run.fate == Fate::NoImage || run.in_passing.was_refused;
+    failure_not_told(facts)
+}
+
+/// A start failed, and the program said that all is well.
+pub fn failure_not_told(facts: &Facts) -> Option<Finding> {
+    let has_failed = |run: &Run| match run.fate {
+        Fate::NoImage | Fate::NoCommand | Fate::NotExecutable => true,
+        _ => run.in_passing.was_refused && run.first_process.is_none(),
+    };
     let mut failed = facts.runs.iter().filter(|run| has_failed(run));
     if failed.any(|run| run.ended == Ended::Exited(0)) { code("failure-not-told") } else { None }
+}
+
+/// Whether mounts of the host itself are gone.
+fn has_lost_mounts(facts: &Facts, run: &Run) -> bool {
+    let is_lost = |change: &Change| matches!(change, Change::Umounted { .. });
+    !run.host_after.is_empty() && facts.host_changes(&run.host_after).iter().any(is_lost)
 }
 
 fn has_mounts(facts: &Facts, run: &Run) -> bool {
@@ -289,6 +338,7 @@ pub fn left(facts: &Facts) -> Option<Finding> {
             Fate::Busy if run.worked_in_mnt && run.left_in_write_layer.is_empty() => {
                 return code(if has_mounts { "failed-umount-ignored" } else { "lazy-umount" });
             }
+            Fate::ProgramKilled if !run.left_for_ever.is_empty() => return code("no-recovery"),
             Fate::ProgramKilled | Fate::Busy => was_killed = true,
             _ if was_killed && (has_mounts || has_files) => return code("no-recovery"),
             Fate::Exit(0) if has_mounts => return code("mounts-left"),
@@ -297,14 +347,21 @@ pub fn left(facts: &Facts) -> Option<Finding> {
             _ if has_mounts || has_files => return code("clean-up-only-on-success"),
             _ => {}
         }
-        if run.says("earlier").is_some() {
-            if run.image_has_new {
-                return image_layer(facts);
-            }
-            return code("write-layer-kept");
-        }
     }
     None
+}
+
+/// What a container has found of an earlier one.
+pub fn earlier(facts: &Facts) -> Option<Finding> {
+    let run = facts.runs.iter().find(|run| run.says("earlier").is_some())?;
+    if run.image_has_new { image_layer(facts) } else { code("write-layer-kept") }
+}
+
+/// The run after a kill has not ended as the one before it.
+pub fn recovery(facts: &Facts) -> Option<Finding> {
+    let after_a_kill = facts.runs.iter().skip_while(|run| run.fate != Fate::ProgramKilled);
+    let differs = after_a_kill.skip(1).any(|run| run.ended != facts.runs[0].ended);
+    if differs { code("no-recovery") } else { None }
 }
 
 /// What the container and the host see of each other in the volume. A folder that

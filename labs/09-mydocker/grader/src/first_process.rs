@@ -6,8 +6,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use labkit::proc::Proc;
-use mydocker::mountinfo::MountTable;
-use mydocker::sys;
+use mydocker_kernel::mountinfo::MountTable;
+use mydocker_kernel::sys;
 use nix::fcntl::OFlag;
 use nix::sched::{CloneFlags, setns};
 use nix::sys::wait::{WaitStatus, waitpid};
@@ -31,9 +31,11 @@ pub struct FirstProcess {
     pub only_its_children_are_in: bool,
     /// Its mount table, as in /proc/PID/mountinfo.
     pub mounts: String,
+    /// Its environment, as it was when it was executed.
+    pub environment: Vec<String>,
     /// Where its descriptors beyond 0, 1 and 2 lead.
     pub descriptors: Vec<String>,
-    /// Whether the mount of its working directory is not in its mount table.
+    /// Whether its working directory is not below its root.
     pub works_outside: bool,
     /// Mounts in its table that show the host's files.
     pub shows_the_host: Vec<String>,
@@ -43,7 +45,7 @@ pub struct FirstProcess {
 
 impl FirstProcess {
     /// Looks at the process that executes `command`, if there is one.
-    pub fn look(proc: &Proc, command: &[String], precious: &Path) -> Option<FirstProcess> {
+    pub fn look(proc: &Proc, command: &[&str], precious: &Path) -> Option<FirstProcess> {
         let pid = find(proc, command)?;
         let own = NAMESPACES.into_iter().filter(|name| is_own(proc, pid, name));
         let link = |name: &str| proc.link(pid, name).ok();
@@ -63,6 +65,7 @@ impl FirstProcess {
             works_outside: works_outside(proc, pid, &table).unwrap_or(false),
             shows_the_host: mounts_of_the_host(proc, &table, precious),
             can_break_out: breaks_out(proc, pid, precious),
+            environment: environment(proc, pid),
             mounts: String::from_utf8_lossy(&mounts).into_owned(),
         })
     }
@@ -70,14 +73,14 @@ impl FirstProcess {
 
 /// The process with exactly this command line that is deepest in PID namespaces,
 /// and among several the last.
-fn find(proc: &Proc, command: &[String]) -> Option<i32> {
+fn find(proc: &Proc, command: &[&str]) -> Option<i32> {
     let is_it = |pid: &i32| {
         let line = proc.read(&format!("{pid}/cmdline")).unwrap_or_default();
         let mut words = line.split(|byte| *byte == 0);
         let program = words.next().unwrap_or_default();
         let rest = words.take(command.len() - 1);
         program.ends_with(command[0].as_bytes())
-            && rest.eq(command[1..].iter().map(String::as_bytes))
+            && rest.eq(command[1..].iter().map(|word| word.as_bytes()))
     };
     let depth = |pid: &i32| {
         let status = proc.read(&format!("{pid}/status")).unwrap_or_default();
@@ -89,12 +92,28 @@ fn find(proc: &Proc, command: &[String]) -> Option<i32> {
     pids.max_by_key(|pid| (depth(pid), *pid))
 }
 
-/// Whether the mount of the working directory is not among those that can be
-/// reached from the root.
+/// The variables that it was executed with, `NAME=VALUE` each.
+fn environment(proc: &Proc, pid: i32) -> Vec<String> {
+    let block = proc.read(&format!("{pid}/environ")).unwrap_or_default();
+    let variables = block.split(|byte| *byte == 0).filter(|variable| !variable.is_empty());
+    variables.map(|variable| String::from_utf8_lossy(variable).into_owned()).collect()
+}
+
+/// Whether the working directory is neither on a mount that can be reached from
+/// the root nor, on the root's own mount, below the root. A root that was only
+/// changed by chroot need not be a mount point, and then its mount is not in the
+/// table.
 fn works_outside(proc: &Proc, pid: i32, table: &MountTable) -> Option<bool> {
-    let folder = proc.open_file(&format!("{pid}/cwd"), OFlag::O_PATH).ok()?;
-    let mount = proc.mount_of(&folder).ok()?;
-    Some(table.mounts.iter().all(|it| it.id != mount))
+    let mount = |name: &str| {
+        let folder = proc.open_file(&format!("{pid}/{name}"), OFlag::O_PATH).ok()?;
+        proc.mount_of(&folder).ok()
+    };
+    let of_folder = mount("cwd")?;
+    if mount("root") == Some(of_folder) {
+        let (root, folder) = (proc.link(pid, "root").ok()?, proc.link(pid, "cwd").ok()?);
+        return Some(!folder.starts_with(root));
+    }
+    Some(table.mounts.iter().all(|it| it.id != of_folder))
 }
 
 /// The mounts of a container on which the file of the host's user is found.

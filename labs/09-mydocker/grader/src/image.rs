@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use labkit::BUSYBOX_TAR;
@@ -23,6 +24,11 @@ pub const VOLUME: &str = "/volume";
 /// A regular file of the image, where no folder can be mounted.
 pub const FILE: &str = "/root/exam/words";
 
+/// The command line of a process that executes it, as the kernel makes it of the
+/// script's first line.
+pub const PROBES_COMMAND_LINE: [&str; 2] = ["sh", PROBE];
+
+/// What the probe does, with `$words`, `$precious` and `$volume` set.
 const PROBE_SCRIPT: &str = include_str!("probe.sh");
 const ARGUMENTS_SCRIPT: &str = include_str!("arguments.sh");
 
@@ -42,18 +48,27 @@ pub const FILES: [(&str, &str); 4] = [
 ///
 /// # Errors
 /// The folder cannot be made.
-pub fn furnish_host(words: &str) -> io::Result<()> {
+pub fn furnish_host(words: &str, probe: &str) -> io::Result<()> {
     fs::create_dir(EXAM)?;
-    fs::write(PROBE, PROBE_SCRIPT)?;
-    fs::write(ARGUMENTS, ARGUMENTS_SCRIPT)?;
+    for (script, content) in [(PROBE, probe), (ARGUMENTS, ARGUMENTS_SCRIPT)] {
+        fs::write(script, content)?;
+        fs::set_permissions(script, fs::Permissions::from_mode(0o755))?;
+    }
     fs::write(Path::new(EXAM).join("words"), words)
 }
 
-/// The archive, with `words` in `/root/exam/words` and in `/.words`.
+/// The probe for a container that finds the host's file `precious` nowhere. It
+/// writes `words`.
+pub fn probe(words: &str, precious: &Path) -> String {
+    let precious = precious.display();
+    format!("#!/bin/sh\nwords='{words}' precious='{precious}' volume='{VOLUME}'\n{PROBE_SCRIPT}")
+}
+
+/// The archive, with the `probe` and with `words` in `/root/exam/words` and in `/.words`.
 ///
 /// # Panics
 /// Never: it is written to memory.
-pub fn archive(words: &str) -> Vec<u8> {
+pub fn archive(words: &str, probe: &str) -> Vec<u8> {
     let mut builder = Builder::new(Vec::new());
     for entry in Archive::new(BUSYBOX_TAR).entries().expect("busybox") {
         let entry = entry.expect("busybox");
@@ -78,7 +93,7 @@ pub fn archive(words: &str) -> Vec<u8> {
     add(".words", EntryType::Regular, 0o644, words);
     add("root/exam", EntryType::Directory, 0o755, "");
     for (name, mode, content) in [
-        ("probe", 0o755, PROBE_SCRIPT),
+        ("probe", 0o755, probe),
         ("arguments", 0o755, ARGUMENTS_SCRIPT),
         ("words", 0o644, words),
         ("doomed", 0o644, words),

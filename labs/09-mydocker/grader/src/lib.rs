@@ -12,11 +12,15 @@ mod diagnose;
 mod facts;
 mod first_process;
 mod image;
+mod judge;
 mod layers;
 mod mount_calls;
+mod observe;
+mod place;
 pub mod program;
 pub mod request;
 mod running;
+mod seen;
 mod stages {
     pub mod delete_workspace;
     pub mod layers;
@@ -26,8 +30,8 @@ mod stages {
 }
 mod trial;
 
-use labkit::exam::{Exam, Promise};
 use labkit::need::{Need, Told};
+use labkit::programs::{Exam, Promise};
 
 use program::Program;
 use stages::{delete_workspace, layers as layers_stage, pivot_root, rootfs, run};
@@ -128,6 +132,18 @@ pub fn must_be_told(promise: &str) -> &'static [Told] {
         "the_image_stays_as_it_is" => &[Told::Image],
         "the_volume_keeps_its_files" => &[Told::Volume],
         "a_busy_mount_costs_no_files" => &[Told::Mnt, Told::Volume],
+        _ => &[],
+    }
+}
+
+/// What it must tell besides so that a promise can be said to be kept. That it is
+/// broken may be seen without.
+pub fn must_be_told_to_keep(promise: &str) -> &'static [Told] {
+    match promise {
+        "nothing_is_left_after_the_end"
+        | "nothing_is_left_after_a_failure"
+        | "a_busy_mount_costs_no_files"
+        | "a_kill_is_recovered_from" => &[Told::WriteLayer],
         _ => &[],
     }
 }

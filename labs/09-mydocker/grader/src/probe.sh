@@ -1,5 +1,6 @@
-# What the graders run in a container: it says what it finds, a line a fact.
-#   $1  words to write    $2  a file of the host    $3  where the volume is
+# What the graders run in a container: it says what it finds, one fact per line.
+# It takes no argument, so that it also runs where arguments are lost:
+#   $words  to write    $precious  a file of the host    $volume  where that is
 say() { echo "exam:$1=$2"; }
 
 # 1. What needs no other process: in a half new PID namespace none can start.
@@ -15,17 +16,18 @@ stat -c 'exam:%n=%F %a %Y' / /root/exam/*
 say link "$(readlink /root/exam/link)"
 [ /root/exam/one -ef /root/exam/two ] && say twins yes
 [ -e /root/exam/new ] && say earlier "$(cat /root/exam/new)"
-say host "$(cat "$2" 2>&1)"
-[ -c /dev/null ] && echo "$1" >/dev/null && say null yes
+say host "$(cat "$precious" 2>&1)"
+[ -c /dev/null ] && echo "$words" >/dev/null && say null yes
 
 # 3. Changes.
-echo "$1" >/root/exam/new
-rm /root/exam/doomed
-chmod 600 /root/exam/changed
-echo "$1" >>/root/exam/changed
-if [ -d "$3" ]; then
-    say volume "$(cat "$3/keep" 2>&1)"
-    echo "$1" >"$3/new"
+echo "$words" >/root/exam/new
+# On the host, where these files are not, nothing is said of that.
+rm -f /root/exam/doomed
+[ -e /root/exam/changed ] && chmod 600 /root/exam/changed
+echo "$words" >>/root/exam/changed
+if [ -d "$volume" ]; then
+    say volume "$(cat "$volume/keep" 2>&1)"
+    echo "$words" >"$volume/new"
 fi
 say changed yes
 read -r code

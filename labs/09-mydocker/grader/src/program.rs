@@ -8,12 +8,12 @@ use std::process::Command;
 
 use labkit::canary::random_words;
 use labkit::host::Host;
-use labkit::sandbox::HOME;
-use mydocker::sys;
+use labkit::places::HOME;
+use mydocker_kernel::sys;
 use nix::mount::MsFlags;
 
 use crate::adapter::{Adapter, expand};
-use crate::image::{archive, furnish_host};
+use crate::image::{archive, furnish_host, probe};
 
 /// A program and the way to talk to it.
 #[derive(Debug, Clone)]
@@ -82,10 +82,11 @@ impl Program {
         self.mount_folder(&host.path("bin"))?;
         fs::write(&setting.program, &self.content)?;
         fs::set_permissions(&setting.program, fs::Permissions::from_mode(0o755))?;
-        fs::write(&setting.archive, archive(&setting.words))?;
+        let probe = probe(&setting.words, &setting.precious);
+        fs::write(&setting.archive, archive(&setting.words, &probe))?;
         fs::create_dir(&setting.volume)?;
         fs::write(setting.volume.join("keep"), &setting.volumes_words)?;
-        furnish_host(&setting.hosts_words)?;
+        furnish_host(&setting.hosts_words, &probe)?;
         Ok(setting)
     }
 }

@@ -4,13 +4,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use labkit::exam;
-use labkit::need::Lacking;
+use labkit::need::{Lacking, Told};
 use labkit::verdict::Verdict;
 use serde::{Deserialize, Serialize};
 
 use crate::adapter::{Adapter, SHIPPED};
 use crate::program::Program;
-use crate::{EXAM, must_be_told};
+use crate::{EXAM, must_be_told, must_be_told_to_keep};
 
 /// What is to be graded.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -52,10 +52,10 @@ impl Request {
     ///
     /// # Errors
     /// The program or the adapter cannot be read, or the sandbox cannot be made.
-    pub fn answer(asked: &str) -> mydocker::Result<Verdict> {
-        let request: Request =
-            serde_json::from_str(asked).map_err(|error| mydocker::Error::new(error.to_string()))?;
-        let adapter = read_adapter(&request.adapter).map_err(mydocker::Error::new)?;
+    pub fn answer(asked: &str) -> mydocker_kernel::Result<Verdict> {
+        let request: Request = serde_json::from_str(asked)
+            .map_err(|error| mydocker_kernel::Error::new(error.to_string()))?;
+        let adapter = read_adapter(&request.adapter).map_err(mydocker_kernel::Error::new)?;
         examine(&read_program(&request.program, adapter)?, &request.promise)
     }
 }
@@ -67,15 +67,23 @@ impl Request {
 ///
 /// # Panics
 /// There is no such promise.
-pub fn examine(program: &Program, promise: &str) -> mydocker::Result<Verdict> {
+pub fn examine(program: &Program, promise: &str) -> mydocker_kernel::Result<Verdict> {
     let adapter = &program.adapter;
-    if let Some(&silent_about) = must_be_told(promise).iter().find(|it| !adapter.tells(**it)) {
-        return Ok(Verdict::NotGradable(Lacking::Adapter { silent_about }));
+    let lacking = |needed: &[Told]| {
+        let silent_about = needed.iter().copied().find(|it| !adapter.tells(*it))?;
+        Some(Verdict::NotGradable(Lacking::Adapter { silent_about }))
+    };
+    if let Some(verdict) = lacking(must_be_told(promise)) {
+        return Ok(verdict);
     }
-    EXAM.examine_needing(&adapter.needs(), program, promise, None)
+    let verdict = EXAM.examine_needing(&adapter.needs(), program, promise, None)?;
+    match lacking(must_be_told_to_keep(promise)) {
+        Some(silent) if verdict == Verdict::Kept => Ok(silent),
+        _ => Ok(verdict),
+    }
 }
 
-fn read_program(file: &Path, adapter: Adapter) -> mydocker::Result<Program> {
+fn read_program(file: &Path, adapter: Adapter) -> mydocker_kernel::Result<Program> {
     Program::read(file, adapter)
-        .map_err(|error| mydocker::Error::new(format!("{}: {error}", file.display())))
+        .map_err(|error| mydocker_kernel::Error::new(format!("{}: {error}", file.display())))
 }

@@ -10,8 +10,9 @@ use std::process::Command;
 
 use labkit::describe;
 use labkit::proc::Proc;
-use mydocker::mountinfo::{Change, MountTable, difference};
-use mydocker::sys;
+use labkit::sys::{decide, next_call};
+use mydocker_kernel::mountinfo::{Change, MountTable, difference};
+use mydocker_kernel::sys;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl, open, openat};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -23,7 +24,7 @@ use nix::unistd::{Pid, dup2_stderr, dup2_stdin, dup2_stdout, pipe2, setsid};
 use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, unlockpt};
 use serde::{Deserialize, Serialize};
 
-use crate::mount_calls::{self, Listener};
+use crate::mount_calls::{self, file_system};
 
 /// How often it is looked whether the program has ended, in milliseconds.
 const LOOK_EVERY: u16 = 2;
@@ -56,6 +57,10 @@ pub struct InPassing {
     pub leaked: BTreeSet<String>,
     /// The namespaces that one of its processes had of its own.
     pub own_namespaces: BTreeSet<String>,
+    /// Whether it called pivot_root.
+    pub called_pivot_root: bool,
+    /// Whether it asked for a file system of type aufs.
+    pub asked_for_aufs: bool,
     /// Whether a pivot_root was made to fail.
     pub was_refused: bool,
 }
@@ -66,7 +71,8 @@ pub struct Running<'a> {
     proc: &'a Proc,
     input: File,
     outputs: Vec<Output>,
-    calls: Listener,
+    /// What the calls are read from that change mounts.
+    calls: OwnedFd,
     /// Whether every pivot_root(2) of the program fails.
     pub refuses_pivot_root: bool,
     host: &'a MountTable,
@@ -124,7 +130,7 @@ impl<'a> Running<'a> {
             proc,
             input,
             outputs,
-            calls: Listener::accept(&near)?,
+            calls: mount_calls::accept(&near)?,
             refuses_pivot_root: false,
             host,
             ended: None,
@@ -182,14 +188,15 @@ impl<'a> Running<'a> {
 
     /// Looks around before a call that changes mounts is made.
     fn look_at_call(&mut self) {
-        let Some(call) = self.calls.receive() else { return };
+        let Ok(call) = next_call(self.calls.as_fd()) else { return };
         self.look_in_passing();
-        if call.is_pivot_root() && self.refuses_pivot_root {
-            self.in_passing.was_refused = true;
-            self.calls.refuse(&call, Errno::EINVAL);
-        } else {
-            self.calls.let_go(&call);
-        }
+        let is_pivot_root = call.number == libc::SYS_pivot_root;
+        self.in_passing.called_pivot_root |= is_pivot_root;
+        self.in_passing.asked_for_aufs |=
+            file_system(&call, self.proc).is_some_and(|it| it == "aufs");
+        let is_refused = is_pivot_root && self.refuses_pivot_root;
+        self.in_passing.was_refused |= is_refused;
+        let _ = decide(self.calls.as_fd(), call, is_refused.then_some(Errno::EINVAL));
     }
 
     /// Notes the mounts on the host that a container should have had in its own

@@ -1,7 +1,6 @@
 //! One trial of a program: its containers are run, and looked at.
 
-use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
@@ -10,86 +9,17 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use labkit::proc::Proc;
-use mydocker::mountinfo::MountTable;
+use mydocker_kernel::mountinfo::MountTable;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, getpid, getppid};
-use serde::{Deserialize, Serialize};
 
 use crate::first_process::FirstProcess;
-use crate::image::{PROBE, VOLUME};
+use crate::image::{PROBE, PROBES_COMMAND_LINE, VOLUME};
 use crate::layers::{Layer, Stamp, names};
+use crate::place::Place;
 use crate::program::Setting;
-use crate::running::{Ended, InPassing, Running};
-
-/// What happens to a container in the end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Fate {
-    /// Its command ends with this code.
-    Exit(i32),
-    /// It cannot be started, for there is no such command.
-    NoCommand,
-    /// It cannot be started, for there is no image.
-    NoImage,
-    /// It cannot be started, for pivot_root fails.
-    NoPivot,
-    /// It cannot be started, for the place of its volume is a file.
-    NoVolume,
-    /// Its first process is killed.
-    Killed,
-    /// The program is killed, and all that it has started.
-    ProgramKilled,
-    /// Its command ends while somebody works below mnt, in the volume and in a
-    /// folder of the layers.
-    Busy,
-    /// Its command says which arguments it was given.
-    Arguments,
-    /// Its command prints its environment.
-    Environment,
-}
-
-impl Fate {
-    /// Whether the probe should come to its end.
-    pub fn has_probe(self) -> bool {
-        matches!(self, Fate::Exit(_) | Fate::Killed | Fate::ProgramKilled | Fate::Busy)
-    }
-}
-
-/// What was seen of one container.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Run {
-    /// What was to happen.
-    pub fate: Fate,
-    /// How the program ended.
-    pub ended: Ended,
-    /// What the probe has said.
-    pub said: BTreeMap<String, String>,
-    /// What passed on the host.
-    pub in_passing: InPassing,
-    /// The first process, before it did anything.
-    pub first_process: Option<FirstProcess>,
-    /// The write layer after the probe's changes, if it is known where it is.
-    pub write_layer: Option<Layer>,
-    /// What was below mnt then, if it is known where that is.
-    pub mnt: Option<Layer>,
-    /// Whether the image is where the adapter says, if that says it.
-    pub image_is_there: bool,
-    /// Whether the image has what the container has written.
-    pub image_has_new: bool,
-    /// Whether files of the archive are missing in the image's folder.
-    pub has_half_an_image: bool,
-    /// The volume's folder on the host after the end.
-    pub volume: VolumeSeen,
-    /// Whether somebody worked in a folder of the layers when it ended.
-    pub worked_in_mnt: bool,
-    /// The names in the write layer after the end.
-    pub left_in_write_layer: Vec<String>,
-    /// The names in mnt after the end.
-    pub left_in_mnt: Vec<String>,
-    /// The host's mount table when the container was there, and after its end.
-    pub host_while: Option<String>,
-    /// The host's mount table after the end.
-    pub host_after: String,
-}
+use crate::running::{Ended, Running};
+use crate::seen::{Fate, Run, VolumeSeen};
 
 /// A program on its host.
 pub struct Trial<'a> {
@@ -106,7 +36,13 @@ pub struct Container<'a> {
     trial: &'a Trial<'a>,
     running: Running<'a>,
     run: Run,
-    name: String,
+    places: Places,
+}
+
+/// Where a container's own directories will be, if it is known.
+struct Places {
+    write_layer: Option<Place>,
+    mnt: Option<Place>,
 }
 
 impl<'a> Trial<'a> {
@@ -181,11 +117,12 @@ impl<'a> Trial<'a> {
     ) -> io::Result<Run> {
         let command: Vec<String> = command.iter().map(|&word| word.to_owned()).collect();
         let command = self.setting.run(name, &command, volume_at);
+        let places = self.places(name);
         let mut running = self.start_command(command)?;
         // For a probe that should never have come to run.
         running.tell("go\n0");
         let mut run = Run { fate, ..Run::of(running) };
-        self.look_at_the_rest(name, &mut run);
+        self.look_at_the_rest(&places, &mut run);
         Ok(run)
     }
 
@@ -214,26 +151,38 @@ impl<'a> Trial<'a> {
         refuses_pivot_root: bool,
     ) -> io::Result<Container<'a>> {
         let setting = self.setting;
-        let precious = setting.precious.display().to_string();
-        let command = ["sh", PROBE, &setting.words, &precious, VOLUME].map(str::to_owned);
+        let command = [PROBE.to_owned()];
         let volume_at = setting.adapter.volume.is_some().then_some(VOLUME);
         let started = setting.run(name, &command, volume_at);
+        let places = self.places(name);
         let mut running = self.start_command(started)?;
         running.refuses_pivot_root = refuses_pivot_root;
         let mut run = Run::nothing_yet();
         if running.listen_for("begun") {
-            run.first_process = FirstProcess::look(&self.proc, &command, &setting.precious);
+            run.first_process =
+                FirstProcess::look(&self.proc, &PROBES_COMMAND_LINE, &setting.precious);
             run.host_while = self.host_table();
             running.tell("go");
         }
         if running.listen_for("changed") {
-            run.write_layer = setting.adapter.write_layer(name).map(|it| Layer::look(&it));
+            run.write_layer = places.write_layer.as_ref().map(|it| self.look_at(it));
             let image = setting.adapter.image().map(|it| Layer::look(&it));
             run.image_is_there = image.as_ref().is_none_or(|image| image.is_there);
             run.image_has_new = image.is_some_and(|it| it.new.as_ref() == Some(&setting.words));
-            run.mnt = setting.adapter.mnt(name).map(|it| Layer::look(&it));
+            run.mnt = places.mnt.as_ref().map(|it| self.look_at(it));
         }
-        Ok(Container { trial: self, running, run, name: name.to_owned() })
+        Ok(Container { trial: self, running, run, places })
+    }
+
+    fn places(&self, name: &str) -> Places {
+        let adapter = self.setting.adapter;
+        Places { write_layer: adapter.write_layer(name), mnt: adapter.mnt(name) }
+    }
+
+    /// Looks at a container's own directory: the one with what it has written.
+    fn look_at(&self, place: &Place) -> Layer {
+        let words = Some(&self.setting.words);
+        Layer::look(&place.directory(|path| Layer::look(path).new.as_ref() == words))
     }
 
     /// The stamp of the image, if it is known where that is.
@@ -250,16 +199,25 @@ impl<'a> Trial<'a> {
     }
 
     /// What is there after the end of a container.
-    fn look_at_the_rest(&self, name: &str, run: &mut Run) {
+    fn look_at_the_rest(&self, places: &Places, run: &mut Run) {
         let adapter = self.setting.adapter;
         run.volume = VolumeSeen::look(self.setting);
         run.has_half_an_image = adapter
             .image()
             .is_some_and(|image| image.exists() && !image.join("root/exam/words").exists());
-        let left = |folder: Option<PathBuf>| folder.map(|it| names(&it)).unwrap_or_default();
-        run.left_in_write_layer = left(adapter.write_layer(name));
-        run.left_in_mnt = left(adapter.mnt(name));
+        let left = |place: &Option<Place>| {
+            let all = place.iter().flat_map(Place::directories);
+            all.flat_map(|directory| names(&directory)).collect()
+        };
+        run.left_in_write_layer = left(&places.write_layer);
+        run.left_in_mnt = left(&places.mnt);
         run.host_after = self.host_table().unwrap_or_default();
+    }
+
+    /// Whether the kernel knows file systems of a type. See proc_filesystems(5).
+    pub fn kernel_knows(&self, file_system: &str) -> bool {
+        let types = self.proc.read("filesystems").unwrap_or_default();
+        String::from_utf8_lossy(&types).split_whitespace().any(|it| it == file_system)
     }
 
     /// The host's mount table.
@@ -312,7 +270,7 @@ impl Container<'_> {
     /// Lets the probe end while somebody works in folders below mnt, who leaves them
     /// when the program has ended.
     pub fn exit_while_busy(mut self) -> Run {
-        let mnt = self.trial.setting.adapter.mnt(&self.name).unwrap_or_default();
+        let mnt = self.run.mnt.as_ref().map(|it| PathBuf::from(&it.path)).unwrap_or_default();
         let volume = mnt.join(VOLUME.trim_start_matches('/'));
         let is_there = volume.join("keep").exists();
         let in_layers = File::open(mnt.join("root/exam"));
@@ -330,62 +288,7 @@ impl Container<'_> {
         self.run.fate = fate;
         self.run.ended = self.running.end();
         (self.run.said, self.run.in_passing) = (self.running.said, self.running.in_passing);
-        self.trial.look_at_the_rest(&self.name, &mut self.run);
+        self.trial.look_at_the_rest(&self.places, &mut self.run);
         self.run
-    }
-}
-
-impl Run {
-    fn nothing_yet() -> Run {
-        Run {
-            fate: Fate::Exit(0),
-            ended: Ended::Exited(0),
-            said: BTreeMap::new(),
-            in_passing: InPassing::default(),
-            first_process: None,
-            write_layer: None,
-            mnt: None,
-            image_is_there: true,
-            image_has_new: false,
-            has_half_an_image: false,
-            volume: VolumeSeen { is_intact: true, has_new: false },
-            worked_in_mnt: false,
-            left_in_write_layer: Vec::new(),
-            left_in_mnt: Vec::new(),
-            host_while: None,
-            host_after: String::new(),
-        }
-    }
-
-    /// Waits for the end of a program that is left to itself.
-    fn of(mut running: Running) -> Run {
-        let ended = running.end();
-        let (said, in_passing) = (running.said, running.in_passing);
-        Run { ended, said, in_passing, ..Run::nothing_yet() }
-    }
-
-    /// What the probe has said of something.
-    pub fn says(&self, fact: &str) -> Option<&str> {
-        self.said.get(fact).map(String::as_str)
-    }
-}
-
-/// What is in the volume's folder on the host.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct VolumeSeen {
-    /// Whether its file `keep` is as it was.
-    pub is_intact: bool,
-    /// Whether what the container wrote to it is there.
-    pub has_new: bool,
-}
-
-impl VolumeSeen {
-    /// Looks at it.
-    pub fn look(setting: &Setting) -> VolumeSeen {
-        let read = |name: &str| fs::read_to_string(setting.volume.join(name)).unwrap_or_default();
-        VolumeSeen {
-            is_intact: read("keep") == setting.volumes_words,
-            has_new: read("new").trim_end() == setting.words,
-        }
     }
 }

@@ -24,8 +24,18 @@ pub fn start(
     prepare: impl FnOnce() -> nix::Result<()>,
     execute: impl FnOnce() -> Errno,
 ) -> io::Result<Pid> {
+    start_child(namespaces, prepare, || failure(execute()))
+}
+
+/// The same with something else that the child does when it is prepared. It ends with
+/// the code that `rest` returns.
+pub fn start_child(
+    namespaces: CloneFlags,
+    prepare: impl FnOnce() -> nix::Result<()>,
+    rest: impl FnOnce() -> i32,
+) -> io::Result<Pid> {
     clone(namespaces, || match prepare() {
-        Ok(()) => failure(execute()),
+        Ok(()) => rest(),
         Err(errno) => {
             eprintln!("mount: {errno}");
             125

@@ -61,6 +61,8 @@ pub static PAIRS: &[Pair<Answers>] = &[
         broken: &[
             ("it_begins_within_its_limits", "limits/begun-first"),
             ("it_does_not_begin_without_limits", "limits/begun-first"),
+            ("it_does_not_begin_outside_of_the_group", "limits/begun-first"),
+            ("a_process_that_is_gone_is_an_error", "limits/begun-first"),
             ("the_kernel_limits_it_when_it_begins", "limits/begun-first"),
         ],
         answers: Answers {

@@ -11,16 +11,19 @@
 //!                                              /pids.max
 //! ```
 //!
-//! Given are the types
+//! These types are given:
 //!
 //! ```text
-//! Group { memory: PathBuf, pids: PathBuf }   its folder for each controller; in
-//!                                            version 2 both are the same one
-//! Waiting                                    a process that waits; dropped, it
-//!                                            never begins
+//! Group { memory: PathBuf, pids: PathBuf }   its directory for each controller;
+//!                                            version 2 uses one directory for both
+//! Waiting                                    a process that waits; if you drop it,
+//!                                            it never begins
 //!     .pid() -> u32
-//!     .begin() -> io::Result<()>             lets it begin, and takes the value
+//!     .begin() -> io::Result<()>             lets it begin, and consumes the value
 //! ```
+//!
+//! Hand on an error of the kernel as it is, or in an error of your own that has the
+//! same `kind()`.
 
 use std::fs;
 use std::io;
@@ -30,18 +33,19 @@ use std::time::{Duration, Instant};
 
 use lab_03_grader::group::{Group, Waiting};
 
-// How long the last process of a group may take to end.
+// How long the last processes of a group may take to end.
 const BUSY_FOR: Duration = Duration::from_millis(500);
 
-/// Parses a size as it is given on a command line: `100m` are 104857600 bytes.
+/// Parses a size as given on a command line: `100m` is 104857600 bytes.
 ///
-/// Digits, and after them nothing or one of the letters b, k, m and g, small or
-/// capital: bytes, and 1024, 1024² or 1024³ bytes. The word `max` is no limit,
+/// A size is one or more ASCII digits, optionally followed by one of the ASCII letters
+/// b, k, m and g, in either case: bytes, and 1024, 1024² or 1024³ bytes. Up to the
+/// largest u64 the result is exact. The word `max`, in small letters, means no limit,
 /// which is `None`.
 ///
 /// # Errors
-/// [`io::ErrorKind::InvalidInput`] for anything else, and for more bytes than a
-/// u64 can hold. Nothing makes it panic.
+/// [`io::ErrorKind::InvalidInput`] for anything else, and for more bytes than a u64
+/// can hold. No input makes it panic.
 pub fn parse_size(text: &str) -> io::Result<Option<u64>> {
     if text == "max" {
         return Ok(None);
@@ -63,25 +67,28 @@ pub fn parse_size(text: &str) -> io::Result<Option<u64>> {
     number.checked_mul(unit).map(Some).ok_or_else(invalid)
 }
 
-/// Makes the control group `name` on a host that shows its groups in `root`:
-/// in /sys/fs/cgroup, or in a folder that is laid out like it.
+/// Makes the control group `name` on a host whose groups are shown in `root`. That
+/// is /sys/fs/cgroup, or a directory laid out like it.
 ///
-/// What there is in `root` tells which version the host has:
+/// The content of `root` tells which version the host has:
 ///
-/// - **Version 2** has a file `cgroup.controllers`, with the names of what can be
-///   limited. The group is one folder, `root/name`. It can limit only what
-///   `root/cgroup.subtree_control` hands on to it: write `+memory +pids` there.
-/// - **Version 1** has no such file. Each controller has a folder of its own, and
-///   the group is two, `root/memory/name` and `root/pids/name`. Beside them there
-///   may be `root/unified`: version 2 once more, but without these controllers.
+/// - **Version 2** has a file `cgroup.controllers`, which lists what can be limited.
+///   The group is one directory, `root/name`. It can only limit what
+///   `root/cgroup.subtree_control` hands on to it. Both memory and pids must be there:
+///   write `+memory +pids`. Writing what is there already does no harm.
+/// - **Version 1** has no such file. Each controller has its own directory, so the
+///   group is two directories, `root/memory/name` and `root/pids/name`. There may
+///   also be `root/unified`: that is version 2 again, but without these controllers.
 ///
-/// The kernel puts a new group's files into its folder by itself, except where
-/// `root` only imitates a host: look into `root`, and not for them.
+/// The kernel creates the files of a new group itself, except where `root` only
+/// imitates a host. So look at `root`, not for the new group's files.
 ///
 /// # Errors
-/// As mkdir(2) and write(2). Also if there is such a group already, for it is
-/// somebody else's, and if the host lacks a controller. Then nothing is left of
-/// what was made, and what is somebody else's is as before.
+/// Those of mkdir(2) and write(2). It is also an error if the group already exists,
+/// because then it belongs to somebody else, or if the host lacks a controller: a write
+/// to `cgroup.subtree_control` that asks for it fails. After an error, no directory that
+/// was made is left, and no group of somebody else has changed. What was handed on may
+/// stay so.
 pub fn create_group(root: &Path, name: &str) -> io::Result<Group> {
     if root.join("cgroup.controllers").exists() {
         create_in_version_2(root, name)
@@ -112,21 +119,25 @@ fn create_in_version_1(root: &Path, name: &str) -> io::Result<Group> {
     Ok(group)
 }
 
-/// Sets the limits of a group: how many bytes of memory, swap included, and how
-/// many processes. `None` is no limit, and takes a limit back that was there.
+/// Sets the limits of a group: how many bytes of memory, including swap, and how
+/// many processes. `None` means no limit, and lifts a limit that was set before.
 ///
 /// | | version 2 | version 1 |
 /// |---|---|---|
 /// | memory | `memory.max` | `memory.limit_in_bytes` |
-/// | swap | `memory.swap.max`: beside the memory | `memory.memsw.limit_in_bytes`: memory and swap together, never less than the memory alone |
-/// | no limit | `max` | `-1`; `max` in `pids.max` |
+/// | swap | `memory.swap.max`: swap alone | `memory.memsw.limit_in_bytes`: memory and swap together, never less than the memory alone |
+/// | no limit of memory | `max` in both files | `-1` in both files |
 /// | processes | `pids.max` | `pids.max` |
+/// | no limit of processes | `max` | `max` |
 ///
-/// A kernel that does not count swap lacks the file for it; that is no failure.
+/// Each write(2) is one command to the kernel: write a value at once.
+///
+/// A kernel that does not account for swap lacks the swap file. That is not an
+/// error.
 ///
 /// # Errors
-/// As write(2), also if another file is missing. A limit that cannot be set is
-/// never left out in silence.
+/// Those of write(2), also if any other file is missing. Never skip in silence a
+/// limit that cannot be set.
 pub fn set_limits(group: &Group, memory: Option<u64>, pids: Option<u64>) -> io::Result<()> {
     let or = |limit: Option<u64>, none: &str| limit.map_or(none.to_owned(), |n| n.to_string());
     fs::write(group.pids.join("pids.max"), or(pids, "max"))?;
@@ -149,11 +160,12 @@ fn write_if_there(file: &Path, value: &str) -> io::Result<()> {
     if file.exists() { fs::write(file, value) } else { Ok(()) }
 }
 
-/// Moves the process `pid` into the group with all its threads. What it starts
-/// from then on is born into the group.
+/// Moves the process `pid`, with all its threads, into the group. Whatever it
+/// starts from then on is born in the group. A write(2) is a command to the kernel:
+/// write the pid at once.
 ///
 /// # Errors
-/// As write(2) to `cgroup.procs`: ESRCH if there is no such process.
+/// Those of write(2) to `cgroup.procs`: ESRCH if there is no such process.
 pub fn join(group: &Group, pid: u32) -> io::Result<()> {
     // In version 2 both are the same, and a process may join twice. Not `tasks` in
     // version 1: that moves one thread.
@@ -161,11 +173,13 @@ pub fn join(group: &Group, pid: u32) -> io::Result<()> {
     fs::write(group.pids.join("cgroup.procs"), pid.to_string())
 }
 
-/// Lets a process that waits begin its work, as a member of the group and within
-/// these limits from its first instruction on.
+/// Lets a waiting process begin its work, as a member of the group and within these
+/// limits from its first instruction on. Limits that the group had before do not
+/// count any more. What must come last is that it begins.
 ///
 /// # Errors
-/// As [`set_limits`] and [`join`]; then the process does not begin.
+/// Those of [`set_limits`] and [`join`]; the process does not begin then. It is
+/// also an error if the process cannot begin any more.
 pub fn start_limited(
     group: &Group,
     memory: Option<u64>,
@@ -178,22 +192,24 @@ pub fn start_limited(
     process.begin()
 }
 
-/// Removes the group with the groups in it.
+/// Removes the group and the groups inside it.
 ///
-/// The kernel refuses that with EBUSY as long as a process is in it. So it is
-/// tried again for a while, at least 0.1 and at most 2 seconds. The processes
-/// are left alone.
+/// The kernel refuses this with EBUSY while a process is in the group, or in one inside
+/// it. Try again for at least 0.1 and at most 2 seconds, all directories together. Leave
+/// the processes alone: kill none, and move none. Leave the files alone too: they are
+/// the kernel's, and vanish with their directory.
 ///
-/// Folders that are gone already are no failure.
+/// It is not an error if a directory is already gone.
 ///
 /// # Errors
-/// As rmdir(2): EBUSY if a process stays.
+/// Those of rmdir(2): EBUSY if a process stays. Then a part of the group may be gone.
 pub fn remove(group: &Group) -> io::Result<()> {
-    remove_folder(&group.memory)?;
-    remove_folder(&group.pids)
+    let deadline = Instant::now() + BUSY_FOR;
+    remove_folder(&group.memory, deadline)?;
+    remove_folder(&group.pids, deadline)
 }
 
-fn remove_folder(folder: &Path) -> io::Result<()> {
+fn remove_folder(folder: &Path, deadline: Instant) -> io::Result<()> {
     let entries = match fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         entries => entries?,
@@ -202,12 +218,13 @@ fn remove_folder(folder: &Path) -> io::Result<()> {
     for entry in entries {
         let entry = entry?;
         if entry.file_type()?.is_dir() {
-            remove_folder(&entry.path())?;
+            remove_folder(&entry.path(), deadline)?;
         }
     }
-    let deadline = Instant::now() + BUSY_FOR;
     loop {
         match fs::remove_dir(folder) {
+            // Somebody else was faster.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(error)
                 if error.kind() == io::ErrorKind::ResourceBusy && Instant::now() < deadline =>
             {

@@ -5,10 +5,11 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use lab_03_grader::Answers;
 use lab_03_grader::group::Group;
+use nix::errno::Errno;
 
 use super::{SOLUTION, solution};
 use crate::catalogue::Variant;
@@ -55,6 +56,52 @@ pub static RIGHT: &[Variant<Answers>] = &[
             ..SOLUTION
         },
     },
+    // As `echo … >> FILE` in a shell: for the kernel each write is a command.
+    Variant {
+        name: "appended",
+        answers: Answers {
+            create_group: |root, name| {
+                if !root.join("cgroup.controllers").exists() {
+                    return solution::create_group(root, name);
+                }
+                append(&root.join("cgroup.subtree_control"), "+memory")?;
+                append(&root.join("cgroup.subtree_control"), "+pids")?;
+                let folder = root.join(name);
+                fs::create_dir(&folder)?;
+                Ok(Group { memory: folder.clone(), pids: folder })
+            },
+            set_limits: append_limits,
+            join: |group, pid| {
+                append(&group.memory.join("cgroup.procs"), pid)?;
+                if group.pids != group.memory {
+                    append(&group.pids.join("cgroup.procs"), pid)?;
+                }
+                Ok(())
+            },
+            ..SOLUTION
+        },
+    },
+    // Groups from the inside out, without a look at what they are.
+    Variant {
+        name: "busy_for_two_seconds",
+        answers: Answers {
+            remove: |group| {
+                let begun = Instant::now();
+                loop {
+                    match remove_tree(&group.memory).and_then(|()| remove_tree(&group.pids)) {
+                        Err(error)
+                            if error.kind() == ErrorKind::ResourceBusy
+                                && begun.elapsed() < Duration::from_millis(1_900) =>
+                        {
+                            sleep(Duration::from_millis(50));
+                        }
+                        other => return other,
+                    }
+                }
+            },
+            ..SOLUTION
+        },
+    },
     Variant { name: "as_echo_does", answers: Answers { set_limits: by_order, ..SOLUTION } },
     Variant {
         name: "pids_before_memory",
@@ -73,6 +120,45 @@ pub static RIGHT: &[Variant<Answers>] = &[
                 solution::join(group, process.pid())?;
                 solution::set_limits(group, memory, pids)?;
                 process.begin()
+            },
+            ..SOLUTION
+        },
+    },
+    Variant {
+        name: "own_words_of_the_same_kind",
+        answers: Answers {
+            join: |group, pid| {
+                if !Path::new(&format!("/proc/{pid}")).exists() {
+                    return Err(Errno::ESRCH.into());
+                }
+                solution::join(group, pid).map_err(|error| {
+                    io::Error::new(error.kind(), format!("process {pid}: {error}"))
+                })
+            },
+            remove: |group| {
+                solution::remove(group).map_err(|error| {
+                    io::Error::new(error.kind(), format!("{:?}: {error}", group.pids))
+                })
+            },
+            ..SOLUTION
+        },
+    },
+    Variant {
+        name: "only_what_is_not_on",
+        answers: Answers {
+            create_group: |root, name| {
+                let file = root.join("cgroup.subtree_control");
+                let Ok(on) = fs::read_to_string(&file) else {
+                    return solution::create_group(root, name);
+                };
+                for controller in ["memory", "pids"] {
+                    if !on.split_whitespace().any(|it| it == controller) {
+                        echo(&file, format!("+{controller}"))?;
+                    }
+                }
+                let folder = root.join(name);
+                fs::create_dir(&folder)?;
+                Ok(Group { memory: folder.clone(), pids: folder })
             },
             ..SOLUTION
         },
@@ -98,6 +184,32 @@ pub static RIGHT: &[Variant<Answers>] = &[
         },
     },
 ];
+
+fn append(file: &Path, value: impl ToString) -> io::Result<()> {
+    let mut file = OpenOptions::new().append(true).open(file)?;
+    file.write_all(value.to_string().as_bytes())
+}
+
+fn append_limits(group: &Group, memory: Option<u64>, pids: Option<u64>) -> io::Result<()> {
+    let or = |limit: Option<u64>, none: &str| limit.map_or(none.to_owned(), |n| n.to_string());
+    let file = |name| group.memory.join(name);
+    if file("memory.max").exists() {
+        append(&file("memory.max"), or(memory, "max"))?;
+        if file("memory.swap.max").exists() {
+            append(&file("memory.swap.max"), or(memory.map(|_| 0), "max"))?;
+        }
+    } else {
+        let both = file("memory.memsw.limit_in_bytes");
+        if both.exists() {
+            append(&both, "-1")?;
+        }
+        append(&file("memory.limit_in_bytes"), or(memory, "-1"))?;
+        if both.exists() && memory.is_some() {
+            append(&both, or(memory, "-1"))?;
+        }
+    }
+    append(&group.pids.join("pids.max"), or(pids, "max"))
+}
 
 /// What is raised is raised from above, what is lowered from below.
 fn by_order(group: &Group, memory: Option<u64>, pids: Option<u64>) -> io::Result<()> {

@@ -26,6 +26,7 @@ pub static PAIRS: &[Pair<Answers>] = &[
             ("it_may_come_in_pieces", "pipe-env/joined-with-blanks"),
             ("half_a_command_is_refused", "pipe-env/half-command-accepted"),
             ("an_empty_pipe_is_refused", "pipe-env/empty-pipe-accepted"),
+            ("any_command_arrives", "pipe-env/joined-with-blanks"),
         ],
         answers: Answers {
             send_command: |read_end, write_end, command| {
@@ -47,6 +48,7 @@ pub static PAIRS: &[Pair<Answers>] = &[
             ("each_argument_stays_one", "pipe-env/joined-with-blanks"),
             ("every_byte_but_nul_arrives", "answer/panicked"),
             ("it_may_come_in_pieces", "pipe-env/joined-with-blanks"),
+            ("any_command_arrives", "pipe-env/joined-with-blanks"),
         ],
         answers: Answers {
             send_command: |read_end, write_end, command| {
@@ -84,6 +86,7 @@ pub static PAIRS: &[Pair<Answers>] = &[
         broken: &[
             ("every_byte_but_nul_arrives", "pipe-env/only-utf8"),
             ("large_commands_arrive", "pipe-env/fixed-size-buffer"),
+            ("any_command_arrives", "pipe-env/only-utf8"),
         ],
         answers: Answers {
             receive_command: |read_end, write_end| {
@@ -106,6 +109,7 @@ pub static PAIRS: &[Pair<Answers>] = &[
         broken: &[
             ("a_name_alone_takes_the_hosts_value", "pipe-env/unset-becomes-empty"),
             ("the_order_stays", "pipe-env/order-lost"),
+            ("any_environment_is_merged", "pipe-env/order-lost"),
         ],
         answers: Answers {
             merge_environment: |image, given, host| {

@@ -11,21 +11,22 @@ use nix::errno::Errno;
 /// Where programs are looked for when nobody says otherwise.
 pub const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// Sends a command to the container's first process, through a pipe.
+/// Sends a command through a pipe to the container's first process.
 ///
-/// Runs in the runtime, which has both ends of the pipe. Of the two processes it
-/// is the one that writes: the other end is of no use to it, and does harm while
-/// it is open. When the function returns, both ends are closed here, and the
-/// reader sees the end.
+/// This runs in the runtime, which has both ends of the pipe. The runtime is the
+/// writer: it has no use for the read end, which does harm while it is open. When
+/// the function returns, both ends are closed in this process, and the reader sees
+/// the end of the message.
 ///
-/// How the command is written down is up to you, for [`receive_command`] is yours
-/// too. An argument may be empty and may hold every byte but NUL; all of them
-/// together may be much longer than what a pipe can hold; the reader must see
-/// when the message was cut off.
+/// You choose how the command is encoded: you write [`receive_command`] too. A command
+/// has one argument or more. An argument may be empty, and may contain every byte but
+/// NUL. All arguments together may be far longer than a pipe can hold. The reader must
+/// notice when the message was cut off.
 ///
 /// # Errors
-/// As write(2): EPIPE when nobody reads any more. A signal that comes in between
-/// is no error.
+/// Those of write(2): EPIPE if nobody reads any more. SIGPIPE is ignored, as in every
+/// Rust program; leave it so. An interrupting signal is not an error. Both ends are
+/// closed after an error, too.
 pub fn send_command(read_end: OwnedFd, write_end: OwnedFd, command: &[OsString]) -> io::Result<()> {
     // As long as this process could read itself, it would wait for a reader who is
     // gone, rather than be told.
@@ -42,17 +43,18 @@ pub fn send_command(read_end: OwnedFd, write_end: OwnedFd, command: &[OsString])
     File::from(write_end).write_all(&message)
 }
 
-/// Receives the command that [`send_command`] has sent, to the last byte.
+/// Receives the command that [`send_command`] sent, up to the last byte.
 ///
-/// Runs in the container's first process. clone(2) has given it copies of both
-/// ends of the pipe, although it is the one that reads. It reads up to the end,
-/// which comes when nobody has the write end open any more: nobody at all. When
-/// the function returns, both ends are closed here. See pipe(7).
+/// This runs in the container's first process, which is the reader. clone(2) gave
+/// it copies of both ends of the pipe all the same. It reads up to the end, which
+/// comes only when no process at all has the write end open any more. When the
+/// function returns, both ends are closed in this process. See pipe(7).
 ///
 /// # Errors
-/// As read(2). Also when the message was cut off, wherever that was, or when
-/// there is none: the runtime was killed. Half a command must never run. A
-/// signal that comes in between is no error.
+/// Those of read(2). It is also an error if the message was cut off at any point,
+/// or if there is no message because the runtime was killed. Half a command must
+/// never run. An interrupting signal is not an error. Both ends are closed after an
+/// error, too; of a message that is no command the rest need not be read.
 pub fn receive_command(read_end: OwnedFd, write_end: OwnedFd) -> io::Result<Vec<OsString>> {
     // The end never comes while somebody could still write: this process could.
     drop(write_end);
@@ -69,16 +71,20 @@ pub fn receive_command(read_end: OwnedFd, write_end: OwnedFd) -> io::Result<Vec<
     Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the command was cut off"))
 }
 
-/// The environment of the command, `NAME=value` each: that of the image, changed
-/// by what was given with `-e`.
+/// Returns the command's environment as `NAME=value` entries: the image's
+/// environment, changed by what was given with `-e`.
 ///
-/// - `NAME=value` adds a variable, or replaces it. Only the first `=` separates.
-/// - `NAME` alone stands for the value that the variable has on the host; if it
-///   has none there, nothing is changed.
+/// - `NAME=value` adds a variable or replaces it. Only the first `=` separates.
+/// - `NAME` alone stands for the value that the variable has on the host. If the
+///   host does not have it, nothing changes.
+/// - An entry of the image that has no `=` is left out.
 /// - No other variable of the host comes in.
-/// - Each name occurs once: what comes later wins, at the place of the first.
-///   What is new comes after what was there.
-/// - Without a PATH in it, `PATH=` with [`DEFAULT_PATH`] is added.
+/// - Each name occurs once. The last value wins, in the place of the first. New
+///   variables come after the existing ones.
+/// - If there is no PATH, `PATH=` with [`DEFAULT_PATH`] is added at the end.
+///
+/// Names and values are bytes, not text, and a value may be empty. No name is empty, and
+/// the host has each name once.
 ///
 /// See environ(7).
 pub fn merge_environment(
@@ -86,9 +92,11 @@ pub fn merge_environment(
     given: &[OsString],
     host: &[(OsString, OsString)],
 ) -> Vec<OsString> {
+    let is_whole = |variable: &OsString| variable.as_bytes().contains(&b'=');
     let mut environment: Vec<OsString> = Vec::new();
-    for variable in image.iter().chain(given) {
-        if variable.as_bytes().contains(&b'=') {
+    // A name alone stands for the host's value only where the user has given it.
+    for variable in image.iter().filter(|it| is_whole(it)).chain(given) {
+        if is_whole(variable) {
             set(&mut environment, variable.clone());
         } else if let Some((name, value)) = host.iter().find(|(name, _)| name == variable) {
             set(&mut environment, [name.as_os_str(), value].join(OsStr::new("=")));
@@ -113,14 +121,16 @@ fn name_of(variable: &OsStr) -> &[u8] {
     variable.as_bytes().split(|byte| *byte == b'=').next().unwrap_or_default()
 }
 
-/// Sees to it that a program started by execve(2) now gets the descriptors 0, 1
-/// and 2, and no others: they are closed, or marked close-on-exec.
+/// Makes sure that a program started by execve(2) now gets the descriptors 0, 1 and
+/// 2, and no others: close the others, or mark them close-on-exec.
 ///
-/// They may have any numbers, with gaps between them, and also higher ones than
-/// RLIMIT_NOFILE allows now. Nothing in this process uses them afterwards.
+/// They may have any numbers, with gaps, even above the current RLIMIT_NOFILE; some may
+/// be close-on-exec already. Nothing in this process uses them afterwards. /proc is
+/// mounted, and a number below the limit is free.
 ///
 /// # Errors
-/// As close_range(2).
+/// Those of the calls that you make: it is an error if a descriptor above 2 would
+/// still go to the program.
 #[allow(unsafe_code)]
 pub fn close_descriptors() -> io::Result<()> {
     // One call, whatever the numbers are and without a look into /proc.

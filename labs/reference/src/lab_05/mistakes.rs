@@ -3,6 +3,7 @@
 mod attributes;
 mod contents;
 mod names;
+mod twice;
 mod whole;
 
 use std::fs::File;
@@ -25,6 +26,11 @@ pub static MISTAKES: &[Mistake<Answers>] = &[
     contents::HARD_LINKS_COPIED,
     contents::HARD_LINKS_AS_FILES,
     contents::DEVICES_AS_FILES,
+    contents::NAMES_AS_TEXT,
+    contents::NAMES_UNWRAPPED,
+    contents::LINK_FROM_THE_HEADER,
+    contents::HARD_LINKS_AS_SYMLINKS,
+    contents::DEVICE_NUMBERS_OF_16_BITS,
     attributes::MODE_0622,
     attributes::MODES_MASKED_BY_THE_UMASK,
     attributes::MODES_NOT_SET,
@@ -36,9 +42,13 @@ pub static MISTAKES: &[Mistake<Answers>] = &[
     attributes::OWNERS_LOST,
     attributes::TIMES_LOST,
     attributes::FOLDER_TIMES_SET_BEFORE_FILLING,
+    attributes::LAYER_ITSELF_LEFT_OUT,
     names::DOT_DOT_FOLLOWED,
     names::ABSOLUTE_NAME_JOINED,
-    names::SHELLS_OUT_TO_TAR,
+    names::NAMES_MADE_HARMLESS,
+    names::TWO_DOTS_REFUSED,
+    names::ONLY_THE_PARENT_CHECKED,
+    names::WHAT_IS_THERE_GIVES_WAY,
     names::PLANTED_SYMLINK_FOLLOWED,
     names::FILE_WRITTEN_THROUGH_A_SYMLINK,
     names::FOLDER_TAKEN_THROUGH_A_SYMLINK,
@@ -49,7 +59,7 @@ pub static MISTAKES: &[Mistake<Answers>] = &[
     whole::ERRORS_WITHOUT_NAMES,
     whole::ERRORS_FLATTENED,
     whole::FOLDER_THERE_SO_DONE,
-    whole::COPIED_INTO_PLACE,
+    whole::TRIED_BESIDE_IT,
     whole::UNPACKED_IN_PLACE,
     whole::LEFT_OVER_IN_THE_WAY,
     whole::LEFT_OVER_TAKEN_IN,
@@ -59,6 +69,17 @@ pub static MISTAKES: &[Mistake<Answers>] = &[
     whole::UNPACKED_ON_EVERY_RUN,
     whole::ARCHIVE_OPENED_FIRST,
     whole::LAYER_THERE_IS_AN_ERROR,
+    whole::RENAME_ERROR_IGNORED,
+    whole::MOVED_BY_MV,
+    whole::LEFT_OVERS_BY_PREFIX,
+    whole::ARCHIVE_LEFT_OPEN,
+    twice::LINK_IN_PLACE_OF_A_DIRECTORY,
+    twice::ONLY_LINK_ENTRIES_REMEMBERED,
+    twice::FIFO_OPENED,
+    twice::PARENT_OF_A_BARE_NAME,
+    twice::EMPTY_LAYER_FILLED,
+    twice::ARCHIVE_LEFT_OPEN_BY_AN_ERROR,
+    twice::LINK_TARGET_OF_THE_HEADER,
 ];
 
 /// A mistake in the one function that there is.

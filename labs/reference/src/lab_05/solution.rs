@@ -13,45 +13,52 @@ use tar::{Archive, Entry, EntryType, Header};
 // What a file has until it gets its own mode.
 const UNSET: Mode = Mode::empty();
 
-/// Unpacks the archive `tar`, as `docker export` writes it, to the folder
-/// `layer`: the read-only layer, on which every container of this image stands.
+/// Unpacks the archive `tar`, as `docker export` writes it, into the directory
+/// `layer`: the read-only layer under every container of this image.
 ///
-/// The folder that `layer` lies in is there. The archive is read with the crate
-/// `tar`, entry by entry; every folder comes before what is in it, and `./` is
-/// the layer itself.
+/// The directory that contains `layer` exists. Read the archive with the crate
+/// `tar`, entry by entry, and start no other program for it. Every directory comes
+/// before its contents, though not all of these follow at once, and `./` is the layer
+/// itself. Both paths may be relative.
 ///
-/// **As the archive has it.** Files with their contents; folders; symbolic links
-/// that lead where the archive says, be anything there or not; hard links as
-/// names of one file; fifos and devices. All of them with the archive's mode,
-/// whatever the umask is, the set-user-ID bit and its like included; with its
-/// owner and group, also symbolic links; and with its time of modification, in
-/// seconds, also symbolic links and folders. A symbolic link has no mode.
-/// See tar(5), umask(2), chown(2), utimensat(2).
+/// **As in the archive.** Create files with their contents, directories, symbolic
+/// links that lead where the archive says, whether or not anything is there, hard
+/// links as names of one file, fifos and devices. Give each of them the archive's
+/// mode, whatever the umask, including the set-user-ID bit and its like; the owner
+/// and group, also for symbolic links; and the modification time, in seconds, also
+/// for symbolic links and directories. A symbolic link has no mode; a hard link has what
+/// its file has. See tar(5), umask(2), chown(2), utimensat(2).
 ///
-/// **Nothing outside.** Whoever made the archive may be hostile, and you are
-/// root. Nothing outside of `layer` is made or changed. Refused is each entry
+/// **Nothing outside.** Whoever made the archive may be hostile, and you are root.
+/// Nothing outside `layer` is created or changed. Refuse an entry
 ///
-/// - with an absolute name, or with `..` in its name;
-/// - whose name leads through a symbolic link that the archive has brought
-///   before, wherever that leads;
-/// - that is a hard link to such a name;
-/// - that is the layer itself and no folder.
+/// - if its name is absolute or has a part `..`, wherever that leads;
+/// - if its name leads through a symbolic link from the same archive, wherever that
+///   leads;
+/// - if it is a hard link to such a name. A hard link to a symbolic link is one, too;
+/// - if it is the layer itself but not a directory.
 ///
-/// See path_resolution(7) and openat2(2).
+/// If a name comes twice, refuse the second entry or let it replace the first; either
+/// way, nothing goes through a link. See path_resolution(7) and openat2(2).
 ///
-/// **Once.** If `layer` is there, all is done: it stays as it is, to the last
-/// time, and nobody asks whether there still is an archive.
+/// **Once.** If `layer` exists, even as an empty directory, there is nothing to do: it
+/// stays as it is, down to its times, and nobody checks whether the archive still exists.
 ///
-/// **Whole or not at all.** `layer` is there only when it is whole, even if this
-/// process is killed in the middle, as by the OOM killer. The next call then
-/// makes it whole, and nothing is left of the call before. See rename(2).
+/// **Whole or not at all.** `layer` appears only when it is complete, even if this
+/// process is killed halfway, for example by the OOM killer. The next call then
+/// completes it, and nothing is left of the call before. For the unfinished layer, choose
+/// a fixed name next to `layer`, such as `layer.unfinished`: what has exactly that name
+/// is yours to delete. Nobody asks for fsync(2). See rename(2).
 ///
 /// # Errors
-/// - An entry is refused, or cannot be made, such as a device where that is not
-///   allowed: the error's text has the entry's name in it. No entry is left out.
-/// - The archive is not there, is none, or is cut off.
+/// - An entry is refused, cannot be created, such as a device where devices are not
+///   allowed, or cannot get its attributes. The error's text contains the entry's name
+///   as the archive has it. No entry is skipped.
+/// - The archive is missing, is not an archive, or is cut off within an entry. Whether
+///   it has the blocks of zeros at its end, nobody asks.
 ///
-/// After an error there is no `layer`, and nothing else that was not there before.
+/// After an error there is no `layer`, and nothing else that was not there before the
+/// call. Whatever it returns, other files next to `layer` stay, and nothing is left open.
 pub fn create_read_only_layer(tar: &Path, layer: &Path) -> io::Result<()> {
     // 1. What has this name is whole: step 4 sees to that.
     if layer.symlink_metadata().is_ok() {
@@ -60,14 +67,15 @@ pub fn create_read_only_layer(tar: &Path, layer: &Path) -> io::Result<()> {
     // 2. Another name, on the same file system. A killed run may have left it.
     let unfinished = layer.with_added_extension("unfinished");
     remove(&unfinished)?;
-    // 3. All or nothing.
     fs::create_dir(&unfinished)?;
-    if let Err(error) = unpack(tar, &unfinished) {
+    // 3. All, or nothing.
+    let made = unpack(tar, &unfinished)
+        // 4. From one moment to the next it is there, as a whole.
+        .and_then(|()| fs::rename(&unfinished, layer));
+    if made.is_err() {
         remove(&unfinished)?;
-        return Err(error);
     }
-    // 4. From one moment to the next it is there, as a whole.
-    fs::rename(&unfinished, layer)
+    made
 }
 
 // Removes a folder with all that is in it, if it is there.
@@ -87,13 +95,15 @@ pub(crate) fn unpack(tar: &Path, folder: &Path) -> io::Result<()> {
         let made = make(&mut entry, &name, folder).map_err(|error| naming(&name, error))?;
         match entry.header().entry_type() {
             // Its time changes with each file that is made in it.
-            EntryType::Directory => folders.push((made, entry.header().clone())),
+            EntryType::Directory => folders.push((made, name, entry.header().clone())),
             // A name of a file that has all that already.
             EntryType::Link => {}
             _ => set_attributes(&made, entry.header()).map_err(|error| naming(&name, error))?,
         }
     }
-    folders.iter().try_for_each(|(folder, header)| set_attributes(folder, header))
+    folders.iter().try_for_each(|(folder, name, header)| {
+        set_attributes(folder, header).map_err(|error| naming(name, error))
+    })
 }
 
 // The error with the name of the entry in it.

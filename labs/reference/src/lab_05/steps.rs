@@ -95,8 +95,6 @@ pub fn unpack_and_rename(
     layer: &Path,
     unpack: impl FnOnce(&Path, &Path) -> io::Result<()>,
 ) -> io::Result<()> {
-    match unpack(tar, unfinished) {
-        Ok(()) => fs::rename(unfinished, layer),
-        Err(error) => remove(unfinished).and(Err(error)),
-    }
+    let made = unpack(tar, unfinished).and_then(|()| fs::rename(unfinished, layer));
+    made.or_else(|error| remove(unfinished).and(Err(error)))
 }

@@ -3,13 +3,15 @@
 mod chroot;
 mod kernel_file_systems;
 mod pivot;
+mod surroundings;
 
 use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use lab_06_grader::Answers;
-use nix::mount::{MsFlags, mount};
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::unistd::{chdir, pivot_root};
 
 use crate::catalogue::Mistake;
 
@@ -52,6 +54,46 @@ pub static MISTAKES: &[Mistake<Answers>] = &[
     kernel_file_systems::DEVICES_ON_NODEV,
     kernel_file_systems::DEV_BOUND_FROM_THE_HOST,
     kernel_file_systems::DEVICES_BOUND_ONTO_THE_IMAGE,
+    chroot::ROOT_MADE_FOR_CHROOT,
+    chroot::CHDIR_ERROR_DROPPED,
+    chroot::BREAKOUT_ERROR_DROPPED,
+    pivot::PUT_OLD_LEFT_BY_A_FAILURE,
+    pivot::OLD_ROOT_HELD_OPEN,
+    pivot::HOME_HELD_OPEN,
+    pivot::STAYS_ON_THE_OLD_ROOT,
+    pivot::OLD_ROOT_STACKED,
+    pivot::PARENT_BECOMES_THE_ROOT,
+    pivot::PIVOT_FORGOTTEN,
+    pivot::BIND_AFTER_CHDIR,
+    pivot::PRIVATE_AFTER_THE_BIND,
+    pivot::ROOT_MADE_FOR_PIVOT,
+    pivot::PRIVATE_ERROR_DROPPED,
+    kernel_file_systems::PROC_ALL_READ_ONLY,
+    kernel_file_systems::PROC_REMOUNTED_AS_A_WHOLE,
+    kernel_file_systems::PROC_SYS_COVERED,
+    kernel_file_systems::PROC_SYS_WITHOUT_FLAGS,
+    kernel_file_systems::DEV_AS_IT_COMES,
+    kernel_file_systems::DEV_WITHOUT_NOSUID,
+    kernel_file_systems::NO_TTY,
+    kernel_file_systems::ZERO_IS_FULL,
+    kernel_file_systems::DEVICE_ERRORS_DROPPED,
+    chroot::RELATIVE_PATH_TWICE,
+    chroot::BREAKOUT_OF_A_FEW_STEPS,
+    pivot::CHROOT_WHERE_PIVOT_ROOT_FAILS,
+    kernel_file_systems::MISSING_DEVICE_PASSED_OVER,
+    kernel_file_systems::DEVICE_ASKED_FOR_FIRST,
+    chroot::EVERY_CHROOT_ERROR_IS_ENOENT,
+    chroot::PLACE_IN_THE_NEW_ROOT_KEPT,
+    chroot::BREAKOUT_BY_THE_IMAGES_OWN,
+    chroot::BREAKOUT_COUNTED_WRONGLY,
+    surroundings::MNT_CLEANED_UP,
+    surroundings::NEW_ROOT_HELD_OPEN,
+    surroundings::ENTERED_BELOW_THE_BIND,
+    surroundings::BOUND_WITHOUT_REC,
+    surroundings::PIVOT_BY_A_RELATIVE_PATH,
+    surroundings::MOUNTED_BY_A_RELATIVE_PATH,
+    surroundings::DEV_MADE_IN_THE_IMAGE,
+    surroundings::DEVICES_REMOUNTED,
 ];
 
 const NOTHING: Option<&str> = None;
@@ -69,15 +111,31 @@ fn bind(folder: &Path) -> nix::Result<()> {
     mount(Some(folder), folder, NOTHING, BIND, NOTHING)
 }
 
-/// All of the solution's /dev, after another /proc.
-fn dev(new_root: &Path) -> io::Result<()> {
-    let dev = new_root.join("dev");
-    mount(Some("tmpfs"), &dev, Some("tmpfs"), MsFlags::MS_NOSUID, Some("mode=755"))?;
-    devices(&dev)
+/// The rest of the solution, once new_root is a mount point.
+fn pivot(new_root: &Path) -> io::Result<()> {
+    chdir(new_root)?;
+    pivot_root(".", ".")?;
+    umount2(".", MntFlags::MNT_DETACH)?;
+    Ok(chdir("/")?)
 }
 
+/// All of the solution's /dev, after another /proc.
+fn dev(new_root: &Path) -> io::Result<()> {
+    devices(&empty_dev(new_root)?)
+}
+
+/// The solution's /dev without a device, and where it is.
+fn empty_dev(new_root: &Path) -> io::Result<PathBuf> {
+    let dev = new_root.join("dev");
+    mount(Some("tmpfs"), &dev, Some("tmpfs"), MsFlags::MS_NOSUID, Some("mode=755"))?;
+    Ok(dev)
+}
+
+/// The devices, by their names.
+const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
+
 fn devices(dev: &Path) -> io::Result<()> {
-    for name in ["null", "zero", "full", "random", "urandom", "tty"] {
+    for name in DEVICES {
         File::create(dev.join(name))?;
         let host = Path::new("/dev").join(name);
         mount(Some(&host), &dev.join(name), NOTHING, MsFlags::MS_BIND, NOTHING)?;
@@ -87,10 +145,15 @@ fn devices(dev: &Path) -> io::Result<()> {
 
 /// All of the solution's /proc, before another /dev.
 fn proc(new_root: &Path) -> io::Result<()> {
-    let proc = new_root.join("proc");
-    mount(Some("proc"), &proc, Some("proc"), SAFE, NOTHING)?;
-    let sys = proc.join("sys");
+    let sys = writable_proc(new_root)?.join("sys");
     mount(Some(&sys), &sys, NOTHING, MsFlags::MS_BIND, NOTHING)?;
     let read_only = MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY;
     Ok(mount(NOTHING, &sys, NOTHING, read_only | SAFE, NOTHING)?)
+}
+
+/// The solution's /proc with a /proc/sys that can be written to, and where it is.
+fn writable_proc(new_root: &Path) -> io::Result<PathBuf> {
+    let proc = new_root.join("proc");
+    mount(Some("proc"), &proc, Some("proc"), SAFE, NOTHING)?;
+    Ok(proc)
 }

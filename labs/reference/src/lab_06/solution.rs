@@ -1,6 +1,6 @@
 //! Lab 06: chroot and pivot_root. The task is in README.md.
 //!
-//! The standard library and the crate nix have all that it takes.
+//! The standard library and the crate nix have everything you need.
 
 use std::fs::{self, File};
 use std::io;
@@ -12,26 +12,31 @@ use nix::unistd::{chdir, chroot, pivot_root};
 // Where mount(2) takes a string that it does not need.
 const NOTHING: Option<&str> = None;
 
-/// Makes `new_root` the root directory of this process.
+/// Makes `new_root` the root directory of this process. It may be a relative path.
 ///
-/// Afterwards `/` is `new_root`, and so is the working directory.
+/// Afterwards `/` is `new_root`, and so is the working directory, wherever it was
+/// before.
 ///
 /// # Errors
-/// As chroot(2) and chdir(2).
+/// Those of chroot(2) and chdir(2): ENOENT if there is no `new_root`, ENOTDIR if it is
+/// no directory.
 pub fn enter_with_chroot(new_root: &Path) -> io::Result<()> {
     chroot(new_root)?;
     // chroot(2) leaves the working directory where it is: outside.
     Ok(chdir("/")?)
 }
 
-/// Leaves the root directory that [`enter_with_chroot`] has set, by nothing but
-/// chroot and chdir: afterwards `/` is the root of the host again.
+/// Leaves the root directory that [`enter_with_chroot`] has set, with nothing but
+/// chroot and chdir: afterwards `/` is the host's root again.
 ///
-/// The process is root and may make a folder in its root directory. The notes
-/// in chroot(2) tell how it is done.
+/// The process is root, and may make a directory in its root directory. That may lie up
+/// to 64 directories deep, and may be empty. The notes in chroot(2) say how it is done.
+/// The directory that you make may have any name, and may stay. If there is one of that
+/// name already, use it or return EEXIST. Where the working directory is afterwards does
+/// not matter.
 ///
 /// # Errors
-/// As mkdir(2), chroot(2) and chdir(2).
+/// Those of mkdir(2), chroot(2) and chdir(2).
 pub fn break_out_of_chroot() -> io::Result<()> {
     match fs::create_dir("/out") {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
@@ -46,15 +51,19 @@ pub fn break_out_of_chroot() -> io::Result<()> {
     Ok(chroot(".")?)
 }
 
-/// Makes `new_root` the root of this process's mount namespace, and lets go of
-/// the old root: afterwards nothing of the host's file systems can be reached.
+/// Makes `new_root` the root of this process's mount namespace, and lets go of the
+/// old root: afterwards nothing of the host's file systems can be reached.
 ///
-/// The process has a mount namespace of its own, in which every mount is still
-/// shared with the host, and `new_root` is a plain folder. The host's mounts
-/// must stay as they are. Afterwards the working directory is `/`.
+/// The process has its own mount namespace, in which every mount is still shared
+/// with the host. `new_root` is a plain directory, and may be a relative path. What is
+/// in it stays, and what is mounted below it comes along. The host's mounts must stay
+/// as they are. Afterwards the working directory is `/`, and no descriptor that you
+/// opened leads to the old root.
 ///
 /// # Errors
-/// As mount(2), pivot_root(2), chdir(2) and umount(2); none is ignored.
+/// Those of mount(2), pivot_root(2), chdir(2) and umount(2). Ignore none of them. As
+/// long as the root is the old one, a failure leaves no new file or directory in
+/// `new_root`. Mounts may stay: they end with the process's mount namespace.
 pub fn enter_with_pivot_root(new_root: &Path) -> io::Result<()> {
     // 1. Nothing that is mounted or unmounted here may reach the host.
     mount(NOTHING, "/", NOTHING, MsFlags::MS_PRIVATE | MsFlags::MS_REC, NOTHING)?;
@@ -68,20 +77,25 @@ pub fn enter_with_pivot_root(new_root: &Path) -> io::Result<()> {
     Ok(chdir("/")?)
 }
 
-/// Mounts what a program expects below `new_root`, before it becomes the root:
+/// Mounts below `new_root`, which may be a relative path, what programs expect, before
+/// it becomes the root:
 ///
-/// - on `proc` a fresh proc, without set-user-ID programs, devices and programs
-///   (MS_NOSUID, MS_NODEV, MS_NOEXEC);
-/// - on `proc/sys` itself once more, read-only, for there are the kernel's knobs;
-/// - on `dev` a fresh tmpfs (MS_NOSUID, `mode=755`), and in it, of the host's, the
-///   devices null, zero, full, random, urandom and tty, each bound onto an empty
-///   file: only the root of the machine may make device nodes.
+/// - on `proc`, a fresh proc that allows no set-user-ID programs, no devices and no
+///   execution (MS_NOSUID, MS_NODEV, MS_NOEXEC);
+/// - on `proc/sys`, itself once more, read-only and with the same flags: it holds the
+///   kernel's settings;
+/// - on `dev`, a fresh tmpfs (MS_NOSUID, `mode=755`). In it are six of the host's
+///   devices, null, zero, full, random, urandom and tty, each bound onto an empty
+///   file: only the machine's root may make device nodes.
 ///
-/// The process has mount and PID namespaces of its own, and has made its mounts
-/// private. `/dev` is still the host's.
+/// More flags and options are allowed, and more files in `dev`, as long as the six
+/// devices can be used. The process has its own mount and PID namespaces, and has made
+/// its mounts private. `/dev` is still the host's.
 ///
 /// # Errors
-/// As mount(2) and open(2).
+/// Those of mount(2) and open(2): ENOENT if `new_root` has no directory `proc` or `dev`.
+/// Make neither of them: the image stays as it is. What is mounted by then may stay
+/// mounted.
 pub fn mount_kernel_file_systems(new_root: &Path) -> io::Result<()> {
     let proc = new_root.join("proc");
     let safe = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;

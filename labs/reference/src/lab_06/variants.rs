@@ -1,7 +1,7 @@
 //! Other right answers to lab 06, and wrong ones that no rule foresees.
 
-use std::fs;
-use std::fs::File;
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use lab_06_grader::Answers;
@@ -12,6 +12,7 @@ use super::{SOLUTION, solution};
 use crate::catalogue::Variant;
 
 const NOTHING: Option<&str> = None;
+const REMOUNT: MsFlags = MsFlags::MS_REMOUNT.union(MsFlags::MS_BIND);
 const BIND: MsFlags = MsFlags::MS_BIND.union(MsFlags::MS_REC);
 
 /// Right, and not as the solution does it.
@@ -43,19 +44,86 @@ pub static RIGHT: &[Variant<Answers>] = &[
             ..SOLUTION
         },
     },
-    // The blog's way, with its folder, which is removed.
+    // No file of the image is in the way of this name.
     Variant {
-        name: "put_old_in_a_folder",
+        name: "breakout_by_a_free_name",
+        answers: Answers {
+            break_out_of_chroot: || {
+                let names = (0..).map(|nth| format!("/.out-{nth}"));
+                let mut free = names.filter(|name| !Path::new(name).exists());
+                let name = free.next().expect("names without end");
+                fs::create_dir(&name)?;
+                chroot(name.as_str())?;
+                for _ in 0..64 {
+                    chdir("..")?;
+                }
+                Ok(chroot(".")?)
+            },
+            ..SOLUTION
+        },
+    },
+    // The blog's way, with its directory, which is removed, whatever happens.
+    Variant {
+        name: "put_old_in_a_directory",
         answers: Answers {
             enter_with_pivot_root: |new_root| {
                 mount(NOTHING, "/", NOTHING, MsFlags::MS_PRIVATE | MsFlags::MS_REC, NOTHING)?;
                 mount(Some(new_root), new_root, NOTHING, BIND, NOTHING)?;
                 let put_old = new_root.join(".pivot_root");
                 fs::create_dir(&put_old)?;
-                pivot_root(new_root, &put_old)?;
+                if let Err(errno) = pivot_root(new_root, &put_old) {
+                    fs::remove_dir(&put_old)?;
+                    return Err(errno.into());
+                }
                 chdir("/")?;
                 umount2("/.pivot_root", MntFlags::MNT_DETACH)?;
                 fs::remove_dir("/.pivot_root")
+            },
+            ..SOLUTION
+        },
+    },
+    // runc's: by descriptors of both roots, the old one made a slave before it goes.
+    Variant {
+        name: "by_descriptors",
+        answers: Answers {
+            enter_with_pivot_root: |new_root| {
+                mount(NOTHING, "/", NOTHING, MsFlags::MS_PRIVATE | MsFlags::MS_REC, NOTHING)?;
+                mount(Some(new_root), new_root, NOTHING, BIND, NOTHING)?;
+                let (old_root, new_root) = (File::open("/")?, File::open(new_root)?);
+                fchdir(&new_root)?;
+                pivot_root(".", ".")?;
+                fchdir(&old_root)?;
+                mount(NOTHING, ".", NOTHING, MsFlags::MS_SLAVE | MsFlags::MS_REC, NOTHING)?;
+                umount2(".", MntFlags::MNT_DETACH)?;
+                Ok(chdir("/")?)
+            },
+            ..SOLUTION
+        },
+    },
+    // The old root by its old name.
+    Variant {
+        name: "umount_by_slash",
+        answers: Answers {
+            enter_with_pivot_root: |new_root| {
+                mount(NOTHING, "/", NOTHING, MsFlags::MS_PRIVATE | MsFlags::MS_REC, NOTHING)?;
+                mount(Some(new_root), new_root, NOTHING, BIND, NOTHING)?;
+                chdir(new_root)?;
+                pivot_root(".", ".")?;
+                umount2("/", MntFlags::MNT_DETACH)?;
+                Ok(chdir("/")?)
+            },
+            ..SOLUTION
+        },
+    },
+    // The mode is set afterwards; proc/sys is read-only by two calls.
+    Variant {
+        name: "dev_by_chmod",
+        answers: Answers {
+            mount_kernel_file_systems: |new_root| {
+                solution::mount_kernel_file_systems(new_root)?;
+                let dev = new_root.join("dev");
+                mount(NOTHING, &dev, NOTHING, REMOUNT.union(MsFlags::MS_NOSUID), NOTHING)?;
+                fs::set_permissions(&dev, Permissions::from_mode(0o755))
             },
             ..SOLUTION
         },
@@ -68,6 +136,7 @@ pub static RIGHT: &[Variant<Answers>] = &[
                 mount(NOTHING, "/", NOTHING, MsFlags::MS_SLAVE | MsFlags::MS_REC, NOTHING)?;
                 mount(Some(new_root), new_root, NOTHING, BIND, NOTHING)?;
                 // pivot_root asks that of the parent mount too.
+                let new_root = &new_root.canonicalize()?;
                 let parent = new_root.parent().unwrap_or(Path::new("/"));
                 mount(Some(parent), parent, NOTHING, BIND, NOTHING)?;
                 mount(NOTHING, parent, NOTHING, MsFlags::MS_PRIVATE, NOTHING)?;
@@ -112,18 +181,6 @@ pub static UNFORESEEN: &[Variant<Answers>] = &[
                 pivot_root(".", ".")?;
                 umount2(".", MntFlags::MNT_DETACH)?;
                 Ok(chdir("/")?)
-            },
-            ..SOLUTION
-        },
-    },
-    // All right, but one device is another one.
-    Variant {
-        name: "zero_is_full",
-        answers: Answers {
-            mount_kernel_file_systems: |new_root| {
-                solution::mount_kernel_file_systems(new_root)?;
-                let zero = new_root.join("dev/zero");
-                Ok(mount(Some("/dev/full"), &zero, NOTHING, MsFlags::MS_BIND, NOTHING)?)
             },
             ..SOLUTION
         },

@@ -2,6 +2,7 @@
 //! the mistake, and what happens.
 
 mod folders;
+mod marks;
 mod mounts;
 mod options;
 mod predictions;
@@ -39,7 +40,10 @@ pub static MISTAKES: &[Mistake<Answers>] = mistakes! {
         paths_as_utf_8, "layers/not-utf-8", options::paths_as_utf_8;
         lowerdir_repeated, "layers/lowerdir-repeated", options::lowerdir_repeated;
         userxattr_forgotten, "layers/no-userxattr", options::userxattr_forgotten;
+        three_layers_at_most, "layers/layer-left-out", options::three_layers_at_most;
+        escaped_in_octal, "layers/escaped-in-octal", options::escaped_in_octal;
         userxattr_always, "layers/userxattr-always", options::userxattr_always;
+        last_backslash_forgotten, "layers/backslash-not-escaped", options::last_backslash_forgotten;
     }
     aufs_options {
         aufs_like_the_blog, "layers/branch-without-attribute", options::aufs_like_the_blog;
@@ -47,12 +51,16 @@ pub static MISTAKES: &[Mistake<Answers>] = mistakes! {
         aufs_write_branch_last, "layers/writable-branch-not-first", options::aufs_write_branch_last;
         aufs_order_reversed, "layers/lower-order-reversed", options::aufs_order_reversed;
         aufs_escaped, "layers/aufs-path-not-refused", options::aufs_escaped;
+        aufs_equals_sign_refused, "layers/legal-path-refused", options::aufs_equals_sign_refused;
+        aufs_error_of_another_kind, "layers/error-of-another-kind", options::aufs_error_of_another_kind;
     }
     hidden_name {
         prefix_anywhere, "layers/prefix-anywhere", whiteouts::prefix_anywhere;
         book_keeping_hides, "layers/book-keeping-is-no-whiteout", whiteouts::book_keeping_hides;
         parent_can_be_hidden, "layers/whiteout-of-the-parent", whiteouts::parent_can_be_hidden;
         names_as_utf_8, "layers/not-utf-8", whiteouts::names_as_utf_8;
+        hidden_files_overlooked, "layers/hidden-file-overlooked", whiteouts::hidden_files_overlooked;
+        book_keeping_by_a_shorter_prefix, "layers/hidden-file-overlooked", marks::book_keeping_by_a_shorter_prefix;
     }
     whiteouts_to_overlay {
         nothing_rewritten, "answer/did-nothing", whiteouts::nothing_rewritten;
@@ -63,15 +71,33 @@ pub static MISTAKES: &[Mistake<Answers>] = mistakes! {
         opaque_mark_deleted, "layers/opaque-mark-lost", whiteouts::opaque_mark_deleted;
         opaque_in_the_wrong_namespace, "layers/opaque-in-the-wrong-namespace", whiteouts::opaque_in_the_wrong_namespace;
         opaque_is_one, "layers/opaque-value", whiteouts::opaque_is_one;
+        whiteout_is_null, "layers/whiteout-is-another-device", whiteouts::whiteout_is_null;
+        only_below_the_top, "layers/opaque-top-forgotten", whiteouts::only_below_the_top;
+        user_attribute_always, "layers/opaque-in-the-wrong-namespace", whiteouts::user_attribute_always;
+        attribute_not_set_is_no_error, "layers/failed-call-not-told", whiteouts::attribute_not_set_is_no_error;
+        all_that_begins_with_wh, "layers/other-files-changed", whiteouts::all_that_begins_with_wh;
         whiteouts_in_opaque_folders, "layers/whiteout-in-opaque-folder", whiteouts::whiteouts_in_opaque_folders;
         book_keeping_left, "layers/book-keeping-left", whiteouts::book_keeping_left;
         links_followed, "layers/link-followed", whiteouts::links_followed;
+        opaque_for_one_level, "layers/whiteout-in-opaque-folder", whiteouts::opaque_for_one_level;
+        book_keeping_below_left, "layers/book-keeping-left", marks::book_keeping_below_left;
+        whiteouts_of_dot_files_left, "layers/marker-left-behind", marks::whiteouts_of_dot_files_left;
+        unseen_is_not_there, "layers/failed-call-not-told", marks::unseen_is_not_there;
     }
     whiteouts_to_aufs {
         devices_left, "layers/whiteout-left-as-a-device", whiteouts::devices_left;
         devices_only_deleted, "layers/whiteout-dropped", whiteouts::devices_only_deleted;
         opaque_overlooked, "layers/opaque-mark-lost", whiteouts::opaque_overlooked;
         attribute_left, "layers/opaque-attribute-left", whiteouts::attribute_left;
+        any_device_is_a_whiteout, "layers/device-taken-for-a-whiteout", whiteouts::any_device_is_a_whiteout;
+        any_value_is_the_mark, "layers/opaque-value-overlooked", whiteouts::any_value_is_the_mark;
+        top_attribute_overlooked, "layers/opaque-top-forgotten", whiteouts::top_attribute_overlooked;
+        user_attribute_taken_always, "layers/opaque-in-the-wrong-namespace", whiteouts::user_attribute_taken_always;
+        whiteouts_through_links, "layers/link-followed", marks::whiteouts_through_links;
+        opaque_marks_through_links, "layers/link-followed", marks::opaque_marks_through_links;
+        names_taken_for_marks, "layers/link-left-as-a-mark", marks::names_taken_for_marks;
+        no_number_is_zero, "layers/fifo-taken-for-a-whiteout", marks::no_number_is_zero;
+        opaque_not_entered, "layers/opaque-folder-not-entered", marks::opaque_not_entered;
     }
     create_init_layer {
         init_layer_not_made, "answer/did-nothing", folders::init_layer_not_made;
@@ -81,14 +107,27 @@ pub static MISTAKES: &[Mistake<Answers>] = mistakes! {
         init_layer_with_the_umask, "layers/closed-by-the-umask", folders::init_layer_with_the_umask;
         modes_of_the_image_lost, "layers/image-mode-lost", folders::modes_of_the_image_lost;
         only_what_is_lacking, "layers/mount-point-left-to-the-image", folders::only_what_is_lacking;
+        umask_lost_with_an_error, "layers/umask-not-restored", folders::umask_lost_with_an_error;
+        host_without_resolver_refused, "layers/no-resolver-is-no-error", folders::host_without_resolver_refused;
+        mode_of_a_links_target, "layers/link-followed", folders::mode_of_a_links_target;
+        closed_mode_is_no_error, "layers/failed-call-not-told", folders::closed_mode_is_no_error;
+        a_file_left_open, "layers/descriptor-left-open", folders::a_file_left_open;
         hosts_without_the_hostname, "layers/init-file-wrong", folders::hosts_without_the_hostname;
+        unreadable_resolver_is_none, "layers/failed-call-not-told", folders::unreadable_resolver_is_none;
+        unseen_modes_are_usual, "layers/failed-call-not-told", folders::unseen_modes_are_usual;
+        only_the_sticky_bit, "layers/image-mode-lost", folders::only_the_sticky_bit;
+        image_listed, "layers/image-listed", folders::image_listed;
+        init_layer_reused, "layers/used-directory-accepted", folders::init_layer_reused;
     }
     create_write_layer {
         write_layer_not_made, "answer/did-nothing", folders::write_layer_not_made;
         work_forgotten, "layers/no-work-folder", folders::work_forgotten;
         work_in_the_write_layer, "layers/work-in-the-write-layer", folders::work_in_the_write_layer;
         work_on_a_tmpfs, "layers/on-two-file-systems", folders::work_on_a_tmpfs;
+        write_layer_for_all, "layers/mode-not-as-asked", folders::write_layer_for_all;
+        umask_set_for_good, "layers/umask-not-restored", folders::umask_set_for_good;
         write_layer_with_the_umask, "layers/closed-by-the-umask", folders::write_layer_with_the_umask;
+        write_layer_reused, "layers/used-directory-accepted", folders::write_layer_reused;
     }
     create_mount_point {
         nothing_mounted, "answer/did-nothing", mounts::nothing_mounted;
@@ -107,7 +146,16 @@ pub static MISTAKES: &[Mistake<Answers>] = mistakes! {
         upper_on_an_overlay, "layers/upper-on-an-overlay", mounts::upper_on_an_overlay;
         userxattr_not_passed_on, "layers/no-userxattr", mounts::userxattr_not_passed_on;
         errors_only_printed, "layers/error-ignored", mounts::errors_only_printed;
+        userxattr_never_left_out, "layers/userxattr-always", mounts::userxattr_never_left_out;
+        mounted_twice, "layers/mounted-twice", mounts::mounted_twice;
+        options_of_any_length, "layers/options-cut-off", mounts::options_of_any_length;
+        limit_of_a_whole_page, "layers/options-cut-off", mounts::limit_of_a_whole_page;
         fsconfig_with_one_lowerdir, "layers/option-too-long", mounts::fsconfig_with_one_lowerdir;
+        mnt_reused, "layers/used-directory-accepted", mounts::mnt_reused;
+        handle_left_after_an_error, "layers/descriptor-left-open", mounts::handle_left_after_an_error;
+    }
+    create_aufs_mount_point {
+        mkdir_for_aufs_ignored, "layers/mkdir-error-ignored", mounts::mkdir_for_aufs_ignored;
     }
     predictions {
         appended_part_only, "layers/predicted-otherwise-copy-up", predictions::APPENDED_PART_ONLY;

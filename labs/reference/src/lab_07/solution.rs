@@ -1,7 +1,7 @@
 //! Lab 07: layers. The task is in README.md; predictions.toml is part of it.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, DirEntry, File, Permissions};
+use std::fs::{self, DirEntry, File, Metadata, Permissions};
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
@@ -10,19 +10,21 @@ use std::path::Path;
 use nix::mount::{MsFlags, mount};
 use nix::sys::stat::{Mode, SFlag, mknod};
 
-/// The options with which mount(2) merges layers into one tree, an overlay:
-/// `lowerdir=…,upperdir=…,workdir=…`, and `userxattr` if `user_xattr`.
+/// Returns the options with which mount(2) merges layers into one tree, an overlay:
+/// `lowerdir=…,upperdir=…,workdir=…`, and `userxattr` if `user_xattr` is true.
 ///
-/// `lower` are the layers that are only read, the topmost first: overlayfs
-/// wants them in this order too. `upper` is the write layer, `work` a scratch
-/// folder of overlayfs's own.
+/// `lower` are the read-only layers, the topmost first, which is the order that
+/// overlayfs wants too: at least one. `upper` is the write layer, and `work` a scratch
+/// directory for overlayfs itself.
 ///
-/// A path may have any byte in it but 0, also such as are no UTF-8. In the
-/// options `:` ends a layer and `,` an option; a backslash takes their meaning
-/// away, and its own.
+/// A path may contain every byte but NUL, and need not be UTF-8. In the options,
+/// `:` ends a layer and `,` ends an option. A backslash takes away the special
+/// meaning of these two, and of a backslash. Before any other byte it means nothing
+/// itself: overlayfs reads `\a` as `a`. In `upperdir` and `workdir` a `:` has no
+/// special meaning, with or without a backslash.
 ///
-/// overlayfs keeps its marks in extended attributes: `trusted.overlay.*`, which
-/// only root of the machine may write, or with `userxattr` `user.overlay.*`.
+/// overlayfs keeps its marks in extended attributes: in `trusted.overlay.*`, which
+/// only the machine's root may write, or with `userxattr` in `user.overlay.*`.
 ///
 /// See Documentation/filesystems/overlayfs.rst in the kernel's sources, and the
 /// overlay options in mount(8).
@@ -57,14 +59,15 @@ fn escape(path: &Path) -> OsString {
     OsString::from_vec(escaped)
 }
 
-/// The options with which AUFS does the same: `br=WRITE=rw:TOP=ro+wh:…`, the
-/// writable branch first, then those of `read_only`, the topmost first.
+/// Returns the options with which AUFS does the same: `br=WRITE=rw:TOP=ro+wh:…`. The
+/// writable branch comes first, then those of `read_only`, the topmost first. There may
+/// be none of them.
 ///
-/// With `+wh` the whiteouts that lie in a read-only branch count. See aufs(5).
+/// `+wh` makes the whiteouts inside a read-only branch count. See aufs(5).
 ///
 /// # Errors
-/// [`io::ErrorKind::InvalidInput`] if a path has `:` or `,` in it: AUFS has no
-/// escape for them.
+/// [`io::ErrorKind::InvalidInput`] if a path, that of the writable branch too, contains
+/// `:` or `,`: AUFS cannot escape them.
 pub fn aufs_options(write: &Path, read_only: &[&Path]) -> io::Result<OsString> {
     let mut options = OsString::from("br=");
     options.push(branch(write, "rw")?);
@@ -86,101 +89,123 @@ fn branch(path: &Path, attribute: &str) -> io::Result<OsString> {
     Ok(branch)
 }
 
-/// The name of the file that is deleted by the file `name` in a layer of AUFS:
-/// `.wh.NAME` hides NAME in the layers below. The layers of an OCI image, which
-/// are what `docker pull` fetches, use the same names.
+/// Returns the name that the file `name` deletes in an AUFS layer: `.wh.NAME` hides
+/// NAME in the layers below. The layers of an OCI image, which `docker pull`
+/// fetches, use the same names.
 ///
-/// None for every other name. So for the mark of an opaque folder,
-/// `.wh..wh..opq`, which hides all that the layers below have in its folder;
-/// for all else that begins with `.wh..wh.`, AUFS's own book-keeping; and where
-/// nothing follows `.wh.` that can be the name of a file: nothing at all, `.`
-/// or `..`.
+/// Every other name gives `None`. That includes
+///
+/// - `.wh..wh..opq`, the mark of an opaque directory, which hides everything that
+///   the layers below have in its directory;
+/// - everything else that begins with `.wh..wh.`: AUFS's own bookkeeping;
+/// - `.wh.` followed by what cannot be a file name: nothing at all, `.` or `..`.
 ///
 /// See aufs(5), and the chapter on layers in the OCI image specification.
 pub fn hidden_name(name: &OsStr) -> Option<&OsStr> {
     let hidden = name.as_bytes().strip_prefix(b".wh.")?;
-    // Who deletes `..` for a hostile layer deletes outside of its folder.
+    // Who deletes `..` for a hostile layer deletes outside of its directory.
     let is_no_file = matches!(hidden, b"" | b"." | b"..");
     let is_aufs_own = hidden.starts_with(b".wh.");
     (!is_no_file && !is_aufs_own).then(|| OsStr::from_bytes(hidden))
 }
 
-/// Rewrites what a layer hides, in `layer` and in all folders below it, from
-/// AUFS's form to that of overlayfs:
+/// Rewrites what a layer hides, in `layer` and all directories below it, from AUFS's
+/// form to overlayfs's:
 ///
 /// - `.wh.NAME` becomes NAME, a character device 0:0;
-/// - a folder with `.wh..wh..opq` in it gets the attribute
-///   `user.overlay.opaque` if `user_xattr`, else `trusted.overlay.opaque`, with
-///   the value `y`. In it and below it no whiteout is needed, and none may be:
-///   overlayfs would list it, a file that nobody can open;
-/// - whatever else begins with `.wh..wh.`, files and folders, is AUFS's own and
-///   goes.
+/// - a directory that contains `.wh..wh..opq` gets the attribute
+///   `user.overlay.opaque` if `user_xattr` is true, otherwise
+///   `trusted.overlay.opaque`, with the value `y`. In it and below it no whiteout is
+///   needed, and none may be there: overlayfs would list it as a file that nobody
+///   can open;
+/// - whatever else begins with `.wh..wh.`, files and directories alike, is AUFS's
+///   own, and is removed.
 ///
 /// All other files stay as they are. A symbolic link may lead out of the layer:
-/// none is followed.
+/// follow none. Each of these marks is a file, and no layer has both `.wh.NAME` and NAME.
 ///
 /// # Errors
-/// As mknod(2), setxattr(2), unlink(2).
+/// Those of all calls: lstat(2), readdir(3), mknod(2), setxattr(2) and unlink(2). Ignore
+/// none of them. Only the machine's root may set `trusted.*`; everybody else gets EPERM.
 pub fn whiteouts_to_overlay(layer: &Path, user_xattr: bool) -> io::Result<()> {
-    folder_to_overlay(layer, user_xattr, false)
+    directory_to_overlay(layer, user_xattr, false)
 }
 
-// One folder; `hides_all` if one above it is opaque.
-fn folder_to_overlay(folder: &Path, user_xattr: bool, hides_all: bool) -> io::Result<()> {
-    let is_opaque = folder.join(OPAQUE).symlink_metadata().is_ok();
+// One directory; `hides_all` if one above it is opaque.
+fn directory_to_overlay(directory: &Path, user_xattr: bool, hides_all: bool) -> io::Result<()> {
+    let is_opaque = lstat(&directory.join(OPAQUE))?.is_some();
     if is_opaque {
-        xattr::set(folder, opaque_attribute(user_xattr), b"y")?;
+        xattr::set(directory, opaque_attribute(user_xattr), b"y")?;
     }
     let hides_all = hides_all || is_opaque;
-    // All are read first: what a folder lists while it changes is not said.
-    let entries: Vec<DirEntry> = fs::read_dir(folder)?.collect::<io::Result<_>>()?;
+    // All are read first: what a directory lists while it changes is not said.
+    let entries: Vec<DirEntry> = fs::read_dir(directory)?.collect::<io::Result<_>>()?;
     for entry in entries {
         let (path, name) = (entry.path(), entry.file_name());
-        // That of the entry itself: a link to a folder is no folder.
-        let is_folder = entry.file_type()?.is_dir();
+        // That of the entry itself: a link to a directory is no directory.
+        let is_directory = entry.file_type()?.is_dir();
         if let Some(hidden) = hidden_name(&name) {
             fs::remove_file(&path)?;
             if !hides_all {
-                mknod(&folder.join(hidden), SFlag::S_IFCHR, Mode::empty(), 0)?;
+                mknod(&directory.join(hidden), SFlag::S_IFCHR, Mode::empty(), 0)?;
             }
         } else if name.as_bytes().starts_with(b".wh..wh.") {
             // The opaque mark among them: the attribute says it now.
-            if is_folder { fs::remove_dir_all(&path)? } else { fs::remove_file(&path)? }
-        } else if is_folder {
-            folder_to_overlay(&path, user_xattr, hides_all)?;
+            if is_directory { fs::remove_dir_all(&path)? } else { fs::remove_file(&path)? }
+        } else if is_directory {
+            directory_to_overlay(&path, user_xattr, hides_all)?;
         }
     }
     Ok(())
 }
 
-// The name of the file that makes its folder opaque for AUFS.
+// What is there under this name, and not what a link leads to; nothing if there is none.
+fn lstat(path: &Path) -> io::Result<Option<Metadata>> {
+    match path.symlink_metadata() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        found => found.map(Some),
+    }
+}
+
+// The name of the file that makes its directory opaque for AUFS.
 const OPAQUE: &str = ".wh..wh..opq";
 
-// The attribute that makes a folder opaque for overlayfs.
+// The attribute that makes a directory opaque for overlayfs.
 fn opaque_attribute(user_xattr: bool) -> &'static str {
     if user_xattr { "user.overlay.opaque" } else { "trusted.overlay.opaque" }
 }
 
-/// The way back, by which a write layer becomes a layer of an image: each
-/// character device 0:0 becomes an empty file `.wh.NAME`, and each opaque folder
-/// gets an empty file `.wh..wh..opq` instead of its attribute.
+/// Goes the way back, by which a write layer becomes a layer of an image. Each
+/// character device 0:0 becomes an empty file `.wh.NAME`. Each opaque directory gets
+/// an empty file `.wh..wh..opq` in place of its attribute. A directory is opaque if
+/// the attribute's value is `y`; with another value it stays as it is. An opaque
+/// directory can have whiteouts and other opaque directories in it.
+///
+/// All other files stay: other devices, block devices, fifos and sockets too. So does
+/// the attribute that was not asked for: without `user_xattr`, `user.overlay.opaque`
+/// means nothing.
+///
+/// The container has written this layer, and can have put a symbolic link where a mark
+/// belongs. Follow none: what it leads to stays as it is, and nothing is made there.
+/// Whether that is an error, or the mark replaces the link, is up to you.
 ///
 /// # Errors
-/// As unlink(2), open(2), getxattr(2), removexattr(2).
+/// Those of all calls: lstat(2), readdir(3), unlink(2), open(2), getxattr(2) and
+/// removexattr(2). Ignore none of them.
 pub fn whiteouts_to_aufs(layer: &Path, user_xattr: bool) -> io::Result<()> {
     let opaque = opaque_attribute(user_xattr);
     if xattr::get(layer, opaque)?.as_deref() == Some(b"y") {
-        File::create(layer.join(OPAQUE))?;
+        create_mark(&layer.join(OPAQUE))?;
         xattr::remove(layer, opaque)?;
     }
     let entries: Vec<DirEntry> = fs::read_dir(layer)?.collect::<io::Result<_>>()?;
     for entry in entries {
         let data = entry.metadata()?;
         if data.file_type().is_char_device() && data.rdev() == 0 {
-            fs::remove_file(entry.path())?;
             let mut name = OsString::from(".wh.");
             name.push(entry.file_name());
-            File::create(layer.join(name))?;
+            create_mark(&layer.join(name))?;
+            fs::remove_file(entry.path())?;
         } else if data.is_dir() {
             whiteouts_to_aufs(&entry.path(), user_xattr)?;
         }
@@ -188,46 +213,60 @@ pub fn whiteouts_to_aufs(layer: &Path, user_xattr: bool) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes the container-init layer, the folder `init-layer` of `workspace`: files
-/// that every container needs for itself and that are not its own work.
+// Makes an empty file that was not there. The container could have put a link there,
+// and a file is opened where that leads.
+fn create_mark(path: &Path) -> io::Result<()> {
+    File::create_new(path).map(drop)
+}
+
+/// Makes the container-init layer, the directory `init-layer` of `workspace`. It
+/// holds files that every container needs for itself but did not write:
 ///
 /// - `etc/hostname`: `hostname` and a line feed;
-/// - `etc/hosts`: `localhost` for 127.0.0.1, `hostname` for 127.0.1.1;
-/// - `etc/resolv.conf`: what the host has in /etc/resolv.conf; empty if it has none;
-/// - `dev`, `proc`, `sys`: empty folders, to mount on.
+/// - `etc/hosts`: `localhost` for 127.0.0.1, `hostname` for 127.0.1.1, as in hosts(5);
+///   more lines and more names are allowed;
+/// - `etc/resolv.conf`: a copy of the host's /etc/resolv.conf, which may be a
+///   symbolic link; empty if the host has none, or if the link leads nowhere;
+/// - `dev`, `proc`, `sys`: empty directories to mount on.
 ///
-/// Files have the mode 0644 and folders 0755, whatever the umask is. But a
-/// folder that `image` has too gets the mode that it has there: in the merged
-/// tree the topmost folder's mode counts.
+/// Files have mode 0644 and directories 0755, whatever the umask. But a directory
+/// that `image` has too gets all twelve bits of the mode it has there, including the
+/// set-group-ID bit and the sticky bit: in the merged tree, the mode of the topmost
+/// directory counts.
 ///
-/// Nothing is written into `image`, nothing is mounted, and no symbolic link of
-/// the image is followed, whether it has one for a file or for a folder: the
-/// folder or file of the init layer covers it.
+/// Nothing is written into `image`, none of its directories gets another time, not even
+/// that of the last access, and nothing is mounted. Follow no symbolic link
+/// of the image, whether it stands for a file or for a directory: the directory or
+/// file of the init layer covers it.
+///
+/// The process keeps its umask, whatever is returned, and no file stays open. The umask
+/// may be another one for a moment.
 ///
 /// # Errors
-/// As mkdir(2), open(2), chmod(2).
+/// Those of all calls: lstat(2), mkdir(2), open(2), read(2), write(2) and chmod(2).
+/// Ignore none of them. A /etc/resolv.conf that is there and cannot be read is an error.
 pub fn create_init_layer(workspace: &Path, image: &Path, hostname: &str) -> io::Result<()> {
     let init_layer = workspace.join("init-layer");
-    create_folder(&init_layer, 0o755)?;
+    create_directory(&init_layer, 0o755)?;
     for name in ["etc", "dev", "proc", "sys"] {
-        // Not `metadata`: that would be the mode of what a link leads to.
-        let mode = match image.join(name).symlink_metadata() {
-            Ok(data) if data.is_dir() => data.mode() & 0o7777,
-            _ => 0o755,
-        };
-        create_folder(&init_layer.join(name), mode)?;
+        let directory = lstat(&image.join(name))?.filter(Metadata::is_dir);
+        let mode = directory.map_or(0o755, |data| data.mode() & 0o7777);
+        create_directory(&init_layer.join(name), mode)?;
     }
     let etc = init_layer.join("etc");
     let hosts = format!("127.0.0.1\tlocalhost\n127.0.1.1\t{hostname}\n");
     create_file(&etc.join("hostname"), format!("{hostname}\n").as_bytes())?;
     create_file(&etc.join("hosts"), hosts.as_bytes())?;
-    // A host without a network may have none.
-    let resolv_conf = fs::read("/etc/resolv.conf").unwrap_or_default();
+    let resolv_conf = match fs::read("/etc/resolv.conf") {
+        // A host without a network may have none.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        read => read?,
+    };
     create_file(&etc.join("resolv.conf"), &resolv_conf)
 }
 
-// Makes a folder with exactly this mode: mkdir(2) takes the umask away from it.
-fn create_folder(path: &Path, mode: u32) -> io::Result<()> {
+// Makes a directory with exactly this mode: mkdir(2) takes the umask away from it.
+fn create_directory(path: &Path, mode: u32) -> io::Result<()> {
     fs::create_dir(path)?;
     fs::set_permissions(path, Permissions::from_mode(mode))
 }
@@ -238,50 +277,59 @@ fn create_file(path: &Path, content: &[u8]) -> io::Result<()> {
     fs::set_permissions(path, Permissions::from_mode(0o644))
 }
 
-/// Makes the write layer, the folder `write-layer` of `workspace`, and beside it
-/// `work`, which overlayfs needs: both empty, on one file system, neither in the
-/// other.
+/// Makes the write layer, the directory `write-layer` of `workspace`, and next to it
+/// `work`, which overlayfs needs. Both are empty and on one file system; neither is
+/// inside the other.
 ///
-/// Both have the mode 0755, whatever the umask is: the write layer's is that of
-/// the container's `/`.
+/// Both have mode 0755, whatever the umask: the write layer's mode becomes that of
+/// the container's `/`. The process keeps its umask, whatever is returned.
 ///
 /// # Errors
-/// As mkdir(2), chmod(2).
+/// Those of mkdir(2) and chmod(2). Ignore none of them: EEXIST if one of the two is there
+/// already, even if it is empty.
 pub fn create_write_layer(workspace: &Path) -> io::Result<()> {
-    create_folder(&workspace.join("write-layer"), 0o755)?;
-    // In the same folder: so it is on the same file system.
-    create_folder(&workspace.join("work"), 0o755)
+    create_directory(&workspace.join("write-layer"), 0o755)?;
+    // In the same directory: so it is on the same file system.
+    create_directory(&workspace.join("work"), 0o755)
 }
 
-/// Makes the folder `mnt` of `workspace` and mounts an overlay there: the write
-/// layer on the container-init layer on `image`.
+/// Makes the directory `mnt` of `workspace` and mounts an overlay there: the write
+/// layer on top, the container-init layer below it, and `image` at the bottom.
 ///
-/// The folders `init-layer`, `write-layer` and `work` are there already.
-/// `user_xattr` is as in [`overlay_options`].
+/// The directories `init-layer`, `write-layer` and `work` exist already.
+/// `user_xattr` is as in [`overlay_options`]. The mode of `mnt` does not matter: the
+/// mount covers it. No file stays open, whatever is returned.
 ///
 /// # Errors
-/// As mkdir(2), mount(2); none is ignored.
+/// Those of mkdir(2) and mount(2). Ignore none of them. [`io::ErrorKind::InvalidInput`]
+/// if the options have more than 4095 bytes: mount(2) takes one page of them, with
+/// a NUL at its end, and silently cuts off the rest. `mnt` may be there after an error.
 pub fn create_mount_point(workspace: &Path, image: &Path, user_xattr: bool) -> io::Result<()> {
     let mnt = workspace.join("mnt");
-    create_folder(&mnt, 0o755)?;
+    create_directory(&mnt, 0o755)?;
     // The init layer covers the image.
     let init_layer = workspace.join("init-layer");
     let (upper, work) = (workspace.join("write-layer"), workspace.join("work"));
     let options = overlay_options(&[&init_layer, image], &upper, &work, user_xattr);
+    // Else mount(2) would cut them off, and say nothing.
+    if options.len() > 4095 {
+        let words = format!("{} bytes of options: mount(2) takes 4095", options.len());
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, words));
+    }
     let overlay = Some("overlay");
     Ok(mount(overlay, &mnt, overlay, MsFlags::empty(), Some(options.as_os_str()))?)
 }
 
-/// The same with AUFS, as the blog does it: `mount -t aufs -o br=… none mnt`.
+/// Does the same with AUFS, like the blog: `mount -t aufs -o br=… none mnt`.
 ///
-/// AUFS needs no folder `work`.
+/// AUFS needs no directory `work`.
 ///
 /// # Errors
-/// As [`aufs_options`], mkdir(2), mount(2). AUFS says EINVAL to nearly
-/// everything; its reason is in the kernel's log.
+/// Those of [`aufs_options`], mkdir(2) and mount(2). AUFS answers EINVAL to nearly
+/// every mistake; its reason is in the kernel log.
 pub fn create_aufs_mount_point(workspace: &Path, image: &Path) -> io::Result<()> {
     let mnt = workspace.join("mnt");
-    create_folder(&mnt, 0o755)?;
+    create_directory(&mnt, 0o755)?;
     let init_layer = workspace.join("init-layer");
     let options = aufs_options(&workspace.join("write-layer"), &[&init_layer, image])?;
     Ok(mount(Some("none"), &mnt, Some("aufs"), MsFlags::empty(), Some(options.as_os_str()))?)

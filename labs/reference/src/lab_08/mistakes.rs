@@ -1,6 +1,8 @@
 //! What people get wrong in lab 08.
 
+mod links;
 mod mount_point;
+mod refusals;
 mod workspace;
 mod write_layer;
 
@@ -13,9 +15,10 @@ use std::time::Duration;
 
 use lab_08_grader::Answers;
 use nix::errno::Errno;
-use nix::mount::umount;
+use nix::fcntl::AT_FDCWD;
+use nix::mount::{MntFlags, umount2};
 
-use super::solution::mount_points;
+use super::solution::{delete, mount_points};
 use crate::catalogue::Mistake;
 
 /// See each one's comment.
@@ -37,6 +40,13 @@ pub static MISTAKES: &[Mistake<Answers>] = &[
     mount_point::NOTHING_MOUNTED_IS_EINVAL,
     mount_point::MNT_DELETED_TOO,
     mount_point::UMOUNTS_NOTHING,
+    mount_point::NOT_THE_WORKSPACE_ITSELF,
+    mount_point::LINKS_FOLLOWED,
+    mount_point::RETRIED_FOR_FOUR_SECONDS,
+    mount_point::EINVAL_IS_GONE,
+    mount_point::NO_TABLE_IS_NOTHING_MOUNTED,
+    mount_point::HIDDEN_IS_GONE,
+    mount_point::UNRESOLVED_IS_EVERYTHING,
     write_layer::NOT_CHECKED,
     write_layer::ONLY_MNT_CHECKED,
     write_layer::REFUSES_IN_SILENCE,
@@ -48,6 +58,9 @@ pub static MISTAKES: &[Mistake<Answers>] = &[
     write_layer::GONE_IS_AN_ERROR,
     write_layer::INIT_LAYER_DELETED_TOO,
     write_layer::DELETES_NOTHING,
+    write_layer::UNMOUNTS_INSTEAD_OF_REFUSING,
+    write_layer::DELETION_ERRORS_DROPPED,
+    write_layer::FIRST_ERROR_DROPPED,
     workspace::RM_RF,
     workspace::ONE_UMOUNT_THEN_RM_RF,
     workspace::FAILED_UMOUNT_LOGGED,
@@ -57,6 +70,19 @@ pub static MISTAKES: &[Mistake<Answers>] = &[
     workspace::MNT_IS_THE_JOURNAL,
     workspace::RENAMED_FIRST,
     workspace::GONE_IS_AN_ERROR,
+    workspace::NOTE_LEFT_BESIDE,
+    workspace::ONLY_NAMED_PARTS,
+    workspace::GONE_WITHOUT_MNT,
+    write_layer::GONE_WITHOUT_THE_WRITE_LAYER,
+    write_layer::MODES_THROUGH_LINKS,
+    refusals::ONLY_BUSY_COUNTS,
+    refusals::NAMES_AS_TEXT,
+    refusals::RAREST_ERROR_RETURNED,
+    refusals::NO_TABLE_NO_MOUNTS,
+    links::FILES_OPENED_TOO,
+    links::LAYER_OPENED_THROUGH_A_LINK,
+    links::ONLY_THE_LINK_DELETED,
+    links::ENTRIES_BY_IS_DIR,
 ];
 
 /// What is mounted at or below the workspace, as the solution finds it.
@@ -65,6 +91,11 @@ fn mounted_below(workspace: &Path) -> io::Result<Vec<PathBuf>> {
     let mut mounted = mount_points()?;
     mounted.retain(|mount_point| mount_point.starts_with(&workspace));
     Ok(mounted)
+}
+
+/// Unmounts what is there under this name, and no link's target.
+fn umount(mount_point: &Path) -> nix::Result<()> {
+    umount2(mount_point, MntFlags::UMOUNT_NOFOLLOW)
 }
 
 /// Unmounts once, and tries again while that is busy.
@@ -80,11 +111,12 @@ fn umount_patiently(mount_point: &Path) -> io::Result<()> {
 
 /// Deletes a folder that may be gone, with closed ones in it, and through mounts.
 fn rm_rf(folder: &Path) -> io::Result<()> {
-    if !folder.exists() {
-        return Ok(());
-    }
-    open_folders(folder)?;
-    fs::remove_dir_all(folder)
+    delete(AT_FDCWD, folder)
+}
+
+/// Deletes a workspace, be it reached by a link.
+fn rm_workspace(workspace: &Path) -> io::Result<()> {
+    workspace.canonicalize().map_or(Ok(()), |workspace| rm_rf(&workspace))
 }
 
 fn open_folders(folder: &Path) -> io::Result<()> {

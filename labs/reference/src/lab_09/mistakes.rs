@@ -11,6 +11,17 @@ const UMOUNT: &str = "        umount \"$point\"\n";
 const UMOUNT_ALL: &str = "    cut -d ' ' -f 5 /proc/self/mountinfo | grep -E \"^$mnt(/|\\$)\" | tac | \
     while read -r point; do\n        umount \"$point\"\n    done\n";
 
+/// The diagnosis of a program that is right where the kernel has AUFS.
+pub const AUFS_MISSING: &str = "mydocker/aufs-missing";
+
+/// Where a mistake breaks a promise that hears of it by another name: a mistake, the
+/// promise, and the diagnosis there.
+pub static ELSEWHERE: &[(&str, &str, &str)] = &[
+    // No exit code arrives: neither that of a start which fails, nor a signal's.
+    ("exit_code_lost", "a_failed_pivot_runs_nothing", "mydocker/failure-not-told"),
+    ("exit_code_lost", "death_by_a_signal_is_told", "mydocker/signal-lost"),
+];
+
 /// See each one's comment.
 pub static MISTAKES: &[Mistake] = &[
     // --- run
@@ -77,6 +88,24 @@ pub static MISTAKES: &[Mistake] = &[
         code: "mydocker/exit-code-lost",
         changes: &[("    exit \"$status\"\n", "")],
     },
+    // One code for whatever keeps the command from running.
+    Mistake {
+        name: "no_such_command_is_1",
+        code: "mydocker/start-code-lost",
+        changes: &[(
+            "    exit \"$status\"\n",
+            "    [ \"$status\" != 127 ] || status=1\n    exit \"$status\"\n",
+        )],
+    },
+    // The error is printed, and that is all.
+    Mistake {
+        name: "no_such_command_is_a_success",
+        code: "mydocker/failure-not-told",
+        changes: &[(
+            "    exit \"$status\"\n",
+            "    [ \"$status\" != 127 ] || status=0\n    exit \"$status\"\n",
+        )],
+    },
     // A signal's number is taken for an exit code, as WEXITSTATUS does.
     Mistake {
         name: "signal_lost",
@@ -92,6 +121,12 @@ pub static MISTAKES: &[Mistake] = &[
         name: "arguments_split_on_blanks",
         code: "mydocker/arguments-split",
         changes: &[("HOME=/root \"$@\"", "HOME=/root $*")],
+    },
+    // As in the blog's first articles: the command is its first word.
+    Mistake {
+        name: "arguments_dropped",
+        code: "mydocker/arguments-dropped",
+        changes: &[("HOME=/root \"$@\"", "HOME=/root \"$1\"")],
     },
     // A shell parses it once more: quotes are gone, variables are replaced.
     Mistake {
@@ -204,6 +239,22 @@ pub static MISTAKES: &[Mistake] = &[
             "    pivot_root . . || echo 'pivot_root failed'\n    umount -l . || true\n    cd /\n",
         )],
     },
+    // No mount point is given, so it fails each time, not only where the grader says so.
+    Mistake {
+        name: "pivot_fails_by_itself",
+        code: "mydocker/failure-ignored",
+        changes: &[(PIVOT, "    pivot_root /tmp/none /tmp/none || true\n    cd /\n")],
+    },
+    // Where pivot_root fails chroot will do.
+    Mistake {
+        name: "chroot_in_place_of_a_failed_pivot",
+        code: "mydocker/pivot-replaced",
+        changes: &[(
+            PIVOT,
+            "    if pivot_root . .; then\n        umount -l .\n        cd /\n    else\n        \
+                set -- chroot . \"$@\"\n    fi\n",
+        )],
+    },
     // The error is told to the user, and not to who has started the program.
     Mistake {
         name: "failed_start_is_a_success",
@@ -277,6 +328,15 @@ pub static MISTAKES: &[Mistake] = &[
         name: "write_layer_elsewhere",
         code: "mydocker/folder-not-found",
         changes: &[("write_layer=/root/writeLayer\n", "write_layer=/root/write-layer\n")],
+    },
+    // The blog's own: a kernel without AUFS does not know the type.
+    Mistake {
+        name: "aufs_without_aufs",
+        code: AUFS_MISSING,
+        changes: &[(
+            MOUNT,
+            "    mount -t aufs -o \"br=$write_layer=rw:$image=ro\" none \"$mnt\"\n",
+        )],
     },
     // The image is the root: simple, and every container changes it.
     Mistake {

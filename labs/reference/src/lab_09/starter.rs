@@ -23,7 +23,7 @@ pub const FAILED: u8 = 125;
 /// What `run` is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
-    /// A folder of the host, and where the container sees it.
+    /// A directory of the host, and where the container sees it.
     pub volume: Option<(PathBuf, PathBuf)>,
     /// The command and its arguments; at least one word.
     pub command: Vec<OsString>,
@@ -32,56 +32,56 @@ pub struct Request {
 /// Runs a container and returns the exit code of its command.
 ///
 /// 1. Clears away what a killed run has left of the workspace.
-/// 2. Makes the image of the archive, unless there is one.
-/// 3. Makes the workspace: the folder, then its layers, then the mount point.
+/// 2. Makes the image from the archive, unless it exists.
+/// 3. Makes the workspace: the directory, then its layers, then the mount point.
 /// 4. Mounts the volume, if there is one.
-/// 5. Starts the container's first process in mount, PID, UTS, IPC and network
-///    namespaces of its own, which does [`become_command`]; sends it the command
-///    through a pipe; and waits for its end.
-/// 6. Deletes the workspace, however all that has ended.
+/// 5. Starts the container's first process in its own mount, PID, UTS, IPC and
+///    network namespaces, where it runs [`become_command`]. Sends it the command
+///    through a pipe, and waits for it to end.
+/// 6. Deletes the workspace, however the steps before have ended.
 ///
 /// # Errors
-/// The first one of these steps that fails, 6 included. An error of the
-/// container's first process is its exit code, [`FAILED`].
+/// The error of the first step that fails, including step 6. An error of the
+/// container's first process shows in its exit code, [`FAILED`].
 pub fn run(request: &Request) -> io::Result<i32> {
     todo!("run {request:?}")
 }
 
-/// Makes the first process of the container, which this is, the command.
+/// Turns this process, the first one of the container, into the command.
 ///
-/// 1. Receives the command from the pipe, of which it has both ends.
+/// 1. Receives the command from the pipe; this process has both ends of it.
 /// 2. Makes every mount private.
 /// 3. Mounts /proc and /dev below `mnt`, then makes `mnt` the root.
-/// 4. Closes what is not the command's, and executes it, with [`environment`]. If
-///    that fails, the process exits: with 127 if there is no such command, else
-///    with 126.
+/// 4. Closes what the command must not have, and executes it with [`environment`].
+///    If that fails, the process exits with 127 if there is no such command, and
+///    with 126 otherwise.
 ///
 /// # Errors
-/// The first one of the steps before that fails: then nothing is executed.
+/// The error of the first step before that fails: nothing is executed then.
 pub fn become_command(read_end: OwnedFd, write_end: OwnedFd, mnt: &Path) -> io::Result<Infallible> {
     todo!("become the command that {read_end:?} says, and not {write_end:?}, in {mnt:?}")
 }
 
-/// Lets the container see the folder `host` as `container`, an absolute path in
-/// it. The folder below `mnt` is made if it is missing.
+/// Shows the host's directory `host` in the container as `container`, an absolute
+/// path there. Makes the directory below `mnt` if it is missing.
 ///
 /// # Errors
-/// As mkdir(2) and mount(2).
+/// Those of mkdir(2) and mount(2).
 pub fn mount_volume(host: &Path, container: &Path, mnt: &Path) -> io::Result<()> {
     todo!("mount {host:?} on {container:?} in {mnt:?}")
 }
 
-/// Given, there is nothing to write here: the variables of every command.
+/// Given; there is nothing to write here. Returns the variables of every command.
 pub fn environment() -> Vec<OsString> {
     let host: Vec<_> = std::env::vars_os().collect();
     earlier::merge_environment(&["HOME=/root".into()], &["TERM".into()], &host)
 }
 
-/// Given: whether overlayfs must keep its marks in `user.*` attributes, because
-/// this is only root of a user namespace. See user_namespaces(7).
+/// Given. Says whether overlayfs must keep its marks in `user.*` attributes, because
+/// this process is root only in a user namespace. See user_namespaces(7).
 ///
 /// # Errors
-/// /proc is not mounted.
+/// If /proc is not mounted.
 pub fn needs_user_xattr() -> io::Result<bool> {
     let map = fs::read_to_string("/proc/self/uid_map")?;
     Ok(map.split_whitespace().ne(["0", "0", "4294967295"]))

@@ -1,6 +1,7 @@
 //! Pairs of readings with one difficulty each, and what has changed.
 
-use super::{Case, Readings};
+use super::Case;
+use crate::acts::Readings;
 use crate::reading::read;
 use crate::table::Change::{self, Mounted, Moved, Remounted, Umounted};
 
@@ -27,11 +28,11 @@ fn from_usual(replaced: &[(&str, &str)], expected: &[Change]) -> Case {
     case(BEFORE, &after, expected)
 }
 
-pub fn came_and_went() -> Vec<Case> {
+pub fn came_and_went() -> [Case; 3] {
     let more = format!(
         "{BEFORE}40 26 0:41 / /tmp rw - tmpfs tmpfs rw\n27 22 0:42 / /dev/shm rw - tmpfs tmpfs rw\n"
     );
-    vec![
+    [
         case(BEFORE, &more, &[Mounted(40), Mounted(27)]),
         case(&more, BEFORE, &[Umounted(40), Umounted(27)]),
         from_usual(
@@ -72,6 +73,11 @@ pub fn new_propagation() -> Vec<Case> {
     ]
 }
 
+/// Another optional field in the place of one.
+pub fn other_propagation() -> Case {
+    from_usual(&[("shared:12", "master:12")], &[Remounted(21)])
+}
+
 pub fn moved_and_remounted() -> Case {
     from_usual(
         &[("39 38 0:40 / /srv/data rw", "39 26 0:40 / /data ro")],
@@ -88,7 +94,7 @@ pub fn number_used_again() -> Vec<Case> {
     vec![
         number_of_another_file_system(),
         another_39("39 38 0:57 / /srv/data rw - proc proc rw"),
-        // Another folder of the same file system.
+        // Another directory of the same file system.
         another_39("39 38 0:40 /photos /srv/photos rw - tmpfs data rw,size=64k"),
         // The numbers of file systems are used again just so.
         another_39("39 26 0:40 / /tmp rw - tmpfs tmpfs rw,size=64k"),
@@ -105,8 +111,12 @@ pub fn stacked() -> Vec<Case> {
     vec![case(BEFORE, &stack, &[Mounted(40)]), case(&stack, BEFORE, &[Umounted(40)])]
 }
 
-pub fn nothing_changed() -> Case {
-    from_usual(&[], &[])
+pub fn new_options() -> Vec<Case> {
+    vec![remounted(), new_super_options()]
+}
+
+pub fn nothing_changed() -> Vec<Case> {
+    vec![from_usual(&[], &[]), new_parent()]
 }
 
 /// A mount was put under another one, as `mount --beneath` does: that one has
@@ -119,4 +129,18 @@ pub fn new_parent() -> Case {
         )],
         &[Mounted(40)],
     )
+}
+
+/// All of the above.
+pub fn all() -> Vec<Case> {
+    let lists = [
+        came_and_went().into(),
+        vec![moved(), moved_and_remounted()],
+        new_options(),
+        new_propagation(),
+        number_used_again(),
+        stacked(),
+        nothing_changed(),
+    ];
+    lists.into_iter().flatten().collect()
 }

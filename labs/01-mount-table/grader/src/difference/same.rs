@@ -1,6 +1,6 @@
 //! Which mount of one reading is which of the other.
 
-use super::Readings;
+use crate::acts::Readings;
 use crate::table::Mount;
 
 impl Readings {

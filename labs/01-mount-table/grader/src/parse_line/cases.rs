@@ -70,6 +70,11 @@ pub fn unknown_optional_field() -> Case {
     })
 }
 
+/// A line with an optional field that has no number.
+pub fn unbindable() -> Case {
+    case("master:1", "unbindable", |mount| mount.optional_fields = vec!["unbindable".into()])
+}
+
 pub fn optional_fields() -> Vec<Case> {
     vec![
         with_optional_fields(0),
@@ -79,7 +84,7 @@ pub fn optional_fields() -> Vec<Case> {
             mount.optional_fields =
                 vec!["shared:8".into(), "master:7".into(), "propagate_from:2".into()];
         }),
-        case("master:1", "unbindable", |mount| mount.optional_fields = vec!["unbindable".into()]),
+        unbindable(),
         unknown_optional_field(),
     ]
 }
@@ -109,14 +114,14 @@ pub fn empty_source() -> Case {
     case("/dev/root", "", |mount| mount.source = "".into())
 }
 
-/// A blank in the mount point.
-pub fn blank_in_a_name() -> Case {
+/// A space in the mount point.
+pub fn space_in_a_name() -> Case {
     case("/mnt2", r"/mnt/my\040disk", |mount| mount.mount_point = "/mnt/my disk".into())
 }
 
 pub fn names() -> Vec<Case> {
     vec![
-        blank_in_a_name(),
+        space_in_a_name(),
         case("/mnt1", r"/old\040photos//deleted", |mount| {
             mount.root = "/old photos//deleted".into();
         }),
@@ -144,7 +149,7 @@ pub fn any_bytes() -> Vec<Case> {
     ]
 }
 
-/// A comma in an option: what overlay shows for the folder `/a,b`, which is
+/// A comma in an option: what overlay shows for the directory `/a,b`, which is
 /// written `/a\,b` in its options.
 pub fn comma_in_an_option() -> Case {
     case("errors=continue", r"lowerdir=/a\134\054b:/c,upperdir=/d", |mount| {
@@ -152,30 +157,66 @@ pub fn comma_in_an_option() -> Case {
     })
 }
 
-/// A blank in an option.
-pub fn blank_in_an_option() -> Case {
+/// A space in an option.
+pub fn space_in_an_option() -> Case {
     case("errors=continue", r"upperdir=/my\040disk", |mount| {
         mount.super_options = vec!["rw".into(), "upperdir=/my disk".into()];
     })
 }
 
 pub fn lists() -> Vec<Case> {
-    vec![plain(), blank_in_an_option(), comma_in_an_option()]
+    vec![plain(), space_in_an_option(), comma_in_an_option()]
+}
+
+/// A field after the last one that kernels have today.
+pub fn later_field() -> Case {
+    case("errors=continue", "errors=continue idmapped:1", |_| {})
+}
+
+pub fn later_fields() -> Vec<Case> {
+    vec![
+        later_field(),
+        case("/dev/root rw,errors=continue", " rw 7 -", |mount| {
+            mount.source = "".into();
+            mount.super_options = vec!["rw".into()];
+        }),
+    ]
 }
 
 pub fn broken_lines() -> Vec<Case> {
-    let lines: [&[u8]; 11] = [
+    let lines: [&[u8]; 15] = [
         b"36 35 98:0 /mnt1 /mnt2",
         b"36 35 98:0 /mnt1 /mnt2 rw,noatime",
         b"36 35 98:0 /mnt1 /mnt2 rw,noatime master:1",
         b"36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 -",
         b"36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root",
         b"36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 ext3 /dev/root rw",
+        // A dash where there are no six fields yet.
+        b"- ext3 /dev/root rw",
+        b"36 35 98:0 - ext3 /dev/root rw",
+        b"36 35 98:0 /mnt1 /mnt2 - ext3 /dev/root rw",
         b"36",
         b"",
+        b" ",
         b"x 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw",
         b"36 -1 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw",
         b"4294967296 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw",
     ];
     lines.map(|line| Case { input: line.to_vec(), expected: None }).into()
+}
+
+/// All of the above.
+pub fn all() -> Vec<Case> {
+    let lists = [
+        fields(),
+        optional_fields(),
+        separator(),
+        vec![empty_source()],
+        names(),
+        any_bytes(),
+        lists(),
+        later_fields(),
+        broken_lines(),
+    ];
+    lists.into_iter().flatten().collect()
 }

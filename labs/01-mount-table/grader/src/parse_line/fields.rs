@@ -2,18 +2,7 @@
 
 use std::os::unix::ffi::OsStrExt;
 
-use labkit::verdict::Evidence;
-
 use crate::table::Mount;
-
-/// Which fields of a parsed line are not as they must be.
-pub fn differences(expected: &Mount, seen: &Mount) -> Vec<Evidence> {
-    let pairs = named(expected).into_iter().zip(named(seen));
-    pairs
-        .filter(|(expected, seen)| expected != seen)
-        .map(|((name, expected), (_, seen))| Evidence::differs(name, expected, seen))
-        .collect()
-}
 
 /// All fields with their names, as Rust writes them.
 pub fn named(mount: &Mount) -> [(&'static str, String); 10] {
@@ -37,6 +26,8 @@ pub struct Raw<'a> {
     pub mount_point: &'a [u8],
     pub source: &'a [u8],
     pub super_options: &'a [u8],
+    /// Whether there is something behind them.
+    pub has_later_fields: bool,
 }
 
 impl Raw<'_> {
@@ -49,6 +40,7 @@ impl Raw<'_> {
             mount_point: fields[4],
             source: fields[separator + 2],
             super_options: fields[separator + 3],
+            has_later_fields: fields.len() > separator + 4,
         }
     }
 

@@ -4,7 +4,7 @@ use super::Case;
 use crate::table::Mount;
 
 /// A table of mounts with these ids, parents and mount points.
-fn table(rows: &[(u32, u32, &str)]) -> Vec<Mount> {
+pub fn table(rows: &[(u32, u32, &str)]) -> Vec<Mount> {
     let mount = |&(id, parent, mount_point): &(u32, u32, &str)| Mount {
         id,
         parent,
@@ -76,7 +76,7 @@ pub fn child_first() -> Case {
     }
 }
 
-/// What a process sees after chroot to a folder that is no mount point: nothing
+/// What a process sees after chroot to a directory that is no mount point: nothing
 /// is mounted at its `/`.
 pub fn several_roots() -> Case {
     Case {
@@ -96,4 +96,22 @@ pub fn own_parent() -> Case {
         input: table(&[(1, 1, "/"), (15, 1, "/proc"), (17, 1, "/dev"), (18, 17, "/dev/pts")]),
         expected: vec![(0, 1), (1, 15), (1, 17), (2, 18)],
     }
+}
+
+/// Ids as far apart as they can be, which no list of that length can be made for;
+/// and nothing at all.
+pub fn extremes() -> [Case; 2] {
+    [
+        Case {
+            input: table(&[(u32::MAX, 1, "/"), (0, u32::MAX, "/proc")]),
+            expected: vec![(0, u32::MAX), (1, 0)],
+        },
+        Case { input: Vec::new(), expected: Vec::new() },
+    ]
+}
+
+/// All of the above.
+pub fn all() -> Vec<Case> {
+    let cases = [plain(), neighbours(), stacked(), child_first(), several_roots(), own_parent()];
+    cases.into_iter().chain(extremes()).collect()
 }

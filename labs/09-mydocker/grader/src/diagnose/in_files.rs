@@ -6,7 +6,7 @@ use super::{changed, code};
 use crate::facts::Facts;
 use crate::image::FILES;
 use crate::layers::Layer;
-use crate::trial::Run;
+use crate::seen::Run;
 
 /// What the container's root file system is like.
 pub fn image(facts: &Facts) -> Option<Finding> {
@@ -85,6 +85,14 @@ pub fn write_layer(facts: &Facts) -> Option<Finding> {
         Some(layer) => not_found("folders.write_layer", &layer.path),
         None => code("write-layer-unused"),
     }
+}
+
+/// Whether the write layer is elsewhere than the adapter says, so that nobody can
+/// tell what is left in it.
+pub fn unknown_write_layer(facts: &Facts) -> Option<Finding> {
+    let mut layers = changed(facts).filter_map(|run| run.write_layer.as_ref());
+    let layer = layers.find(|layer| !layer.is_there)?;
+    not_found("folders.write_layer", &layer.path)
 }
 
 /// What the host sees at mnt.

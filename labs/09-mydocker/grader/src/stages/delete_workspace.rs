@@ -4,16 +4,21 @@ use labkit::host::Host;
 use labkit::verdict::{Evidence, Finding};
 
 use super::run::ONE;
-use crate::diagnose::{self, is_mounted};
-use crate::facts::{Facts, observe, should_be_there};
+use crate::diagnose::{self, Rule, is_mounted};
+use crate::facts::{Facts, should_be_there};
+use crate::observe::observe;
 use crate::program::Program;
-use crate::running::Ended;
-use crate::trial::{Fate, Run};
+use crate::seen::{Fate, Run};
+
+/// The rules on what is left, by a crash or otherwise.
+const LEFT: &[Rule] =
+    &[diagnose::panicked, diagnose::harm, diagnose::left, diagnose::unknown_write_layer];
 
 pub fn success(program: &Program, host: &Host) -> Result<(), Finding> {
     let facts = observe(program, host, ONE)?;
-    let evidence = facts.last().map(|run| left(&facts, run)).unwrap_or_default();
-    facts.require(evidence.is_empty(), evidence, &[diagnose::harm, diagnose::left])
+    let mut evidence = facts.last().map(|run| left(&facts, run)).unwrap_or_default();
+    evidence.extend(unknown_write_layer(&facts));
+    facts.require(evidence.is_empty(), evidence, LEFT)
 }
 
 pub fn failure(program: &Program, host: &Host) -> Result<(), Finding> {
@@ -24,19 +29,15 @@ pub fn failure(program: &Program, host: &Host) -> Result<(), Finding> {
     let facts = observe(program, host, &fates)?;
     let failures = facts.runs.iter().skip(1);
     let mut evidence: Vec<Evidence> = failures.flat_map(|run| left(&facts, run)).collect();
-    let is_lost = |run: &&Run| run.fate == Fate::NoCommand && run.ended == Ended::Exited(0);
-    if let Some(run) = facts.runs.iter().find(is_lost) {
-        let what = "the exit code for a command that does not exist";
-        evidence.push(Evidence::differs(what, "127, or another but 0", run.ended));
-    }
     evidence.dedup();
-    facts.require(evidence.is_empty(), evidence, &[diagnose::harm, diagnose::left, diagnose::end])
+    evidence.extend(unknown_write_layer(&facts));
+    facts.require(evidence.is_empty(), evidence, LEFT)
 }
 
 pub fn next(program: &Program, host: &Host) -> Result<(), Finding> {
     let facts = observe(program, host, &[Fate::Exit(0), Fate::Exit(0)])?;
     let evidence = facts.last().map(of_earlier).unwrap_or_default();
-    facts.require(evidence.is_empty(), evidence, &[diagnose::left])
+    facts.require(evidence.is_empty(), evidence, &[diagnose::left, diagnose::earlier])
 }
 
 pub fn volume(program: &Program, host: &Host) -> Result<(), Finding> {
@@ -67,8 +68,9 @@ pub fn busy(program: &Program, host: &Host) -> Result<(), Finding> {
             has_layer,
         ),
     ];
-    let evidence = evidence.into_iter().flatten().collect();
-    facts.require(is_intact && has_layer, evidence, &[diagnose::harm, diagnose::left])
+    let mut evidence: Vec<Evidence> = evidence.into_iter().flatten().collect();
+    evidence.extend(unknown_write_layer(&facts));
+    facts.require(evidence.is_empty(), evidence, LEFT)
 }
 
 pub fn killed(program: &Program, host: &Host) -> Result<(), Finding> {
@@ -76,16 +78,24 @@ pub fn killed(program: &Program, host: &Host) -> Result<(), Finding> {
     let facts = observe(program, host, fates)?;
     let mut evidence = Vec::new();
     if let Some(run) = facts.last() {
-        if run.ended != Ended::Exited(0) {
-            let what = "the exit code of the run after the kill";
-            evidence.push(Evidence::differs(what, "0", run.ended));
+        let before = facts.runs[0].ended;
+        if run.ended != before {
+            let what = "the exit code of the run after the kill, and of the one before";
+            evidence.push(Evidence::differs(what, before, run.ended));
         }
         evidence.extend(of_earlier(run));
         evidence.extend(left(&facts, run));
     }
+    let killed = facts.runs.iter().find(|run| run.fate == Fate::ProgramKilled);
+    if let Some(names) = killed.map(|run| &run.left_for_ever).filter(|names| !names.is_empty()) {
+        let what = "the write layer of the killed container, after the next run";
+        evidence.push(Evidence::differs(what, "gone, or empty", some(names)));
+    }
     let is_intact = facts.runs.iter().all(|run| run.volume.is_intact);
     evidence.extend(should_be_there("the file of the host in the volume", is_intact));
-    facts.require(evidence.is_empty(), evidence, &[diagnose::harm, diagnose::left])
+    evidence.extend(unknown_write_layer(&facts));
+    let own = [LEFT, &[diagnose::recovery, diagnose::earlier]].concat();
+    facts.require(evidence.is_empty(), evidence, &own)
 }
 
 /// What is still there of a container: mounts, and files in its folders.
@@ -100,6 +110,12 @@ fn left(facts: &Facts, run: &Run) -> Vec<Evidence> {
         evidence.push(Evidence::differs(what, "gone, or empty", some(names)));
     }
     evidence
+}
+
+/// Where nobody could look, nobody can say that nothing is left.
+fn unknown_write_layer(facts: &Facts) -> Option<Evidence> {
+    let is_known = diagnose::unknown_write_layer(facts).is_none();
+    should_be_there("the write layer, where the adapter says, while a container runs", is_known)
 }
 
 /// The first names of many.

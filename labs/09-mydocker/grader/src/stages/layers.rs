@@ -5,10 +5,11 @@ use labkit::verdict::{Evidence, Finding};
 
 use super::run::ONE;
 use crate::diagnose;
-use crate::facts::{observe, should_be_there};
+use crate::facts::should_be_there;
 use crate::layers::Whiteout;
+use crate::observe::observe;
 use crate::program::Program;
-use crate::trial::Fate;
+use crate::seen::Fate;
 
 pub fn written(program: &Program, host: &Host) -> Result<(), Finding> {
     let facts = observe(program, host, ONE)?;

@@ -5,14 +5,15 @@ use std::path::Path;
 use labkit::describe::mounts_below;
 use labkit::host::Host;
 use labkit::verdict::{Evidence, Finding};
-use mydocker::mountinfo::MountTable;
+use mydocker_kernel::mountinfo::MountTable;
 
 use super::run::ONE;
 use crate::diagnose;
-use crate::facts::{Facts, observe};
+use crate::facts::Facts;
+use crate::observe::observe;
 use crate::program::Program;
 use crate::running::Ended;
-use crate::trial::{Fate, Run};
+use crate::seen::{Fate, Run};
 
 pub fn host(program: &Program, host: &Host) -> Result<(), Finding> {
     let facts = observe(program, host, ONE)?;
@@ -54,25 +55,34 @@ pub fn descriptors(program: &Program, host: &Host) -> Result<(), Finding> {
     let open = facts.first_process().map(|it| it.descriptors.join(", "));
     let what = "/proc/PID/fd beyond 0, 1 and 2; / was open when mydocker was started";
     let evidence = Evidence::differs(what, "none", open.as_deref().unwrap_or("-"));
-    facts.require(open.as_deref() == Some(""), vec![evidence], &[diagnose::descriptors])
+    // They have nothing to do with the root.
+    facts.require_of_command(open.as_deref() == Some(""), vec![evidence], &[diagnose::descriptors])
 }
 
 pub fn failed_pivot(program: &Program, host: &Host) -> Result<(), Finding> {
-    let facts = observe(program, host, &[Fate::Exit(7), Fate::NoPivot])?;
+    let facts = observe(program, host, &[Fate::NoPivot])?;
+    let run = facts.last();
     let is_stopped = |run: &Run| {
-        let is_on_the_host = run.says("words") == Some(&facts.hosts_words);
-        !is_on_the_host && (!run.in_passing.was_refused || run.ended != Ended::Exited(0))
+        let has_run = run.first_process.is_some() || run.says("pid").is_some();
+        run.in_passing.was_refused && !has_run && run.ended != Ended::Exited(0)
     };
-    let kept = facts.last().is_some_and(is_stopped);
-    let evidence = was_run(facts.last(), "while pivot_root says EINVAL");
-    facts.require(kept, vec![evidence], &[diagnose::ignored, diagnose::end])
+    // A program that changes its root in another way has no pivot_root to fail.
+    let is_not_concerned =
+        |run: &Run| !run.in_passing.called_pivot_root && run.says("words") == Some(&facts.words);
+    let kept = run.is_some_and(|run| is_stopped(run) || is_not_concerned(run));
+    let when = match run.is_some_and(|run| run.in_passing.was_refused) {
+        true => "while pivot_root says EINVAL",
+        false => "without a root of its own",
+    };
+    let own = &[diagnose::ignored, diagnose::fallback, diagnose::failure_not_told];
+    facts.require(kept, vec![was_run(run, when)], own)
 }
 
 pub fn failed_start(program: &Program, host: &Host) -> Result<(), Finding> {
     let facts = observe(program, host, &[Fate::NoImage, Fate::Exit(7)])?;
     let first = facts.runs.first();
     let is_stopped = |run: &Run| run.says("pid").is_none() && run.ended != Ended::Exited(0);
-    let own = &[diagnose::ignored, diagnose::end];
+    let own = &[diagnose::ignored, diagnose::failure_not_told];
     facts.require(first.is_some_and(is_stopped), vec![was_run(first, "without an image")], own)
 }
 
@@ -92,6 +102,6 @@ fn was_run(run: Option<&Run>, when: &str) -> Evidence {
         Some(run) => format!("it was not run; exit code {}", run.ended),
         None => "-".to_owned(),
     };
-    let what = format!("mydocker run sh /root/exam/probe, {when}");
+    let what = format!("mydocker run /root/exam/probe, {when}");
     Evidence::differs(what, "it is not run; an exit code other than 0", seen)
 }

@@ -5,8 +5,8 @@ use labkit::verdict::{Evidence, Finding};
 
 use super::run::ONE;
 use crate::diagnose;
-use crate::facts::observe;
 use crate::image::FILES;
+use crate::observe::observe;
 use crate::program::Program;
 
 pub fn root(program: &Program, host: &Host) -> Result<(), Finding> {

@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 
 use labkit::host::Host;
 use labkit::verdict::{Evidence, Finding};
-use mydocker::mountinfo::Change;
+use mydocker_kernel::mountinfo::Change;
 
-use crate::diagnose::{self, has_path, variables};
-use crate::facts::{Facts, observe};
+use crate::diagnose::{self, has_path};
+use crate::facts::Facts;
+use crate::observe::observe;
 use crate::program::Program;
-use crate::running::{Ended, NAMESPACES, PRINTED};
-use crate::trial::Fate;
+use crate::running::{Ended, NAMESPACES};
+use crate::seen::Fate;
 
 /// One container, whose command is successful.
 pub const ONE: &[Fate] = &[Fate::Exit(0)];
@@ -25,7 +26,7 @@ pub fn process_1(program: &Program, host: &Host) -> Result<(), Finding> {
         None => "-",
     };
     let evidence = Evidence::differs("echo $$ in the container", "1", seen);
-    facts.require(is_in && pid == Some("1"), vec![evidence], &[diagnose::pid])
+    facts.require_of_command(is_in && pid == Some("1"), vec![evidence], &[diagnose::pid])
 }
 
 pub fn namespaces(program: &Program, host: &Host) -> Result<(), Finding> {
@@ -35,22 +36,25 @@ pub fn namespaces(program: &Program, host: &Host) -> Result<(), Finding> {
     let seen: Vec<&str> = NAMESPACES.into_iter().filter(|name| own.contains(*name)).collect();
     let what = "/proc/PID/ns, those that are not the host's";
     let evidence = Evidence::differs(what, NAMESPACES.join(" "), seen.join(" "));
-    let own = &[diagnose::host, diagnose::pid, diagnose::namespaces];
-    facts.require(seen == NAMESPACES, vec![evidence], own)
+    // They have nothing to do with where the command is run.
+    facts.require_of_command(seen == NAMESPACES, vec![evidence], &[diagnose::namespaces])
 }
 
 pub fn proc(program: &Program, host: &Host) -> Result<(), Finding> {
     let facts = observe(program, host, ONE)?;
+    let has_namespace = facts.first_process().is_some_and(|it| it.own_namespaces.contains("pid"));
     let seen = match facts.says("proc") {
         None => "ENOENT (No such file or directory)",
-        Some("1") => "1",
-        Some(_) => "another number",
+        seen if seen != facts.says("pid") => "another number",
+        Some(_) if has_namespace => "$$",
+        Some(_) => "$$, in the host's PID namespace",
     };
     let what = "the first word of /proc/self/stat, read by the command";
     // Were it mounted on the host, the container would have none of its own.
-    let evidence = Some(Evidence::differs(what, "1", seen)).into_iter().chain(facts.leaks());
-    let is_its_own = seen == "1" && facts.leaks().is_none();
-    facts.require(is_its_own, evidence.collect(), &[diagnose::pid, diagnose::proc])
+    let evidence = Some(Evidence::differs(what, "$$", seen)).into_iter().chain(facts.leaks());
+    let is_its_own = seen == "$$" && facts.leaks().is_none();
+    let own = &[diagnose::pid_namespace, diagnose::ignored, diagnose::proc];
+    facts.require_of_command(is_its_own, evidence.collect(), own)
 }
 
 pub fn host_mounts(program: &Program, host: &Host) -> Result<(), Finding> {
@@ -69,13 +73,14 @@ pub fn host_mounts(program: &Program, host: &Host) -> Result<(), Finding> {
 }
 
 pub fn exit_code(program: &Program, host: &Host) -> Result<(), Finding> {
-    let facts = observe(program, host, &[Fate::Exit(0), Fate::Exit(7)])?;
-    require_codes(&facts, &[0, 7])
+    let fates = &[Fate::Exit(0), Fate::Exit(7), Fate::NoCommand, Fate::NotExecutable];
+    let facts = observe(program, host, fates)?;
+    require_codes(&facts, &[0, 7, 127, 126])
 }
 
 pub fn signal(program: &Program, host: &Host) -> Result<(), Finding> {
-    let facts = observe(program, host, &[Fate::Exit(7), Fate::Killed])?;
-    require_codes(&facts, &[7, 137])
+    let facts = observe(program, host, &[Fate::Killed])?;
+    require_codes(&facts, &[137])
 }
 
 fn require_codes(facts: &Facts, expected: &[i32]) -> Result<(), Finding> {
@@ -85,7 +90,7 @@ fn require_codes(facts: &Facts, expected: &[i32]) -> Result<(), Finding> {
     let seen = list(&mut facts.runs.iter().map(|run| run.ended));
     let expected = list(&mut expected.iter().map(|code| Ended::Exited(*code)));
     let evidence = Evidence::differs("the exit codes of mydocker", &expected, &seen);
-    facts.require_of_command(seen == expected, vec![evidence], &[diagnose::end])
+    facts.require_of_command(seen == expected, vec![evidence], &[diagnose::panicked, diagnose::end])
 }
 
 pub fn arguments(program: &Program, host: &Host) -> Result<(), Finding> {
@@ -100,10 +105,10 @@ pub fn arguments(program: &Program, host: &Host) -> Result<(), Finding> {
 
 pub fn environment(program: &Program, host: &Host) -> Result<(), Finding> {
     let facts = observe(program, host, &[Fate::Environment])?;
-    let variables = variables(facts.says(PRINTED).unwrap_or_default());
-    let names: Vec<&str> = variables.iter().map(|(name, _)| *name).collect();
+    let variables = facts.first_process().map_or(&[][..], |it| it.environment.as_slice());
+    let name = |variable: &'_ String| variable.split('=').next().unwrap_or_default().to_owned();
+    let names: Vec<String> = variables.iter().map(name).collect();
     let what = "the variables that the command gets";
     let evidence = Evidence::differs(what, "PATH, and others", names.join(" "));
-    let kept = facts.says("environment").is_some() && has_path(&variables);
-    facts.require_of_command(kept, vec![evidence], &[diagnose::environment])
+    facts.require_of_command(has_path(variables), vec![evidence], &[diagnose::environment])
 }

@@ -62,7 +62,7 @@ pub const BY_ID: Mistake<Answers> =
         compare(before, after, |old, new| old.id == new.id)
     });
 
-/// Another folder of the same disk under the same number.
+/// Another directory of the same disk under the same number.
 pub const ROOT_FORGOTTEN: Mistake<Answers> =
     mistake("root_forgotten", "mount-table/same-number-same-mount", |before, after| {
         without(before, after, |mount| mount.root = "/".into())
@@ -99,6 +99,40 @@ pub const ANOTHER_ORDER: Mistake<Answers> =
     mistake("another_order", "mount-table/changes-in-another-order", |before, after| {
         let mut changes = solution::difference(before, after);
         changes.sort_by_key(|change| matches!(change, Change::Umounted(_)));
+        changes
+    });
+
+/// A moved mount was told of already, unless it is private: then the options alone
+/// are looked at.
+pub const MOVED_HIDES_REMOUNTED_OF_SHARED: Mistake<Answers> = mistake(
+    "moved_hides_remounted_of_shared",
+    "mount-table/moved-hides-remounted",
+    |before, after| {
+        let all = solution::difference(before, after);
+        let mut changes = all.clone();
+        changes.retain(|change| match change {
+            Change::Remounted(id) if all.contains(&Change::Moved(*id)) => {
+                let mount = after.iter().find(|mount| mount.id == *id);
+                mount.is_some_and(|mount| mount.optional_fields.is_empty())
+            }
+            _ => true,
+        });
+        changes
+    },
+);
+
+/// Goes through `before` for all that has become of its mounts, and through `after`
+/// for what is new.
+pub const CHANGES_BEFORE_ARRIVALS: Mistake<Answers> =
+    mistake("changes_before_arrivals", "mount-table/changes-in-another-order", |before, after| {
+        let mut changes = solution::difference(before, after);
+        changes.sort_by_key(|change| match change {
+            Change::Umounted(_) => (0, 0),
+            Change::Mounted(_) => (2, 0),
+            Change::Moved(id) | Change::Remounted(id) => {
+                (1, before.iter().position(|mount| mount.id == *id).unwrap_or_default())
+            }
+        });
         changes
     });
 
@@ -149,4 +183,34 @@ pub const MOVED_BY_PARENT: Mistake<Answers> =
     mistake("moved_by_parent", "mount-table/moved-by-parent", |before, after| {
         // The parent in the place of the mount point, for the solution to compare.
         without(before, after, |mount| mount.mount_point = mount.parent.to_string().into())
+    });
+
+/// What was there is there still: but something was added.
+pub const ADDITIONS_OVERLOOKED: Mistake<Answers> =
+    mistake("additions_overlooked", "mount-table/longer-list-overlooked", |before, after| {
+        let cut = |new: &Mount| {
+            let mut new = new.clone();
+            if let Some(old) = before.iter().find(|old| old.id == new.id) {
+                if new.options.starts_with(&old.options) {
+                    new.options.truncate(old.options.len());
+                }
+                if new.optional_fields.starts_with(&old.optional_fields) {
+                    new.optional_fields.truncate(old.optional_fields.len());
+                }
+            }
+            new
+        };
+        solution::difference(before, &after.iter().map(cut).collect::<Vec<_>>())
+    });
+
+/// What is gone shows in the IDs and the devices, what is new in all that makes a mount.
+pub const GONE_BY_ID_AND_DEVICE: Mistake<Answers> =
+    mistake("gone_by_id_and_device", "mount-table/umount-overlooked-by-id", |before, after| {
+        let is_there = |id: u32| {
+            let old = before.iter().find(|old| old.id == id);
+            old.is_some_and(|old| after.iter().any(|it| it.id == id && it.device == old.device))
+        };
+        let mut changes = solution::difference(before, after);
+        changes.retain(|change| !matches!(change, Change::Umounted(id) if is_there(*id)));
+        changes
     });

@@ -92,7 +92,7 @@ pub const LAST_DASH: Mistake<Answers> =
         Ok(parsed)
     });
 
-/// split_whitespace() makes one separator of two blanks.
+/// split_whitespace() makes one separator of two spaces.
 pub const SPLIT_WHITESPACE: Mistake<Answers> =
     mistake("split_whitespace", "mount-table/empty-field-lost", |line| {
         let mut fields = fields(line);
@@ -100,7 +100,7 @@ pub const SPLIT_WHITESPACE: Mistake<Answers> =
         solution::parse_line(&fields.join(&b' '))
     });
 
-/// Unescapes the line, and splits it then: a blank in a name is one between two
+/// Unescapes the line, and splits it then: a space in a name is one between two
 /// fields.
 pub const LINE_UNESCAPED: Mistake<Answers> =
     mistake("line_unescaped", "mount-table/unescaped-before-split", |line| {
@@ -119,7 +119,8 @@ pub const NAMES_NOT_UNESCAPED: Mistake<Answers> =
 pub const SOURCE_NOT_UNESCAPED: Mistake<Answers> =
     mistake("source_not_unescaped", "mount-table/not-unescaped", |line| {
         let (parsed, fields) = (solution::parse_line(line)?, fields(line));
-        let source = fields[fields.len() - 2];
+        let dash = fields.iter().position(|field| *field == b"-").expect("it was read");
+        let source = fields[dash + 2];
         Ok(Mount { source: OsString::from_vec(source.to_vec()), ..parsed })
     });
 
@@ -140,11 +141,52 @@ pub const LINE_LOSSY: Mistake<Answers> = mistake("line_lossy", "mount-table/byte
 pub const COMMAS_UNESCAPED: Mistake<Answers> =
     mistake("commas_unescaped", "mount-table/commas-unescaped-before-split", |line| {
         let (parsed, fields) = (solution::parse_line(line)?, fields(line));
-        let list = solution::unescape(fields[fields.len() - 1]).into_vec();
+        let dash = fields.iter().position(|field| *field == b"-").expect("it was read");
+        let list = solution::unescape(fields[dash + 3]).into_vec();
         let options = list.split(|&byte| byte == b',');
         let super_options = options.map(|it| OsString::from_vec(it.to_vec())).collect();
         Ok(Mount { super_options, ..parsed })
     });
+
+/// Three fields after the dash, not one more: as it is today.
+pub const LATER_FIELD_REFUSED: Mistake<Answers> =
+    mistake("later_field_refused", "mount-table/later-field-breaks-the-reading", |line| {
+        let fields = fields(line);
+        let dash = fields.iter().position(|field| *field == b"-");
+        match dash {
+            Some(dash) if fields.len() == dash + 4 => solution::parse_line(line),
+            _ => Err(io::ErrorKind::InvalidData.into()),
+        }
+    });
+
+/// The super options are all that is left of the line.
+pub const LATER_FIELD_IN_AN_OPTION: Mistake<Answers> =
+    mistake("later_field_in_an_option", "mount-table/later-field-breaks-the-reading", |line| {
+        let (mut parsed, fields) = (solution::parse_line(line)?, fields(line));
+        let dash = fields.iter().position(|field| *field == b"-").expect("it was read");
+        if let Some(last) = parsed.super_options.last_mut() {
+            for field in &fields[dash + 4..] {
+                last.push(" ");
+                last.push(solution::unescape(field));
+            }
+        }
+        Ok(parsed)
+    });
+
+/// `?` on what parse() says, by way of io::Error::other.
+pub const ANOTHER_KIND_OF_ERROR: Mistake<Answers> =
+    mistake("another_kind_of_error", "mount-table/error-of-another-kind", |line| {
+        solution::parse_line(line).map_err(io::Error::other)
+    });
+
+/// The optional fields are those from the seventh to the dash, which may come
+/// before that.
+pub const EARLY_DASH: Mistake<Answers> = mistake("early_dash", "answer/panicked", |line| {
+    let fields = fields(line);
+    let dash = fields.iter().position(|field| *field == b"-");
+    let _optional = &fields[6..dash.unwrap_or(6)];
+    solution::parse_line(line)
+});
 
 /// One option that is called `rw,noatime`.
 pub const OPTIONS_NOT_SPLIT: Mistake<Answers> =
@@ -180,4 +222,14 @@ pub const FIELDS_BY_INDEX: Mistake<Answers> =
     mistake("fields_by_index", "answer/panicked", |line| {
         let _super_options = fields(line)[9];
         solution::parse_line(line)
+    });
+
+/// Every optional field is a tag and a number: so says one reading of the man page.
+pub const COLON_DEMANDED: Mistake<Answers> =
+    mistake("colon_demanded", "mount-table/colon-demanded", |line| {
+        let mount = solution::parse_line(line)?;
+        match mount.optional_fields.iter().all(|field| field.contains(':')) {
+            true => Ok(mount),
+            false => Err(io::ErrorKind::InvalidData.into()),
+        }
     });

@@ -190,3 +190,41 @@ pub const OWN_PARENT_LOOP: Mistake<Answers> =
         }
         solution::tree(mounts)
     });
+
+/// Nothing is on a mount that is on itself, or it would have no end.
+pub const OWN_PARENT_IS_A_LEAF: Mistake<Answers> =
+    mistake("own_parent_is_a_leaf", "mount-table/nothing-on-its-own-parent", |mounts| {
+        let is_own = |id: u32| mounts.iter().any(|it| it.id == id && it.parent == id);
+        let mut is_below = false;
+        let tree = solution::tree(mounts).into_iter();
+        tree.filter(|(depth, id)| {
+            is_below = if *depth == 0 { is_own(*id) } else { is_below };
+            *depth == 0 || !is_below
+        })
+        .collect()
+    });
+
+/// Looks for the parent of the first root, and takes whatever has the same.
+pub const THE_PARENT_OF_THE_ROOT: Mistake<Answers> =
+    mistake("the_parent_of_the_root", "mount-table/only-one-unseen-parent", |mounts| {
+        let parent = |id: u32| mounts.iter().find(|it| it.id == id).map(|it| it.parent);
+        let tree = solution::tree(mounts);
+        let first = tree.first().and_then(|(_, id)| parent(*id));
+        let mut is_kept = true;
+        let kept = tree.into_iter().filter(|(depth, id)| {
+            is_kept = if *depth == 0 { parent(*id) == first } else { is_kept };
+            is_kept
+        });
+        kept.collect()
+    });
+
+/// What comes before its parent is put aside, and added when all others are there.
+pub const LATE_ONES_LAST: Mistake<Answers> =
+    mistake("late_ones_last", "mount-table/siblings-around-their-parent", |mounts| {
+        let at = |id: u32| mounts.iter().position(|it| it.id == id);
+        let is_early =
+            |(nth, mount): &(usize, &Mount)| at(mount.parent).is_some_and(|it| it > *nth);
+        let (early, others): (Vec<_>, Vec<_>) = mounts.iter().enumerate().partition(is_early);
+        let all = others.into_iter().chain(early).map(|(_, mount)| mount.clone());
+        solution::tree(&all.collect::<Vec<_>>())
+    });

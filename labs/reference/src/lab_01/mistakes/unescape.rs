@@ -20,7 +20,7 @@ fn unescape_with(field: &[u8], byte: fn(&[u8]) -> Option<u8>) -> OsString {
     OsString::from_vec(bytes)
 }
 
-/// Has never seen a blank in a mount point.
+/// Has never seen a space in a mount point.
 pub const NOT_UNESCAPED: Mistake<Answers> = Mistake {
     name: "not_unescaped",
     code: "mount-table/not-unescaped",
@@ -28,7 +28,7 @@ pub const NOT_UNESCAPED: Mistake<Answers> = Mistake {
 };
 
 /// Replaces one escape after the other, and the backslash first: what was
-/// `\134040` has become `\040` by then, and becomes a blank.
+/// `\134040` has become `\040` by then, and becomes a space.
 pub const BACKSLASH_FIRST: Mistake<Answers> = Mistake {
     name: "backslash_first",
     code: "mount-table/unescaped-twice",
@@ -38,12 +38,29 @@ pub const BACKSLASH_FIRST: Mistake<Answers> = Mistake {
     },
 };
 
-/// Knows the blank only, from /etc/fstab.
+/// Knows the space only, from /etc/fstab.
 pub const ONLY_BLANKS: Mistake<Answers> = Mistake {
     name: "only_blanks",
     code: "mount-table/only-some-escapes",
     answers: Answers {
         unescape: |field| unescape_with(field, |digits| (digits == b"040").then_some(b' ')),
+        ..SOLUTION
+    },
+};
+
+/// An array for the places of the backslashes.
+pub const FOUR_BACKSLASHES_AT_MOST: Mistake<Answers> = Mistake {
+    name: "four_backslashes_at_most",
+    code: "mount-table/only-some-escapes",
+    answers: Answers {
+        unescape: |field| {
+            let mut pieces = field.splitn(6, |&byte| byte == b'\\');
+            let last = pieces.nth(5).map(|rest| field.len() - rest.len() - 1);
+            let (known, rest) = field.split_at(last.unwrap_or(field.len()));
+            let mut name = solution::unescape(known);
+            name.push(OsString::from_vec(rest.to_vec()));
+            name
+        },
         ..SOLUTION
     },
 };
@@ -150,12 +167,91 @@ pub const BYTES_AS_CHARACTERS: Mistake<Answers> = Mistake {
     },
 };
 
-/// One folder with a name from an old camera, and nothing can be mounted any more.
+/// Reads three bytes as text before it knows that they are digits.
+pub const DIGITS_AS_TEXT: Mistake<Answers> = Mistake {
+    name: "digits_as_text",
+    code: "mount-table/utf8-demanded",
+    answers: Answers {
+        unescape: |field| {
+            unescape_with(field, |digits| {
+                let digits = std::str::from_utf8(digits).unwrap();
+                digits.starts_with(|it: char| it.is_ascii_digit()).then_some(())?;
+                u8::from_str_radix(digits, 8).ok()
+            })
+        },
+        ..SOLUTION
+    },
+};
+
+/// One directory with a name from an old camera, and nothing can be mounted any more.
 pub const UTF8_UNWRAPPED: Mistake<Answers> = Mistake {
     name: "utf8_unwrapped",
     code: "mount-table/utf8-demanded",
     answers: Answers {
         unescape: |field| String::from_utf8(solution::unescape(field).into_vec()).unwrap().into(),
+        ..SOLUTION
+    },
+};
+
+/// A name has no NUL in it, so it must be something else.
+pub const NUL_STAYS: Mistake<Answers> = Mistake {
+    name: "nul_stays",
+    code: "mount-table/nul-left-escaped",
+    answers: Answers {
+        unescape: |field| unescape_with(field, |digits| octal(digits).filter(|byte| *byte > 0)),
+        ..SOLUTION
+    },
+};
+
+/// Octal numbers end where ASCII does.
+pub const SEVEN_BITS: Mistake<Answers> = Mistake {
+    name: "seven_bits",
+    code: "mount-table/high-bytes-left-escaped",
+    answers: Answers {
+        unescape: |field| unescape_with(field, |digits| octal(digits).filter(u8::is_ascii)),
+        ..SOLUTION
+    },
+};
+
+fn octal(digits: &[u8]) -> Option<u8> {
+    u8::from_str_radix(std::str::from_utf8(digits).ok()?, 8).ok().filter(|_| digits[0] != b'+')
+}
+
+/// A byte must follow, or else there was nothing to escape.
+pub const NONE_AT_THE_END: Mistake<Answers> = Mistake {
+    name: "none_at_the_end",
+    code: "mount-table/last-escape-left",
+    answers: Answers {
+        unescape: |field| {
+            let (begin, end) = field.split_at(field.len().saturating_sub(4));
+            let is_escape = end.len() == 4 && solution::unescape(end).len() == 1;
+            if !is_escape {
+                return solution::unescape(field);
+            }
+            let mut bytes = solution::unescape(begin).into_vec();
+            bytes.extend(end);
+            OsString::from_vec(bytes)
+        },
+        ..SOLUTION
+    },
+};
+
+/// Two backslashes are one that is escaped, as in C: so both are passed over.
+pub const TWO_BACKSLASHES: Mistake<Answers> = Mistake {
+    name: "two_backslashes",
+    code: "mount-table/backslash-hides-an-escape",
+    answers: Answers {
+        unescape: |field| {
+            let mut bytes = Vec::new();
+            let mut rest = field;
+            while let Some(at) = rest.windows(2).position(|two| two == br"\\") {
+                bytes.extend(solution::unescape(&rest[..at]).into_vec());
+                bytes.extend(&rest[at..at + 2]);
+                rest = &rest[at + 2..];
+            }
+            bytes.extend(solution::unescape(rest).into_vec());
+            OsString::from_vec(bytes)
+        },
         ..SOLUTION
     },
 };

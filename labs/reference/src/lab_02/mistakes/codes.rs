@@ -77,3 +77,42 @@ pub const CORE_DUMP_COUNTED: Mistake<Answers> = Mistake {
         ..SOLUTION
     },
 };
+
+/// Seven bits, as the raw status has them for a signal: 255 becomes 127.
+pub const EXIT_CODE_OF_7_BITS: Mistake<Answers> = Mistake {
+    name: "exit_code_of_7_bits",
+    code: "run/exit-code-above-127-lost",
+    answers: Answers {
+        exit_code: |status| match status {
+            WaitStatus::Exited(_, code) => code % 128,
+            other => solution::exit_code(other),
+        },
+        ..SOLUTION
+    },
+};
+
+/// What Python's subprocess has as returncode.
+pub const SIGNAL_IS_NEGATIVE: Mistake<Answers> = Mistake {
+    name: "signal_is_negative",
+    code: "run/signal-is-negative",
+    answers: Answers {
+        exit_code: |status| match status {
+            WaitStatus::Signaled(_, signal, _) => -(signal as i32),
+            other => solution::exit_code(other),
+        },
+        ..SOLUTION
+    },
+};
+
+/// A container that Ctrl-Z has stopped is taken for one that has ended.
+pub const STOPPED_HAS_A_CODE: Mistake<Answers> = Mistake {
+    name: "stopped_has_a_code",
+    code: "run/exit-code-of-the-living",
+    answers: Answers {
+        exit_code: |status| match status {
+            WaitStatus::Stopped(_, signal) => 128 + signal as i32,
+            other => solution::exit_code(other),
+        },
+        ..SOLUTION
+    },
+};

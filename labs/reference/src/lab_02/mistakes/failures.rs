@@ -9,6 +9,7 @@ use nix::sched::CloneFlags;
 use crate::catalogue::Mistake;
 use crate::lab_02::steps::{
     ALL, NOTHING, PRIVATE, SAFE, execute, failure, mount_proc, prepare, propagate, start,
+    start_child,
 };
 use crate::lab_02::{SOLUTION, solution};
 
@@ -114,15 +115,9 @@ pub const ALWAYS_127: Mistake<Answers> = Mistake {
     code: "run/wrong-failure-code",
     answers: Answers {
         start: |command| {
-            clone(ALL, || match prepare() {
-                Ok(()) => {
-                    eprintln!("{}", execute(command));
-                    127
-                }
-                Err(errno) => {
-                    eprintln!("mount: {errno}");
-                    125
-                }
+            start_child(ALL, prepare, || {
+                eprintln!("{}", execute(command));
+                127
             })
         },
         ..SOLUTION
@@ -139,6 +134,63 @@ pub const ALWAYS_125: Mistake<Answers> = Mistake {
                 eprintln!("{}", prepare().err().unwrap_or_else(|| execute(command)));
                 125
             })
+        },
+        ..SOLUTION
+    },
+};
+
+/// println!, which a command's own output goes to.
+pub const TOLD_ON_STDOUT: Mistake<Answers> = Mistake {
+    name: "told_on_stdout",
+    code: "run/told-on-stdout",
+    answers: Answers {
+        start: |command| {
+            clone(ALL, || match prepare() {
+                Ok(()) => {
+                    let errno = execute(command);
+                    println!("execve: {errno}");
+                    if errno == Errno::ENOENT { 127 } else { 126 }
+                }
+                Err(errno) => {
+                    println!("mount: {errno}");
+                    125
+                }
+            })
+        },
+        ..SOLUTION
+    },
+};
+
+/// "IPC is hardly used": where it is refused, the rest will do.
+pub const WITHOUT_WHAT_IS_REFUSED: Mistake<Answers> = Mistake {
+    name: "without_what_is_refused",
+    code: "run/runs-without-a-namespace",
+    answers: Answers {
+        start: |command| {
+            start(ALL, prepare, || execute(command)).or_else(|error| {
+                eprintln!("clone: {error}; once more without an IPC namespace");
+                start(ALL.difference(CloneFlags::CLONE_NEWIPC), prepare, || execute(command))
+            })
+        },
+        ..SOLUTION
+    },
+};
+
+/// In a container of somebody else's proc may not be mounted: that is thought to be
+/// usual, and harmless.
+pub const PROC_IF_IT_MAY_BE: Mistake<Answers> = Mistake {
+    name: "proc_if_it_may_be",
+    code: "run/failed-step-ignored",
+    answers: Answers {
+        start: |command| {
+            let prepare = || {
+                propagate(PRIVATE)?;
+                mount_proc(SAFE).or_else(|errno| match errno {
+                    Errno::EPERM | Errno::EACCES => Ok(()),
+                    other => Err(other),
+                })
+            };
+            start(ALL, prepare, || execute(command))
         },
         ..SOLUTION
     },

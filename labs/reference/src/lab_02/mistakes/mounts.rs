@@ -5,6 +5,7 @@ use std::fs::File;
 use lab_02_grader::Answers;
 use nix::mount::MsFlags;
 use nix::sched::{CloneFlags, setns, unshare};
+use nix::unistd::fchdir;
 
 use crate::catalogue::Mistake;
 use crate::lab_02::SOLUTION;
@@ -81,11 +82,14 @@ pub const PROC_MOUNTED_BY_THE_CALLER: Mistake<Answers> = Mistake {
     answers: Answers {
         start: |command| {
             let own = File::open("/proc/self/ns/mnt")?;
+            let here = File::open(".")?;
             unshare(CloneFlags::CLONE_NEWNS)?;
             let started = prepare()
                 .map_err(Into::into)
                 .and_then(|()| start(ALL, || propagate(PRIVATE), || execute(command)));
+            // That leads to the root directory, too.
             setns(own, CloneFlags::CLONE_NEWNS)?;
+            fchdir(here)?;
             started
         },
         ..SOLUTION

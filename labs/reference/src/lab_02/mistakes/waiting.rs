@@ -63,3 +63,32 @@ pub const SIGNAL_IS_AN_ERROR: Mistake<Answers> = Mistake {
         ..SOLUTION
     },
 };
+
+/// No child, no failure: the runtime believes that the container has ended well.
+pub const NO_CHILD_IS_SUCCESS: Mistake<Answers> = Mistake {
+    name: "no_child_is_success",
+    code: "run/wait-error-ignored",
+    answers: Answers {
+        wait: |pid| match waitpid(pid, None) {
+            Ok(status) => Ok(solution::exit_code(status)),
+            Err(errno) => {
+                eprintln!("waitpid: {errno}");
+                Ok(0)
+            }
+        },
+        ..SOLUTION
+    },
+};
+
+/// Ctrl-Z in the container, and its workspace is deleted.
+pub const STOP_IS_AN_END: Mistake<Answers> = Mistake {
+    name: "stop_is_an_end",
+    code: "run/stop-taken-for-the-end",
+    answers: Answers {
+        wait: |pid| match waitpid(pid, Some(WaitPidFlag::WUNTRACED))? {
+            WaitStatus::Stopped(_, signal) => Ok(128 + signal as i32),
+            status => Ok(solution::exit_code(status)),
+        },
+        ..SOLUTION
+    },
+};

@@ -144,7 +144,9 @@ pub const CONTROLLERS_THAT_ARE_THERE: Mistake<Answers> =
         for (controller, folder) in [("memory", &group.memory), ("pids", &group.pids)] {
             if root.join(controller).exists() {
                 fs::create_dir(folder).inspect_err(|_| {
-                    let _ = fs::remove_dir(&group.memory);
+                    if folder == &group.pids {
+                        let _ = fs::remove_dir(&group.memory);
+                    }
                 })?;
             }
         }
@@ -176,4 +178,54 @@ pub const CLEARS_UP_TOO_MUCH: Mistake<Answers> =
 pub const CREATES_NOTHING: Mistake<Answers> =
     mistake("creates_nothing", "answer/did-nothing", |root, name| {
         Ok(if is_version_2(root) { in_version_2(root, name) } else { in_version_1(root, name) })
+    });
+
+/// As the file shows them when it is read; the kernel says EINVAL.
+pub const NAMES_WITHOUT_A_SIGN: Mistake<Answers> =
+    mistake("names_without_a_sign", "limits/other-words-in-subtree-control", |root, name| {
+        if !is_version_2(root) {
+            return create_group(root, name);
+        }
+        fs::write(root.join("cgroup.subtree_control"), "memory pids\n")?;
+        let group = in_version_2(root, name);
+        fs::create_dir(&group.memory)?;
+        Ok(group)
+    });
+
+/// One controller is forgotten: there is no pids.max.
+pub const MEMORY_HANDED_ON: Mistake<Answers> =
+    mistake("memory_handed_on", "limits/controllers-not-handed-on", |root, name| {
+        let offered = fs::read_to_string(root.join("cgroup.controllers")).unwrap_or_default();
+        if !is_version_2(root) || !offered.contains("pids") {
+            return create_group(root, name);
+        }
+        fs::write(root.join("cgroup.subtree_control"), "+memory")?;
+        let group = in_version_2(root, name);
+        fs::create_dir(&group.memory)?;
+        Ok(group)
+    });
+
+/// "Not every host can count processes": then they are not limited, in silence.
+pub const PIDS_IF_POSSIBLE: Mistake<Answers> =
+    mistake("pids_if_possible", "limits/missing-controller-ignored", |root, name| {
+        if !is_version_2(root) {
+            return create_group(root, name);
+        }
+        fs::write(root.join("cgroup.subtree_control"), "+memory")?;
+        let _ = fs::write(root.join("cgroup.subtree_control"), "+pids");
+        let group = in_version_2(root, name);
+        fs::create_dir(&group.memory)?;
+        Ok(group)
+    });
+
+/// Something is on, so systemd has done it: but not for both.
+pub const DONE_BY_SYSTEMD: Mistake<Answers> =
+    mistake("done_by_systemd", "limits/controllers-not-handed-on", |root, name| {
+        let on = fs::read_to_string(root.join("cgroup.subtree_control")).unwrap_or_default();
+        if on.trim().is_empty() {
+            return create_group(root, name);
+        }
+        let group = in_version_2(root, name);
+        fs::create_dir(&group.memory)?;
+        Ok(group)
     });

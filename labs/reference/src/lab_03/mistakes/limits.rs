@@ -1,7 +1,7 @@
 //! set_limits.
 
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::path::Path;
 
 use lab_03_grader::Answers;
@@ -191,7 +191,7 @@ pub const ERRORS_DROPPED: Mistake<Answers> =
 
 /// "Not every kernel has that file": and so no error of it counts.
 pub const SWAP_ERROR_DROPPED: Mistake<Answers> =
-    mistake("swap_error_dropped", "limits/missing-controller-ignored", |group, memory, pids| {
+    mistake("swap_error_dropped", "limits/failed-limit-ignored", |group, memory, pids| {
         fs::write(group.pids.join("pids.max"), or(pids, "max"))?;
         let (file, none) = memory_file(group);
         let both = group.memory.join("memory.memsw.limit_in_bytes");
@@ -209,3 +209,83 @@ pub const SWAP_ERROR_DROPPED: Mistake<Answers> =
 /// Ok(()) to see what the tests say.
 pub const SETS_NOTHING: Mistake<Answers> =
     mistake("sets_nothing", "answer/did-nothing", |_, _, _| Ok(()));
+
+/// What /proc/meminfo and `free` show: everything is killed at once.
+pub const MEMORY_IN_KIBIBYTES: Mistake<Answers> =
+    mistake("memory_in_kibibytes", "limits/not-in-bytes", |group, memory, pids| {
+        set_limits(group, memory.map(|bytes| bytes >> 10), pids)
+    });
+
+/// Nothing is killed: the container becomes slower and slower.
+pub const SOFT_LIMIT: Mistake<Answers> =
+    mistake("soft_limit", "limits/memory-only-slowed-down", |group, memory, pids| {
+        let (file, none) = match is_version_2(group) {
+            true => ("memory.high", "max"),
+            false => ("memory.soft_limit_in_bytes", "-1"),
+        };
+        fs::write(group.memory.join(file), or(memory, none))?;
+        fs::write(group.pids.join("pids.max"), or(pids, "max"))
+    });
+
+/// As docker without --memory-swap: as much swap again as memory.
+pub const SWAP_AS_DOCKER_HAS_IT: Mistake<Answers> =
+    mistake("swap_as_docker_has_it", "limits/more-with-swap", |group, memory, pids| {
+        set_limits(group, memory, pids)?;
+        let both = memory.map(|bytes| bytes + bytes);
+        match is_version_2(group) {
+            true => Ok(()),
+            false => {
+                write_if_there(&group.memory.join("memory.memsw.limit_in_bytes"), &or(both, "-1"))
+            }
+        }
+    });
+
+/// "The first process is the container itself": so one more is allowed.
+pub const FIRST_PROCESS_NOT_COUNTED: Mistake<Answers> =
+    mistake("first_process_not_counted", "limits/off-by-one", |group, memory, pids| {
+        set_limits(group, memory, pids.map(|count| count + 1))
+    });
+
+/// The word of the memory of version 1, everywhere.
+pub const MINUS_ONE_EVERYWHERE: Mistake<Answers> =
+    mistake("minus_one_everywhere", "limits/minus-one-is-no-word", |group, memory, pids| {
+        set_limits(group, memory, pids)?;
+        fs::write(group.pids.join("pids.max"), or(pids, "-1"))
+    });
+
+/// Never any swap, also where nothing is limited.
+pub const NEVER_ANY_SWAP: Mistake<Answers> =
+    mistake("never_any_swap", "limits/swap-forbidden-without-limit", |group, memory, pids| {
+        set_limits(group, memory, pids)?;
+        match is_version_2(group) {
+            true => write_if_there(&group.memory.join("memory.swap.max"), "0"),
+            false => Ok(()),
+        }
+    });
+
+/// Opens the file for swap to see whether it can be written to, wherever it is not.
+pub const SWAP_FILE_OPENED: Mistake<Answers> =
+    mistake("swap_file_opened", "limits/swap-required", |group, memory, pids| {
+        let name = if is_version_2(group) { "swap.max" } else { "memsw.limit_in_bytes" };
+        fs::File::open(group.memory.join(format!("memory.{name}")))?;
+        set_limits(group, memory, pids)
+    });
+
+/// println! to a terminal does the same, and there nobody sees that it is two writes.
+pub const WRITTEN_BY_WRITELN: Mistake<Answers> =
+    mistake("written_by_writeln", "limits/written-in-pieces", |group, memory, pids| {
+        set_limits(group, memory, pids)?;
+        let mut file = fs::OpenOptions::new().write(true).open(group.pids.join("pids.max"))?;
+        writeln!(file, "{}", or(pids, "max"))
+    });
+
+/// Raising and lowering are thought of; to lift a limit is to raise it.
+pub const LIFTED_FROM_BELOW: Mistake<Answers> =
+    mistake("lifted_from_below", "limits/above-memory-and-swap", |group, memory, pids| {
+        let both = group.memory.join("memory.memsw.limit_in_bytes");
+        if memory.is_none() && both.exists() {
+            fs::write(group.memory.join("memory.limit_in_bytes"), "-1")?;
+            fs::write(both, "-1")?;
+        }
+        set_limits(group, memory, pids)
+    });

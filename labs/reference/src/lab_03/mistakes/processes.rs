@@ -1,8 +1,12 @@
 //! join and start_limited.
 
 use std::fs;
+use std::io::{self, Write};
 
 use lab_03_grader::Answers;
+use nix::errno::Errno;
+use nix::sys::signal::kill;
+use nix::unistd::Pid;
 
 use crate::catalogue::Mistake;
 use crate::lab_03::SOLUTION;
@@ -128,6 +132,133 @@ pub const NEVER_BEGUN: Mistake<Answers> = Mistake {
         start_limited: |group, memory, pids, process| {
             set_limits(group, memory, pids)?;
             join(group, process.pid())
+        },
+        ..SOLUTION
+    },
+};
+
+/// "It may be in the group already": whatever join says, it begins.
+pub const BEGUN_OUTSIDE: Mistake<Answers> = Mistake {
+    name: "begun_outside",
+    code: "limits/begun-outside",
+    answers: Answers {
+        start_limited: |group, memory, pids, process| {
+            set_limits(group, memory, pids)?;
+            if let Err(error) = join(group, process.pid()) {
+                eprintln!("join: {error}");
+            }
+            process.begin()
+        },
+        ..SOLUTION
+    },
+};
+
+/// All is done, so all is well.
+pub const BEGIN_NOT_LOOKED_AT: Mistake<Answers> = Mistake {
+    name: "begin_not_looked_at",
+    code: "limits/failed-begin-ignored",
+    answers: Answers {
+        start_limited: |group, memory, pids, process| {
+            set_limits(group, memory, pids)?;
+            join(group, process.pid())?;
+            process.begin().ok();
+            Ok(())
+        },
+        ..SOLUTION
+    },
+};
+
+/// The second of two writes is not looked at.
+pub const HALF_A_JOIN: Mistake<Answers> = Mistake {
+    name: "half_a_join",
+    code: "limits/failed-join-ignored",
+    answers: Answers {
+        join: |group, pid| {
+            fs::write(group.memory.join("cgroup.procs"), pid.to_string())?;
+            if let Err(error) = fs::write(group.pids.join("cgroup.procs"), pid.to_string()) {
+                eprintln!("join: {error}");
+            }
+            Ok(())
+        },
+        ..SOLUTION
+    },
+};
+
+/// A process that is gone needs no limits, and nobody hears that it is.
+pub const GONE_IS_JOINED: Mistake<Answers> = Mistake {
+    name: "gone_is_joined",
+    code: "limits/failed-join-ignored",
+    answers: Answers {
+        join: |group, pid| match join(group, pid) {
+            Err(error) if error.raw_os_error() == Some(Errno::ESRCH as i32) => Ok(()),
+            other => other,
+        },
+        ..SOLUTION
+    },
+};
+
+/// No limits, no group: a limit that is set later holds nobody.
+pub const JOINED_ONLY_WITH_LIMITS: Mistake<Answers> = Mistake {
+    name: "joined_only_with_limits",
+    code: "limits/never-joined",
+    answers: Answers {
+        start_limited: |group, memory, pids, process| {
+            if memory.is_some() || pids.is_some() {
+                set_limits(group, memory, pids)?;
+                join(group, process.pid())?;
+            }
+            process.begin()
+        },
+        ..SOLUTION
+    },
+};
+
+/// A line is its text and its end, and each is written when it is there.
+pub const A_LINE_IN_TWO: Mistake<Answers> = Mistake {
+    name: "a_line_in_two",
+    code: "limits/written-in-pieces",
+    answers: Answers {
+        join: |group, pid| {
+            for folder in [&group.memory, &group.pids] {
+                let mut file =
+                    fs::OpenOptions::new().write(true).open(folder.join("cgroup.procs"))?;
+                file.write_all(pid.to_string().as_bytes())?;
+                file.write_all(b"\n")?;
+            }
+            Ok(())
+        },
+        ..SOLUTION
+    },
+};
+
+/// Asks by kill(2) first, and finds words of its own for the answer.
+pub const OWN_WORDS_FOR_THE_DEAD: Mistake<Answers> = Mistake {
+    name: "own_words_for_the_dead",
+    code: "limits/another-error-told",
+    answers: Answers {
+        join: |group, pid| match kill(Pid::from_raw(pid as i32), None) {
+            Err(Errno::ESRCH) => Err(io::Error::other(format!("process {pid} has ended"))),
+            _ => join(group, pid),
+        },
+        ..SOLUTION
+    },
+};
+
+/// "No limit of the memory" is taken for "as it is".
+pub const MEMORY_AS_IT_IS: Mistake<Answers> = Mistake {
+    name: "memory_as_it_is",
+    code: "limits/old-limits-stay",
+    answers: Answers {
+        start_limited: |group, memory, pids, process| {
+            match memory {
+                Some(_) => set_limits(group, memory, pids)?,
+                None => {
+                    let pids = pids.map_or("max".to_owned(), |count| count.to_string());
+                    fs::write(group.pids.join("pids.max"), pids)?;
+                }
+            }
+            join(group, process.pid())?;
+            process.begin()
         },
         ..SOLUTION
     },

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use lab_03_grader::Answers;
 use lab_03_grader::group::Group;
@@ -122,3 +122,134 @@ pub const GONE_IS_AN_ERROR: Mistake<Answers> =
 /// Ok(()) to see what the tests say.
 pub const REMOVES_NOTHING: Mistake<Answers> =
     mistake("removes_nothing", "answer/did-nothing", |_| Ok(()));
+
+/// An empty group is not busy: its processes go to the parent, without limits.
+pub const PROCESSES_MOVED: Mistake<Answers> =
+    mistake("processes_moved", "limits/processes-moved", |group| {
+        for folder in [&group.memory, &group.pids] {
+            let inside = fs::read_to_string(folder.join("cgroup.procs")).unwrap_or_default();
+            for pid in inside.lines() {
+                fs::write(folder.join("../cgroup.procs"), pid)?;
+            }
+        }
+        remove(group)
+    });
+
+/// Three tries, one directly after the other.
+pub const THREE_TRIES: Mistake<Answers> =
+    mistake("three_tries", "limits/busy-not-retried", |group| {
+        each(group, remove_tree)
+            .or_else(|_| each(group, remove_tree))
+            .or_else(|_| each(group, remove_tree))
+    });
+
+/// So short that a process that was killed is hardly over.
+pub const TRIES_FOR_A_MOMENT: Mistake<Answers> =
+    mistake("tries_for_a_moment", "limits/given-up-too-early", |group| {
+        for _ in 0..5 {
+            match each(group, remove_tree) {
+                Err(error) if error.kind() == ErrorKind::ResourceBusy => {
+                    sleep(Duration::from_millis(2));
+                }
+                other => return other,
+            }
+        }
+        each(group, remove_tree)
+    });
+
+/// Everything whose name begins like that.
+pub const NEIGHBOURS_REMOVED: Mistake<Answers> =
+    mistake("neighbours_removed", "limits/other-group-changed", |group| {
+        for folder in [&group.memory, &group.pids] {
+            let name = folder.display().to_string();
+            let parent = folder.parent().unwrap_or(folder);
+            for entry in fs::read_dir(parent)?.flatten() {
+                if entry.path().display().to_string().starts_with(&name) && entry.path() != *folder
+                {
+                    let _ = fs::remove_dir(entry.path());
+                }
+            }
+        }
+        remove(group)
+    });
+
+/// Twice as long as it should: every clean-up of a stuck container takes 4 seconds.
+pub const TRIES_FOR_4_SECONDS: Mistake<Answers> =
+    mistake("tries_for_4_seconds", "limits/tried-too-long", |group| {
+        let begun = Instant::now();
+        loop {
+            match each(group, remove_tree) {
+                Err(error)
+                    if error.kind() == ErrorKind::ResourceBusy
+                        && begun.elapsed() < Duration::from_secs(4) =>
+                {
+                    sleep(Duration::from_millis(10));
+                }
+                other => return other,
+            }
+        }
+    });
+
+/// Waits until nobody is in the group, and then tries once: who is in a group inside it
+/// is not asked for.
+pub const WAITS_FOR_ITS_OWN: Mistake<Answers> =
+    mistake("waits_for_its_own", "limits/inner-group-not-retried", |group| {
+        let is_busy = |folder: &Path| {
+            fs::read_to_string(folder.join("cgroup.procs")).is_ok_and(|pids| !pids.is_empty())
+        };
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_millis(500)
+            && (is_busy(&group.memory) || is_busy(&group.pids))
+        {
+            sleep(Duration::from_millis(1));
+        }
+        each(group, remove_inside)?;
+        remove(group)
+    });
+
+fn remove_inside(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)?.flatten() {
+        if entry.path().is_dir() {
+            remove_tree(&entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// A better sentence, and no errno and no kind in it.
+pub const OWN_WORDS_FOR_BUSY: Mistake<Answers> =
+    mistake("own_words_for_busy", "limits/another-error-told", |group| {
+        remove(group).map_err(|error| match error.kind() {
+            ErrorKind::ResourceBusy => io::Error::other(format!("{group:?} is still in use")),
+            _ => error,
+        })
+    });
+
+/// The last that is removed is gone, so all is: unless it was the other way round.
+pub const HALF_GONE_IS_GONE: Mistake<Answers> =
+    mistake("half_gone_is_gone", "limits/other-half-left", |group| {
+        if group.pids.exists() { remove(group) } else { Ok(()) }
+    });
+
+/// A deadline for each half by itself.
+pub const A_DEADLINE_EACH: Mistake<Answers> =
+    mistake("a_deadline_each", "limits/tried-too-long", |group| {
+        let half = |folder: &Path| {
+            let begun = Instant::now();
+            loop {
+                match remove_tree(folder) {
+                    Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+                    Err(error)
+                        if error.kind() == ErrorKind::ResourceBusy
+                            && begun.elapsed() < Duration::from_millis(1_500) =>
+                    {
+                        sleep(Duration::from_millis(10));
+                    }
+                    other => return other,
+                }
+            }
+        };
+        let memory = half(&group.memory);
+        let pids = if group.pids == group.memory { Ok(()) } else { half(&group.pids) };
+        memory.and(pids)
+    });

@@ -100,3 +100,54 @@ pub const MULTIPLIED_WITHOUT_A_LOOK: Mistake<Answers> =
 pub const UNWRAPPED: Mistake<Answers> = mistake("unwrapped", "answer/panicked", |text| {
     parse_size(text).map_err(|error| panic!("called `Result::unwrap()` on {error}"))
 });
+
+/// Memory is shown in KiB by most tools, and so it is thought to be set.
+pub const SIZE_IN_KIBIBYTES: Mistake<Answers> =
+    mistake("size_in_kibibytes", "limits/not-in-bytes", |text| {
+        Ok(parse_size(text)?.map(|bytes| bytes / 1024))
+    });
+
+/// 100mb and 1gb are what disks have printed on them.
+pub const TWO_LETTERS: Mistake<Answers> =
+    mistake("two_letters", "limits/nonsense-accepted", |text| {
+        let bytes = text.len().saturating_sub(1);
+        match text.as_bytes() {
+            [.., b'k' | b'm' | b'g', b'b'] => parse_size(&text[..bytes]),
+            _ => parse_size(text),
+        }
+    });
+
+/// Spaces around the number, as a file of the kernel has them at its end.
+pub const TRIMMED: Mistake<Answers> =
+    mistake("trimmed", "limits/nonsense-accepted", |text| parse_size(text.trim()));
+
+/// The error of parse() is handed on as it is.
+pub const ANOTHER_KIND: Mistake<Answers> =
+    mistake("another_kind", "limits/other-kind-of-error", |text| {
+        parse_size(text).map_err(io::Error::other)
+    });
+
+/// Helps people whose keyboard writes wide digits, and takes what nobody else takes.
+pub const WIDE_DIGITS: Mistake<Answers> = mistake("wide_digits", "limits/not-ascii", |text| {
+    let narrow = |c| match c {
+        '０'..='９' => char::from_u32(c as u32 - '０' as u32 + '0' as u32).unwrap_or(c),
+        c => c,
+    };
+    parse_size(&text.chars().map(narrow).collect::<String>())
+});
+
+/// i64, as most numbers of the kernel's own: half of the range is refused.
+pub const SIGNED_NUMBER: Mistake<Answers> =
+    mistake("signed_number", "limits/large-size-refused", |text| {
+        let bytes = parse_size(text)?;
+        match bytes.is_none_or(|bytes| i64::try_from(bytes).is_ok()) {
+            true => Ok(bytes),
+            false => Err(io::ErrorKind::InvalidInput.into()),
+        }
+    });
+
+/// Ready for `1.5g` one day, by a type that has not every number.
+pub const FLOATING_POINT: Mistake<Answers> =
+    mistake("floating_point", "limits/rounded-size", |text| {
+        Ok(parse_size(text)?.map(|bytes| bytes as f64 as u64))
+    });

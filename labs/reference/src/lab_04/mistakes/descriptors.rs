@@ -54,6 +54,21 @@ pub const AS_MANY_AS_THERE_ARE: Mistake<Answers> = Mistake {
     },
 };
 
+/// 1024 is the limit that a shell begins with; nobody says that it stays so.
+pub const UP_TO_1023: Mistake<Answers> = Mistake {
+    name: "up_to_1023",
+    code: "pipe-env/only-low-numbers",
+    answers: Answers {
+        close_descriptors: || {
+            for number in 3..1024 {
+                let _ = close(number);
+            }
+            Ok(())
+        },
+        ..SOLUTION
+    },
+};
+
 /// sysconf(_SC_OPEN_MAX) is what may be opened now; what was opened before stays.
 pub const UP_TO_THE_LIMIT: Mistake<Answers> = Mistake {
     name: "up_to_the_limit",
@@ -177,4 +192,53 @@ pub const NONE_CLOSED: Mistake<Answers> = Mistake {
     name: "none_closed",
     code: "answer/did-nothing",
     answers: Answers { close_descriptors: || Ok(()), ..SOLUTION },
+};
+
+/// Makes the call, and does not listen to what it says.
+pub const CALL_ERROR_IGNORED: Mistake<Answers> = Mistake {
+    name: "call_error_ignored",
+    code: "pipe-env/close-error-ignored",
+    answers: Answers { close_descriptors: close_without_a_look, ..SOLUTION },
+};
+
+#[allow(unsafe_code)]
+fn close_without_a_look() -> io::Result<()> {
+    // SAFETY: nothing in this process uses them afterwards.
+    unsafe { libc::close_range(3, libc::c_uint::MAX, 0) };
+    Ok(())
+}
+
+/// Turns the flag over where it should set it.
+pub const FLAG_TURNED_OVER: Mistake<Answers> = Mistake {
+    name: "flag_turned_over",
+    code: "pipe-env/close-on-exec-taken-away",
+    answers: Answers { close_descriptors: turn_over, ..SOLUTION },
+};
+
+#[allow(unsafe_code)]
+fn turn_over() -> io::Result<()> {
+    for (number, _) in open()?.into_iter().filter(|(number, _)| *number > 2) {
+        // SAFETY: both calls take numbers only.
+        unsafe {
+            let flags = libc::fcntl(number, libc::F_GETFD);
+            libc::fcntl(number, libc::F_SETFD, flags ^ libc::FD_CLOEXEC);
+        }
+    }
+    Ok(())
+}
+
+/// `..` does not include its end.
+pub const BELOW_THE_HIGHEST: Mistake<Answers> = Mistake {
+    name: "below_the_highest",
+    code: "pipe-env/highest-left",
+    answers: Answers {
+        close_descriptors: || {
+            let highest = open()?.into_iter().map(|(number, _)| number).max().unwrap_or(2);
+            for number in 3..highest {
+                let _ = close(number);
+            }
+            Ok(())
+        },
+        ..SOLUTION
+    },
 };

@@ -150,7 +150,7 @@ pub const REPLACED_AT_THE_END: Mistake<Answers> = Mistake {
     answers: Answers {
         merge_environment: |image, given, host| {
             let mut merged: Vec<OsString> = Vec::new();
-            for variable in image.iter().chain(given) {
+            for variable in image.iter().filter(|it| has_equals(it)).chain(given) {
                 let variable = match of_host(variable, host) {
                     _ if has_equals(variable) => variable.clone(),
                     Some(value) => assign(variable, value),
@@ -331,4 +331,107 @@ pub const IMAGE_UNCHANGED: Mistake<Answers> = Mistake {
     name: "image_unchanged",
     code: "pipe-env/given-ignored",
     answers: Answers { merge_environment: |image, _, _| image.to_vec(), ..SOLUTION },
+};
+
+/// Only what is given can be there already: what the image says twice stays
+/// twice.
+pub const IMAGE_TWICE: Mistake<Answers> = Mistake {
+    name: "image_twice",
+    code: "pipe-env/duplicate-names",
+    answers: Answers {
+        merge_environment: |image, given, host| {
+            let mut environment = image.to_vec();
+            for variable in solution::merge_environment(&[], given, host) {
+                let is_default = !given.iter().any(|it| name_of(it) == b"PATH");
+                match environment.iter_mut().find(|it| name_of(it) == name_of(&variable)) {
+                    Some(_) if is_default && name_of(&variable) == b"PATH" => {}
+                    Some(present) => *present = variable,
+                    None => environment.push(variable),
+                }
+            }
+            environment
+        },
+        ..SOLUTION
+    },
+};
+
+/// unsetenv where the host has no such variable.
+pub const UNSET_IS_REMOVED: Mistake<Answers> = Mistake {
+    name: "unset_is_removed",
+    code: "pipe-env/unset-removes",
+    answers: Answers {
+        merge_environment: |image, given, host| {
+            let is_unset = |it: &&OsString| !has_equals(it) && of_host(it, host).is_none();
+            let unset: Vec<&OsString> = given.iter().filter(is_unset).collect();
+            let mut image = image.to_vec();
+            image.retain(|it| !unset.iter().any(|name| name_of(it) == name.as_bytes()));
+            solution::merge_environment(&image, given, host)
+        },
+        ..SOLUTION
+    },
+};
+
+/// Looks for a variable that begins with PATH, and finds PATH_INFO.
+pub const PATH_BY_PREFIX: Mistake<Answers> = Mistake {
+    name: "path_by_prefix",
+    code: "pipe-env/other-name-taken-for-path",
+    answers: Answers {
+        merge_environment: |image, given, host| {
+            let mut merged = solution::merge_environment(image, given, host);
+            let is_like_path = |it: &OsString| it.as_bytes().starts_with(b"PATH");
+            if image.iter().chain(given).any(is_like_path) {
+                let default = assign(&"PATH".into(), solution::DEFAULT_PATH.as_ref());
+                let is_given = image.iter().chain(given).any(|it| name_of(it) == b"PATH");
+                merged.retain(|it| is_given || *it != default);
+            }
+            merged
+        },
+        ..SOLUTION
+    },
+};
+
+/// The default belongs to the image, so it is added to that, before what -e adds.
+pub const DEFAULT_PATH_OF_THE_IMAGE: Mistake<Answers> = Mistake {
+    name: "default_path_of_the_image",
+    code: "pipe-env/default-path-not-last",
+    answers: Answers {
+        merge_environment: |image, given, host| {
+            let path = assign(&"PATH".into(), solution::DEFAULT_PATH.as_ref());
+            let has_path = image.iter().chain(given).any(|it| name_of(it) == b"PATH");
+            let added = if has_path { Vec::new() } else { vec![path] };
+            solution::merge_environment(&[image, &added].concat(), given, host)
+        },
+        ..SOLUTION
+    },
+};
+
+/// One loop for both lists: what the image has no value for is taken from the host.
+pub const IMAGE_ASKS_THE_HOST: Mistake<Answers> = Mistake {
+    name: "image_asks_the_host",
+    code: "pipe-env/host-inherited",
+    answers: Answers {
+        merge_environment: |image, given, host| {
+            let whole = |variable: &OsString| match of_host(variable, host) {
+                Some(value) if !has_equals(variable) => assign(variable, value),
+                _ => variable.clone(),
+            };
+            let image: Vec<OsString> = image.iter().map(whole).collect();
+            solution::merge_environment(&image, given, host)
+        },
+        ..SOLUTION
+    },
+};
+
+/// As `[ -n "$NAME" ]` of a shell: empty is taken for not there.
+pub const EMPTY_ON_THE_HOST: Mistake<Answers> = Mistake {
+    name: "empty_on_the_host",
+    code: "pipe-env/empty-host-value-dropped",
+    answers: Answers {
+        merge_environment: |image, given, host| {
+            let full: Vec<_> =
+                host.iter().filter(|(_, value)| !value.is_empty()).cloned().collect();
+            solution::merge_environment(image, given, &full)
+        },
+        ..SOLUTION
+    },
 };

@@ -3,6 +3,8 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read};
+use std::mem::ManuallyDrop;
+use std::os::fd::IntoRawFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use lab_04_grader::Answers;
@@ -165,4 +167,78 @@ pub const NOTHING_RECEIVED: Mistake<Answers> = Mistake {
     name: "nothing_received",
     code: "answer/did-nothing",
     answers: Answers { receive_command: |_, _| Ok(Vec::new()), ..SOLUTION },
+};
+
+/// Takes the rest behind the last NUL for an argument where one is missing: of a
+/// command that was cut off there, the last word is empty.
+pub const AN_EMPTY_WORD_FOR_THE_MISSING: Mistake<Answers> = Mistake {
+    name: "an_empty_word_for_the_missing",
+    code: "pipe-env/half-command-accepted",
+    answers: Answers {
+        receive_command: |read_end, write_end| {
+            drop(write_end);
+            let mut message = Vec::new();
+            File::from(read_end).read_to_end(&mut message)?;
+            let mut fields = message.split(|byte| *byte == 0);
+            let count = fields.next().unwrap_or_default();
+            let count: usize = String::from_utf8_lossy(count).parse().map_err(io::Error::other)?;
+            let command: Vec<OsString> =
+                fields.take(count).map(|it| OsString::from_vec(it.to_vec())).collect();
+            if command.len() < count {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            Ok(command)
+        },
+        ..SOLUTION
+    },
+};
+
+/// into_raw_fd, and nobody closes the number: the command inherits it.
+pub const READ_END_GIVEN_AWAY: Mistake<Answers> = Mistake {
+    name: "read_end_given_away",
+    code: "pipe-env/read-end-open-in-container",
+    answers: Answers {
+        receive_command: |read_end, write_end| {
+            let copy = read_end.try_clone()?.into_raw_fd();
+            assert!(copy > 2, "a descriptor of its own");
+            solution::receive_command(read_end, write_end)
+        },
+        ..SOLUTION
+    },
+};
+
+/// Takes the descriptor apart with the file only where all is well.
+pub const READ_END_LEFT_BY_AN_ERROR: Mistake<Answers> = Mistake {
+    name: "read_end_left_by_an_error",
+    code: "pipe-env/read-end-open-in-container",
+    answers: Answers {
+        receive_command: |read_end, write_end| {
+            drop(write_end);
+            let mut reader = ManuallyDrop::new(File::from(read_end));
+            let mut message = Vec::new();
+            reader.read_to_end(&mut message)?;
+            let command = parse(&message)?;
+            drop(ManuallyDrop::into_inner(reader));
+            Ok(command)
+        },
+        ..SOLUTION
+    },
+};
+
+/// Reads the beginning before it lets go of the write end: from a runtime that was
+/// killed at once, there is none.
+pub const LET_GO_LATE: Mistake<Answers> = Mistake {
+    name: "let_go_late",
+    code: "pipe-env/write-end-open-in-container",
+    answers: Answers {
+        receive_command: |read_end, write_end| {
+            let mut pipe = File::from(read_end);
+            let mut message = vec![0];
+            pipe.read_exact(&mut message)?;
+            drop(write_end);
+            pipe.read_to_end(&mut message)?;
+            parse(&message)
+        },
+        ..SOLUTION
+    },
 };

@@ -2,15 +2,17 @@
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
+use std::mem::ManuallyDrop;
 use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 
 use lab_04_grader::Answers;
+use nix::sys::signal::{SigHandler, Signal, signal};
 use nix::unistd::write;
 
 use crate::catalogue::Mistake;
-use crate::lab_04::SOLUTION;
+use crate::lab_04::{SOLUTION, solution};
 
 /// The command as the solution writes it down.
 fn message(command: &[OsString]) -> Vec<u8> {
@@ -111,3 +113,47 @@ pub const NOTHING_SENT: Mistake<Answers> = Mistake {
     code: "answer/did-nothing",
     answers: Answers { send_command: |_, _, _| Ok(()), ..SOLUTION },
 };
+
+/// The buffer is written out when it is dropped, and drop() has no result.
+pub const BUFFER_NOT_FLUSHED: Mistake<Answers> = Mistake {
+    name: "buffer_not_flushed",
+    code: "pipe-env/error-ignored",
+    answers: Answers {
+        send_command: |read_end, write_end, command| {
+            drop(read_end);
+            let mut writer = BufWriter::new(File::from(write_end));
+            writer.write_all(&message(command))
+        },
+        ..SOLUTION
+    },
+};
+
+/// Closes by hand, and the `?` is before that.
+pub const CLOSED_AFTER_SUCCESS: Mistake<Answers> = Mistake {
+    name: "closed_after_success",
+    code: "pipe-env/left-open-by-an-error",
+    answers: Answers {
+        send_command: |read_end, write_end, command| {
+            drop(read_end);
+            let mut file = ManuallyDrop::new(File::from(write_end));
+            file.write_all(&message(command))?;
+            drop(ManuallyDrop::into_inner(file));
+            Ok(())
+        },
+        ..SOLUTION
+    },
+};
+
+/// So that `runtime | head` ends quietly, as programs in C do.
+pub const SIGPIPE_AS_IN_C: Mistake<Answers> = Mistake {
+    name: "sigpipe_as_in_c",
+    code: "pipe-env/killed-by-sigpipe",
+    answers: Answers { send_command: die_of_sigpipe, ..SOLUTION },
+};
+
+#[allow(unsafe_code)]
+fn die_of_sigpipe(read_end: OwnedFd, write_end: OwnedFd, command: &[OsString]) -> io::Result<()> {
+    // SAFETY: the default needs no function.
+    unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl) }?;
+    solution::send_command(read_end, write_end, command)
+}

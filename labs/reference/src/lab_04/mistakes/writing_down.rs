@@ -128,6 +128,26 @@ pub const NUL_WITHOUT_COUNT: Mistake<Answers> = Mistake {
     },
 };
 
+/// An empty string after the last, as at the end of a list of strings in memory:
+/// where an argument is empty, the command seems to end there.
+pub const TWO_NULS_AT_THE_END: Mistake<Answers> = Mistake {
+    name: "two_nuls_at_the_end",
+    code: "pipe-env/half-command-accepted",
+    answers: Answers {
+        send_command: |read_end, write_end, command| {
+            let mut message = command.join(OsStr::new("\0")).into_vec();
+            message.extend(b"\0\0");
+            write_all(read_end, write_end, &message)
+        },
+        receive_command: |read_end, write_end| {
+            let message = read_all(read_end, write_end)?;
+            let command = message.strip_suffix(b"\0\0").ok_or_else(cut_off)?;
+            Ok(arguments(command.split(|byte| *byte == 0)))
+        },
+        ..SOLUTION
+    },
+};
+
 /// A length in two bytes before each argument: 64 KiB must be enough.
 pub const LENGTHS_OF_16_BITS: Mistake<Answers> = Mistake {
     name: "lengths_of_16_bits",
@@ -183,3 +203,57 @@ pub const COUNT_OF_16_BITS: Mistake<Answers> = Mistake {
         ..SOLUTION
     },
 };
+
+/// A line each, with line ends in an argument written as `\\n`: and who has typed `\\n`
+/// gets a line end.
+pub const LINES_WITH_ESCAPES: Mistake<Answers> = Mistake {
+    name: "lines_with_escapes",
+    code: "pipe-env/byte-with-a-meaning",
+    answers: Answers {
+        send_command: |read_end, write_end, command| {
+            let mut message = format!("{}\n", command.len()).into_bytes();
+            for argument in command {
+                for byte in argument.as_bytes() {
+                    match byte {
+                        b'\n' => message.extend(b"\\n"),
+                        byte => message.push(*byte),
+                    }
+                }
+                message.push(b'\n');
+            }
+            write_all(read_end, write_end, &message)
+        },
+        receive_command: |read_end, write_end| {
+            let message = read_all(read_end, write_end)?;
+            let lines: Vec<&[u8]> = message.split(|byte| *byte == b'\n').collect();
+            let [count, lines @ .., b""] = lines.as_slice() else { return Err(cut_off()) };
+            if lines.len().to_string().as_bytes() != *count {
+                return Err(cut_off());
+            }
+            let argument = |line: &&[u8]| {
+                let parts: Vec<Vec<u8>> = split_at(line, b"\\n");
+                OsString::from_vec(parts.join(&b'\n'))
+            };
+            Ok(lines.iter().map(argument).collect())
+        },
+        ..SOLUTION
+    },
+};
+
+fn split_at(bytes: &[u8], separator: &[u8]) -> Vec<Vec<u8>> {
+    let mut parts = vec![Vec::new()];
+    let mut rest = bytes;
+    while let Some((first, after)) = rest.split_first() {
+        match rest.strip_prefix(separator) {
+            Some(after) => {
+                parts.push(Vec::new());
+                rest = after;
+            }
+            None => {
+                parts.last_mut().expect("never empty").push(*first);
+                rest = after;
+            }
+        }
+    }
+    parts
+}

@@ -199,10 +199,28 @@ pub const FOLDER_TIMES_SET_BEFORE_FILLING: Mistake<Answers> =
             for entry in Archive::new(File::open(tar)?).entries()? {
                 let mut entry = entry?;
                 let name = entry.path()?.into_owned();
-                make(&mut entry, &name, folder)
-                    .and_then(|path| set_attributes(&path, entry.header()))
-                    .map_err(|error| naming(&name, error))?;
+                let path = make(&mut entry, &name, folder).map_err(|error| naming(&name, error))?;
+                if entry.header().entry_type() != EntryType::Link {
+                    let set = set_attributes(&path, entry.header());
+                    set.map_err(|error| naming(&name, error))?;
+                }
             }
             Ok(())
         })
+    });
+
+/// "`./` is there already": so it keeps what mkdir has given it.
+pub const LAYER_ITSELF_LEFT_OUT: Mistake<Answers> =
+    mistake("layer_itself_left_out", "rootfs/layer-without-attributes", |tar, layer| {
+        Steps {
+            set_attributes: |path, header| {
+                // The name under which it is unpacked.
+                match path.extension().is_some_and(|it| it == "unfinished") {
+                    true => Ok(()),
+                    false => set_attributes(path, header),
+                }
+            },
+            ..STEPS
+        }
+        .create(tar, layer)
     });

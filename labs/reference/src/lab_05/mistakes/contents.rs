@@ -3,8 +3,10 @@
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::symlink;
+use std::path::Path;
 
 use lab_05_grader::Answers;
+use nix::sys::stat::{Mode, SFlag, mknod};
 use tar::EntryType;
 
 use super::{mistake, target};
@@ -117,6 +119,68 @@ pub const DEVICES_AS_FILES: Mistake<Answers> =
                     Ok(path)
                 }
                 _ => make(entry, name, folder),
+            },
+            ..STEPS
+        }
+        .create(tar, layer)
+    });
+
+/// A String for a name, whatever it takes.
+pub const NAMES_AS_TEXT: Mistake<Answers> =
+    mistake("names_as_text", "rootfs/lossy-names", |tar, layer| {
+        Steps {
+            make: |entry, name, folder| make(entry, Path::new(&*name.to_string_lossy()), folder),
+            ..STEPS
+        }
+        .create(tar, layer)
+    });
+
+/// to_str().unwrap(): an archive may have been made where names are Latin-1.
+pub const NAMES_UNWRAPPED: Mistake<Answers> =
+    mistake("names_unwrapped", "answer/panicked", |tar, layer| {
+        Steps {
+            make: |entry, name, folder| make(entry, Path::new(name.to_str().unwrap()), folder),
+            ..STEPS
+        }
+        .create(tar, layer)
+    });
+
+/// The header's own field, once more: what a link leads to may be long, too.
+pub const LINK_FROM_THE_HEADER: Mistake<Answers> =
+    mistake("link_from_the_header", "rootfs/long-name-cut", |tar, layer| {
+        Steps::making(EntryType::Symlink, |entry, path, _| {
+            symlink(entry.header().link_name()?.unwrap_or_default(), path)
+        })
+        .create(tar, layer)
+    });
+
+/// A link is a link, is it not? A program that is looked at by lstat(2) is none.
+pub const HARD_LINKS_AS_SYMLINKS: Mistake<Answers> =
+    mistake("hard_links_as_symlinks", "rootfs/hard-links-as-symlinks", |tar, layer| {
+        Steps::making(EntryType::Link, |entry, path, folder| {
+            // One that leads outside is refused all the same.
+            place(folder, &target(entry)?)?;
+            symlink(Path::new("/").join(target(entry)?), path)
+        })
+        .create(tar, layer)
+    });
+
+/// makedev by hand, from the time when a minor number was a byte.
+pub const DEVICE_NUMBERS_OF_16_BITS: Mistake<Answers> =
+    mistake("device_numbers_of_16_bits", "rootfs/device-number-wrong", |tar, layer| {
+        Steps {
+            make: |entry, name, folder| {
+                let header = entry.header();
+                let kind = match header.entry_type() {
+                    EntryType::Char => SFlag::S_IFCHR,
+                    EntryType::Block => SFlag::S_IFBLK,
+                    _ => return make(entry, name, folder),
+                };
+                let major = header.device_major()?.unwrap_or_default();
+                let minor = header.device_minor()?.unwrap_or_default();
+                let path = place(folder, name)?;
+                mknod(&path, kind, Mode::empty(), u64::from(major << 8 | minor & 0xff))?;
+                Ok(path)
             },
             ..STEPS
         }

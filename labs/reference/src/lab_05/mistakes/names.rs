@@ -4,7 +4,6 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::symlink;
 use std::path::{Component, Path, PathBuf};
-use std::process::Command;
 
 use lab_05_grader::Answers;
 use tar::{Entry, EntryType};
@@ -12,7 +11,7 @@ use tar::{Entry, EntryType};
 use super::{mistake, target};
 use crate::catalogue::Mistake;
 use crate::lab_05::solution::{make, place};
-use crate::lab_05::steps::{STEPS, Steps, create};
+use crate::lab_05::steps::{STEPS, Steps};
 
 /// Where an entry belongs if `..` and what is absolute are kept out of its name,
 /// and nobody looks at what lies on the way.
@@ -66,19 +65,71 @@ pub const ABSOLUTE_NAME_JOINED: Mistake<Answers> =
         .create(tar, layer)
     });
 
-/// The blog's one line. GNU tar takes off a name what leads out, and goes on:
-/// whoever reads only the exit status does not learn of it.
-pub const SHELLS_OUT_TO_TAR: Mistake<Answers> =
-    mistake("shells_out_to_tar", "rootfs/hostile-name-rewritten", |tar, layer| {
-        create(tar, layer, |tar, folder| {
-            let mut command = Command::new("tar");
-            command.arg("--extract").arg("--same-permissions").arg("--file").arg(tar);
-            let output = command.arg("--directory").arg(folder).output()?;
-            match output.status.success() {
-                true => Ok(()),
-                false => Err(io::Error::other(String::from_utf8_lossy(&output.stderr))),
-            }
-        })
+/// Takes off a name what leads out, as GNU tar does, and goes on.
+pub const NAMES_MADE_HARMLESS: Mistake<Answers> =
+    mistake("names_made_harmless", "rootfs/hostile-name-rewritten", |tar, layer| {
+        Steps {
+            make: |entry, name, folder| {
+                let is_normal = |part: &Component| matches!(part, Component::Normal(_));
+                let name: PathBuf = name.components().filter(is_normal).collect();
+                make(entry, &name, folder)
+            },
+            ..STEPS
+        }
+        .create(tar, layer)
+    });
+
+/// Looks for two dots anywhere in a name: `a..b` is a name like any other.
+pub const TWO_DOTS_REFUSED: Mistake<Answers> =
+    mistake("two_dots_refused", "rootfs/good-name-refused", |tar, layer| {
+        Steps {
+            make: |entry, name, folder| match name.to_string_lossy().contains("..") {
+                true => Err(io::Error::other("the name leads out of the layer")),
+                false => make(entry, name, folder),
+            },
+            ..STEPS
+        }
+        .create(tar, layer)
+    });
+
+/// Checks the directory that a file comes into, and not those on the way to it.
+pub const ONLY_THE_PARENT_CHECKED: Mistake<Answers> =
+    mistake("only_the_parent_checked", "rootfs/planted-symlink-followed", |tar, layer| {
+        Steps {
+            make: |entry, name, folder| {
+                let path = by_name(folder, name)?;
+                let parent = path.parent().filter(|_| path != *folder).unwrap_or(folder);
+                match entry.header().entry_type() {
+                    EntryType::Regular if parent.symlink_metadata()?.is_dir() => {
+                        make_at(entry, &path, folder)
+                    }
+                    _ => make(entry, name, folder),
+                }
+            },
+            ..STEPS
+        }
+        .create(tar, layer)
+    });
+
+/// What is there already gives way, whatever it is: also the layer itself.
+pub const WHAT_IS_THERE_GIVES_WAY: Mistake<Answers> =
+    mistake("what_is_there_gives_way", "rootfs/layer-is-a-symlink", |tar, layer| {
+        Steps {
+            make: |entry, name, folder| {
+                let path = place(folder, name)?;
+                match (entry.header().entry_type(), path.symlink_metadata()) {
+                    (EntryType::Directory, _) | (_, Err(_)) => {}
+                    (_, Ok(there)) if there.is_dir() => fs::remove_dir_all(&path)?,
+                    (_, Ok(_)) => fs::remove_file(&path)?,
+                }
+                match entry.header().entry_type() {
+                    EntryType::Symlink => make_at(entry, &path, folder),
+                    _ => make(entry, name, folder),
+                }
+            },
+            ..STEPS
+        }
+        .create(tar, layer)
     });
 
 /// Checks the name and not the way: a symbolic link bends it.

@@ -76,33 +76,92 @@ pub const FOLDER_THERE_SO_DONE: Mistake<Answers> =
         unpack(tar, layer)
     });
 
-/// Unpacks beside it, and copies in place of a rename: half of a copy is a folder
-/// that is there, too.
-pub const COPIED_INTO_PLACE: Mistake<Answers> =
-    mistake("copied_into_place", "rootfs/half-taken-for-whole", |tar, layer| {
+/// Unpacks beside it to see that all is well, and then once more in place: half of
+/// that is a folder that is there, too.
+pub const TRIED_BESIDE_IT: Mistake<Answers> =
+    mistake("tried_beside_it", "rootfs/half-taken-for-whole", |tar, layer| {
+        if layer.exists() {
+            return Ok(());
+        }
+        let trial = layer.with_added_extension("trial");
+        remove(&trial)?;
+        create_read_only_layer(tar, &trial)?;
+        fs::create_dir(layer)?;
+        let made = unpack(tar, layer);
+        remove(&trial)?;
+        made.or_else(|error| remove(layer).and(Err(error)))
+    });
+
+/// As long as it is not whole, there is a note beside it, for those who ask.
+pub const UNPACKED_IN_PLACE: Mistake<Answers> =
+    mistake("unpacked_in_place", "rootfs/unpacked-in-place", |tar, layer| {
+        let note = layer.with_added_extension("is-not-whole");
+        if layer.exists() && !note.exists() {
+            return Ok(());
+        }
+        fs::write(&note, "")?;
+        remove(layer)?;
+        let made = fs::create_dir(layer).and_then(|()| unpack(tar, layer));
+        let made = made.or_else(|error| remove(layer).and(Err(error)));
+        fs::remove_file(note)?;
+        made
+    });
+
+/// Whatever comes of the last step: there is nothing that could be done about it.
+pub const RENAME_ERROR_IGNORED: Mistake<Answers> =
+    mistake("rename_error_ignored", "rootfs/error-ignored", |tar, layer| {
         if layer.exists() {
             return Ok(());
         }
         let unfinished = layer.with_added_extension("unfinished");
         remove(&unfinished)?;
-        create_read_only_layer(tar, &unfinished)?;
-        Command::new("cp").arg("--archive").arg(&unfinished).arg(layer).status()?;
-        remove(&unfinished)
+        fs::create_dir(&unfinished)?;
+        if let Err(error) = unpack(tar, &unfinished) {
+            return remove(&unfinished).and(Err(error));
+        }
+        let _ = fs::rename(&unfinished, layer);
+        Ok(())
     });
 
-/// Notes in a file beside it that the layer is whole, for those who ask.
-pub const UNPACKED_IN_PLACE: Mistake<Answers> =
-    mistake("unpacked_in_place", "rootfs/unpacked-in-place", |tar, layer| {
-        let note = layer.with_added_extension("is-whole");
-        if note.exists() {
+/// mv(1) for the last step: what is a rename, and what is done where that is none, is
+/// its affair.
+pub const MOVED_BY_MV: Mistake<Answers> =
+    mistake("moved_by_mv", "rootfs/another-program", |tar, layer| {
+        if layer.exists() {
             return Ok(());
         }
-        remove(layer)?;
-        fs::create_dir(layer)?;
-        match unpack(tar, layer) {
-            Ok(()) => fs::write(note, ""),
-            Err(error) => remove(layer).and(Err(error)),
+        let unfinished = layer.with_added_extension("unfinished");
+        remove(&unfinished)?;
+        fs::create_dir(&unfinished)?;
+        let made = unpack(tar, &unfinished).and_then(|()| {
+            let moved = Command::new("mv").arg(&unfinished).arg(layer).status()?;
+            if moved.success() { Ok(()) } else { Err(io::Error::other("mv has failed")) }
+        });
+        made.or_else(|error| remove(&unfinished).and(Err(error)))
+    });
+
+/// Clears what killed runs have left, by the beginning of its name: so are the names
+/// of other layers, and of what belongs to them.
+pub const LEFT_OVERS_BY_PREFIX: Mistake<Answers> =
+    mistake("left_overs_by_prefix", "rootfs/neighbours-deleted", |tar, layer| {
+        let name = layer.file_name().unwrap_or_default().as_encoded_bytes();
+        let absolute = std::path::absolute(layer)?;
+        for entry in fs::read_dir(absolute.parent().unwrap_or(layer))? {
+            let entry = entry?;
+            let is_longer = entry.file_name().len() > name.len();
+            if is_longer && entry.file_name().as_encoded_bytes().starts_with(name) {
+                remove(&entry.path())?;
+            }
         }
+        create_read_only_layer(tar, layer)
+    });
+
+/// The archive stays open for the next time.
+pub const ARCHIVE_LEFT_OPEN: Mistake<Answers> =
+    mistake("archive_left_open", "rootfs/descriptors-left-open", |tar, layer| {
+        create_read_only_layer(tar, layer)?;
+        std::mem::forget(File::open(tar));
+        Ok(())
     });
 
 /// What a killed run has left makes each later one fail.

@@ -1,8 +1,11 @@
 //! Mistakes on enter_with_chroot and break_out_of_chroot.
 
+use std::env;
 use std::fs;
+use std::path::Path;
 
 use lab_06_grader::Answers;
+use nix::errno::Errno;
 use nix::unistd::{chdir, chroot};
 
 use crate::catalogue::Mistake;
@@ -99,6 +102,144 @@ pub const BREAKOUT_WITHOUT_CHROOT: Mistake<Answers> = Mistake {
     answers: Answers {
         break_out_of_chroot: || {
             for _ in 0..100 {
+                chdir("..")?;
+            }
+            Ok(chroot(".")?)
+        },
+        ..SOLUTION
+    },
+};
+
+/// As mkdir -p in a script: a mistyped path becomes an empty root.
+pub const ROOT_MADE_FOR_CHROOT: Mistake<Answers> = Mistake {
+    name: "root_made_for_chroot",
+    code: "pivot-root/new-root-made",
+    answers: Answers {
+        enter_with_chroot: |new_root| {
+            fs::create_dir_all(new_root)?;
+            chroot(new_root)?;
+            Ok(chdir("/")?)
+        },
+        ..SOLUTION
+    },
+};
+
+/// The root was entered: what can go wrong with a chdir into it?
+pub const CHDIR_ERROR_DROPPED: Mistake<Answers> = Mistake {
+    name: "chdir_error_dropped",
+    code: "pivot-root/error-ignored",
+    answers: Answers {
+        enter_with_chroot: |new_root| {
+            chroot(new_root)?;
+            chdir("/").ok();
+            Ok(())
+        },
+        ..SOLUTION
+    },
+};
+
+/// Whether the last step works is not looked at.
+pub const BREAKOUT_ERROR_DROPPED: Mistake<Answers> = Mistake {
+    name: "breakout_error_dropped",
+    code: "pivot-root/error-ignored",
+    answers: Answers {
+        break_out_of_chroot: || {
+            fs::create_dir_all("/out")?;
+            chroot("/out")?;
+            for _ in 0..100 {
+                chdir("..")?;
+            }
+            let _ = chroot(".");
+            Ok(())
+        },
+        ..SOLUTION
+    },
+};
+
+/// First in, then close the door behind: by a relative path there is no door inside.
+pub const RELATIVE_PATH_TWICE: Mistake<Answers> = Mistake {
+    name: "relative_path_twice",
+    code: "pivot-root/relative-path-fails",
+    answers: Answers {
+        enter_with_chroot: |new_root| {
+            chdir(new_root)?;
+            chroot(new_root)?;
+            Ok(chdir("/")?)
+        },
+        ..SOLUTION
+    },
+};
+
+/// As many steps up as the tests' own root lies deep.
+pub const BREAKOUT_OF_A_FEW_STEPS: Mistake<Answers> = Mistake {
+    name: "breakout_of_a_few_steps",
+    code: "pivot-root/breakout-stops-half-way",
+    answers: Answers {
+        break_out_of_chroot: || {
+            fs::create_dir_all("/out")?;
+            chroot("/out")?;
+            for _ in 0..8 {
+                chdir("..")?;
+            }
+            Ok(chroot(".")?)
+        },
+        ..SOLUTION
+    },
+};
+
+/// "If it fails, it is not there": the kernel's own error is thrown away.
+pub const EVERY_CHROOT_ERROR_IS_ENOENT: Mistake<Answers> = Mistake {
+    name: "every_chroot_error_is_enoent",
+    code: "pivot-root/another-error",
+    answers: Answers {
+        enter_with_chroot: |new_root| {
+            chroot(new_root).map_err(|_| Errno::ENOENT)?;
+            Ok(chdir("/")?)
+        },
+        ..SOLUTION
+    },
+};
+
+/// Keeps the caller's place, where the new root has it.
+pub const PLACE_IN_THE_NEW_ROOT_KEPT: Mistake<Answers> = Mistake {
+    name: "place_in_the_new_root_kept",
+    code: "pivot-root/working-directory-below-the-root",
+    answers: Answers {
+        enter_with_chroot: |new_root| {
+            let here = env::current_dir()?;
+            let place = here.strip_prefix(new_root).unwrap_or(Path::new(""));
+            chroot(new_root)?;
+            Ok(chdir(&Path::new("/").join(place))?)
+        },
+        ..SOLUTION
+    },
+};
+
+/// Saves the mkdir: every image has an /etc.
+pub const BREAKOUT_BY_THE_IMAGES_OWN: Mistake<Answers> = Mistake {
+    name: "breakout_by_the_images_own",
+    code: "pivot-root/breakout-needs-files",
+    answers: Answers {
+        break_out_of_chroot: || {
+            chroot("/etc")?;
+            for _ in 0..100 {
+                chdir("..")?;
+            }
+            Ok(chroot(".")?)
+        },
+        ..SOLUTION
+    },
+};
+
+/// 64 directories, and the first step up is thought to be the one out of the new one.
+pub const BREAKOUT_COUNTED_WRONGLY: Mistake<Answers> = Mistake {
+    name: "breakout_counted_wrongly",
+    code: "pivot-root/breakout-stops-half-way",
+    answers: Answers {
+        break_out_of_chroot: || {
+            fs::create_dir_all("/out")?;
+            chroot("/out")?;
+            for _ in 1..64 {
                 chdir("..")?;
             }
             Ok(chroot(".")?)

@@ -1,12 +1,14 @@
 //! Mistakes on mount_kernel_file_systems.
 
-use std::fs::File;
+use std::fs::{self, File};
+use std::path::Path;
 
 use lab_06_grader::Answers;
-use nix::mount::{MsFlags, mount};
+use nix::errno::Errno;
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::stat::{Mode, SFlag, makedev, mknod};
 
-use super::{BIND, NOTHING, SAFE, dev, devices, proc};
+use super::{BIND, DEVICES, NOTHING, SAFE, dev, devices, empty_dev, proc, writable_proc};
 use crate::catalogue::Mistake;
 use crate::lab_06::{SOLUTION, solution};
 
@@ -50,8 +52,7 @@ pub const PROC_SYS_LEFT_WRITABLE: Mistake<Answers> = Mistake {
     code: "pivot-root/proc-sys-writable",
     answers: Answers {
         mount_kernel_file_systems: |new_root| {
-            let proc = new_root.join("proc");
-            mount(Some("proc"), &proc, Some("proc"), SAFE, NOTHING)?;
+            writable_proc(new_root)?;
             dev(new_root)
         },
         ..SOLUTION
@@ -64,9 +65,7 @@ pub const READ_ONLY_BIND_IN_ONE_CALL: Mistake<Answers> = Mistake {
     code: "pivot-root/read-only-bind-in-one-call",
     answers: Answers {
         mount_kernel_file_systems: |new_root| {
-            let proc = new_root.join("proc");
-            mount(Some("proc"), &proc, Some("proc"), SAFE, NOTHING)?;
-            let sys = proc.join("sys");
+            let sys = writable_proc(new_root)?.join("sys");
             let read_only = MsFlags::MS_BIND | MsFlags::MS_RDONLY;
             mount(Some(&sys), &sys, NOTHING, read_only, NOTHING)?;
             dev(new_root)
@@ -90,9 +89,7 @@ pub const DEV_LEFT_EMPTY: Mistake<Answers> = Mistake {
     answers: Answers {
         mount_kernel_file_systems: |new_root| {
             proc(new_root)?;
-            let dev = new_root.join("dev");
-            let flags = MsFlags::MS_NOSUID;
-            Ok(mount(Some("tmpfs"), &dev, Some("tmpfs"), flags, Some("mode=755"))?)
+            empty_dev(new_root).map(drop)
         },
         ..SOLUTION
     },
@@ -105,10 +102,8 @@ pub const DEVICES_AS_FILES: Mistake<Answers> = Mistake {
     answers: Answers {
         mount_kernel_file_systems: |new_root| {
             proc(new_root)?;
-            let dev = new_root.join("dev");
-            let flags = MsFlags::MS_NOSUID;
-            mount(Some("tmpfs"), &dev, Some("tmpfs"), flags, Some("mode=755"))?;
-            for name in ["null", "zero", "full", "random", "urandom", "tty"] {
+            let dev = empty_dev(new_root)?;
+            for name in DEVICES {
                 File::create(dev.join(name))?;
             }
             Ok(())
@@ -125,7 +120,7 @@ pub const DEVICES_ON_NODEV: Mistake<Answers> = Mistake {
         mount_kernel_file_systems: |new_root| {
             solution::mount_kernel_file_systems(new_root)?;
             let flags = MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY | SAFE;
-            for name in ["null", "zero", "full", "random", "urandom", "tty"] {
+            for name in DEVICES {
                 let device = new_root.join("dev").join(name);
                 mount(NOTHING, &device, NOTHING, flags, NOTHING)?;
             }
@@ -181,9 +176,7 @@ pub const DEVICES_BY_MKNOD: Mistake<Answers> = Mistake {
     answers: Answers {
         mount_kernel_file_systems: |new_root| {
             proc(new_root)?;
-            let dev = new_root.join("dev");
-            let flags = MsFlags::MS_NOSUID;
-            mount(Some("tmpfs"), &dev, Some("tmpfs"), flags, Some("mode=755"))?;
+            let dev = empty_dev(new_root)?;
             let mode = Mode::from_bits_truncate(0o666);
             Ok(mknod(&dev.join("null"), SFlag::S_IFCHR, mode, makedev(1, 3))?)
         },
@@ -198,11 +191,192 @@ pub const DEVICES_BOUND_ONTO_NOTHING: Mistake<Answers> = Mistake {
     answers: Answers {
         mount_kernel_file_systems: |new_root| {
             proc(new_root)?;
-            let dev = new_root.join("dev");
-            let flags = MsFlags::MS_NOSUID;
-            mount(Some("tmpfs"), &dev, Some("tmpfs"), flags, Some("mode=755"))?;
+            let dev = empty_dev(new_root)?;
             let null = dev.join("null");
             Ok(mount(Some("/dev/null"), &null, NOTHING, MsFlags::MS_BIND, NOTHING)?)
+        },
+        ..SOLUTION
+    },
+};
+
+/// One mount less: proc itself is made read-only.
+pub const PROC_ALL_READ_ONLY: Mistake<Answers> = Mistake {
+    name: "proc_all_read_only",
+    code: "pivot-root/proc-all-read-only",
+    answers: Answers {
+        mount_kernel_file_systems: |new_root| {
+            let proc = writable_proc(new_root)?;
+            let flags = MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY;
+            mount(NOTHING, &proc, NOTHING, flags | SAFE, NOTHING)?;
+            dev(new_root)
+        },
+        ..SOLUTION
+    },
+};
+
+/// MS_BIND is left out of the remount: that is one of the file system, wherever it is.
+pub const PROC_REMOUNTED_AS_A_WHOLE: Mistake<Answers> = Mistake {
+    name: "proc_remounted_as_a_whole",
+    code: "pivot-root/proc-all-read-only",
+    answers: Answers {
+        mount_kernel_file_systems: |new_root| {
+            let sys = writable_proc(new_root)?.join("sys");
+            mount(Some(&sys), &sys, NOTHING, MsFlags::MS_BIND, NOTHING)?;
+            let flags = MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY;
+            mount(NOTHING, &sys, NOTHING, flags | SAFE, NOTHING)?;
+            dev(new_root)
+        },
+        ..SOLUTION
+    },
+};
+
+/// What is not there cannot be written to.
+pub const PROC_SYS_COVERED: Mistake<Answers> = Mistake {
+    name: "proc_sys_covered",
+    code: "pivot-root/proc-sys-hidden",
+    answers: Answers {
+        mount_kernel_file_systems: |new_root| {
+            let proc = writable_proc(new_root)?;
+            let flags = SAFE | MsFlags::MS_RDONLY;
+            mount(Some("tmpfs"), &proc.join("sys"), Some("tmpfs"), flags, NOTHING)?;
+            dev(new_root)
+        },
+        ..SOLUTION
+    },
+};
+
+/// A remount sets all flags anew: those that are not named are gone.
+pub const PROC_SYS_WITHOUT_FLAGS: Mistake<Answers> = Mistake {
+    name: "proc_sys_without_flags",
+    code: "pivot-root/proc-without-flags",
+    answers: Answers {
+        mount_kernel_file_systems: |new_root| {
+            let sys = writable_proc(new_root)?.join("sys");
+            mount(Some(&sys), &sys, NOTHING, MsFlags::MS_BIND, NOTHING)?;
+            let flags = MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY;
+            mount(NOTHING, &sys, NOTHING, flags, NOTHING)?;
+            dev(new_root)
+        },
+        ..SOLUTION
+    },
+};
+
+/// The tmpfs as it comes: everybody may write into /dev.
+pub const DEV_AS_IT_COMES: Mistake<Answers> = Mistake {
+    name: "dev_as_it_comes",
+    code: "pivot-root/dev-mode",
+    answers: Answers {
+        mount_kernel_file_systems: |new_root| {
+            proc(new_root)?;
+            let dev = new_root.join("dev");
+            mount(Some("tmpfs"), &dev, Some("tmpfs"), MsFlags::MS_NOSUID, NOTHING)?;
+            devices(&dev)
+        },
+        ..SOLUTION
+    },
+};
+
+/// Flags are for /proc.
+pub const DEV_WITHOUT_NOSUID: Mistake<Answers> = Mistake {
+    name: "dev_without_nosuid",
+    code: "pivot-root/dev-without-nosuid",
+    answers: Answers {
+        mount_kernel_file_systems: |new_root| {
+            proc(new_root)?;
+            let dev = new_root.join("dev");
+            mount(Some("tmpfs"), &dev, Some("tmpfs"), MsFlags::empty(), Some("mode=755"))?;
+            devices(&dev)
+        },
+        ..SOLUTION
+    },
+};
+
+/// Who has a terminal does not miss /dev/tty.
+pub const NO_TTY: Mistake<Answers> = Mistake {
+    name: "no_tty",
+    code: "pivot-root/device-missing",
+    answers: Answers {
+        mount_kernel_file_systems: |new_root| {
+            solution::mount_kernel_file_systems(new_root)?;
+            let tty = new_root.join("dev/tty");
+            umount2(&tty, MntFlags::empty())?;
+            fs::remove_file(tty)
+        },
+        ..SOLUTION
+    },
+};
+
+/// Two lists, and the second one is off by one.
+pub const ZERO_IS_FULL: Mistake<Answers> = Mistake {
+    name: "zero_is_full",
+    code: "pivot-root/device-is-another",
+    answers: Answers {
+        mount_kernel_file_systems: |new_root| {
+            solution::mount_kernel_file_systems(new_root)?;
+            let zero = new_root.join("dev/zero");
+            Ok(mount(Some("/dev/full"), &zero, NOTHING, MsFlags::MS_BIND, NOTHING)?)
+        },
+        ..SOLUTION
+    },
+};
+
+/// A device that cannot be had is passed over.
+pub const DEVICE_ERRORS_DROPPED: Mistake<Answers> = Mistake {
+    name: "device_errors_dropped",
+    code: "pivot-root/error-ignored",
+    answers: Answers {
+        mount_kernel_file_systems: |new_root| {
+            proc(new_root)?;
+            let dev = empty_dev(new_root)?;
+            for name in DEVICES {
+                File::create(dev.join(name))?;
+                let host = Path::new("/dev").join(name);
+                let _ = mount(Some(&host), &dev.join(name), NOTHING, MsFlags::MS_BIND, NOTHING);
+            }
+            Ok(())
+        },
+        ..SOLUTION
+    },
+};
+
+/// A device that the host does not have is passed over.
+pub const MISSING_DEVICE_PASSED_OVER: Mistake<Answers> = Mistake {
+    name: "missing_device_passed_over",
+    code: "pivot-root/error-ignored",
+    answers: Answers {
+        mount_kernel_file_systems: |new_root| {
+            proc(new_root)?;
+            let dev = empty_dev(new_root)?;
+            for name in DEVICES {
+                File::create(dev.join(name))?;
+                let host = Path::new("/dev").join(name);
+                match mount(Some(&host), &dev.join(name), NOTHING, MsFlags::MS_BIND, NOTHING) {
+                    Err(Errno::ENOENT) => {}
+                    result => result?,
+                }
+            }
+            Ok(())
+        },
+        ..SOLUTION
+    },
+};
+
+/// Asks for each device first, and goes on to the next where there is none.
+pub const DEVICE_ASKED_FOR_FIRST: Mistake<Answers> = Mistake {
+    name: "device_asked_for_first",
+    code: "pivot-root/error-ignored",
+    answers: Answers {
+        mount_kernel_file_systems: |new_root| {
+            proc(new_root)?;
+            let dev = empty_dev(new_root)?;
+            for name in DEVICES {
+                let host = Path::new("/dev").join(name);
+                if host.exists() {
+                    File::create(dev.join(name))?;
+                    mount(Some(&host), &dev.join(name), NOTHING, MsFlags::MS_BIND, NOTHING)?;
+                }
+            }
+            Ok(())
         },
         ..SOLUTION
     },

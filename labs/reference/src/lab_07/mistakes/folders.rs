@@ -6,6 +6,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
 use nix::mount::{MsFlags, mount};
+use nix::sys::stat::{Mode, umask};
 
 use crate::lab_07::solution;
 
@@ -60,13 +61,17 @@ pub fn files_mounted(workspace: &Path, image: &Path, hostname: &str) -> io::Resu
 /// Has a umask of 022: with another one only root can read /etc/hosts.
 pub fn init_layer_with_the_umask(workspace: &Path, _: &Path, hostname: &str) -> io::Result<()> {
     let init_layer = workspace.join("init-layer");
-    for name in ["etc", "dev", "proc", "sys"] {
-        fs::create_dir_all(init_layer.join(name))?;
+    for name in ["", "etc", "dev", "proc", "sys"] {
+        fs::create_dir(init_layer.join(name))?;
     }
     let etc = init_layer.join("etc");
     fs::write(etc.join("hostname"), format!("{hostname}\n"))?;
     fs::write(etc.join("hosts"), format!("127.0.0.1 localhost\n127.0.1.1 {hostname}\n"))?;
-    fs::write(etc.join("resolv.conf"), fs::read("/etc/resolv.conf").unwrap_or_default())
+    let resolver = match fs::read("/etc/resolv.conf") {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        read => read?,
+    };
+    fs::write(etc.join("resolv.conf"), resolver)
 }
 
 /// 0755 everywhere: the topmost folder's mode counts, so the image's is lost.
@@ -126,4 +131,136 @@ pub fn init_layer_not_made(_: &Path, _: &Path, _: &str) -> io::Result<()> {
 /// `Ok(())`, to see what the tests say.
 pub fn write_layer_not_made(_: &Path) -> io::Result<()> {
     Ok(())
+}
+
+/// `?` where the host may have nothing.
+pub fn host_without_resolver_refused(
+    workspace: &Path,
+    image: &Path,
+    hostname: &str,
+) -> io::Result<()> {
+    fs::read("/etc/resolv.conf")?;
+    solution::create_init_layer(workspace, image, hostname)
+}
+
+/// `metadata` follows a link, and takes the mode of what it leads to.
+pub fn mode_of_a_links_target(workspace: &Path, image: &Path, hostname: &str) -> io::Result<()> {
+    solution::create_init_layer(workspace, image, hostname)?;
+    for name in ["etc", "dev", "proc", "sys"] {
+        if let Ok(data) = image.join(name).metadata() {
+            fs::set_permissions(workspace.join("init-layer").join(name), data.permissions())?;
+        }
+    }
+    Ok(())
+}
+
+/// A mode that cannot be set is only a mode.
+pub fn closed_mode_is_no_error(workspace: &Path, image: &Path, hostname: &str) -> io::Result<()> {
+    init_layer_with_the_umask(workspace, image, hostname)?;
+    let init_layer = workspace.join("init-layer");
+    let modes = [
+        ("", 0o755),
+        ("etc", 0o755),
+        ("etc/hostname", 0o644),
+        ("etc/hosts", 0o644),
+        ("etc/resolv.conf", 0o644),
+        ("dev", 0o755),
+        ("proc", 0o755),
+        ("sys", 0o755),
+    ];
+    for (name, mode) in modes {
+        let data = image.join(name).symlink_metadata();
+        let of_image = data.ok().filter(|data| data.is_dir() && !name.is_empty());
+        let mode = of_image.map_or(Permissions::from_mode(mode), |data| data.permissions());
+        let _ = fs::set_permissions(init_layer.join(name), mode);
+    }
+    Ok(())
+}
+
+/// `into_raw_fd` and never closed.
+pub fn a_file_left_open(workspace: &Path, image: &Path, hostname: &str) -> io::Result<()> {
+    solution::create_init_layer(workspace, image, hostname)?;
+    std::mem::forget(fs::File::open(workspace.join("init-layer"))?);
+    Ok(())
+}
+
+/// Open for whoever it concerns: everybody can write into the container's `/`.
+pub fn write_layer_for_all(workspace: &Path) -> io::Result<()> {
+    solution::create_write_layer(workspace)?;
+    fs::set_permissions(workspace.join("write-layer"), Permissions::from_mode(0o777))
+}
+
+/// The modes come out right; and all that this process makes later is open, too.
+pub fn umask_set_for_good(workspace: &Path) -> io::Result<()> {
+    umask(Mode::from_bits_truncate(0o022));
+    solution::create_write_layer(workspace)
+}
+
+/// The `?` between the two calls leaves the function without the second.
+pub fn umask_lost_with_an_error(workspace: &Path, image: &Path, hostname: &str) -> io::Result<()> {
+    let before = umask(Mode::empty());
+    solution::create_init_layer(workspace, image, hostname)?;
+    umask(before);
+    Ok(())
+}
+
+/// A resolver that cannot be read is as good as none.
+pub fn unreadable_resolver_is_none(workspace: &Path, image: &Path, name: &str) -> io::Result<()> {
+    let made = solution::create_init_layer(workspace, image, name);
+    let has_files = workspace.join("init-layer/etc/hosts").exists();
+    if made.is_err() && has_files && fs::read("/etc/resolv.conf").is_err() {
+        let resolver = workspace.join("init-layer/etc/resolv.conf");
+        fs::write(&resolver, "")?;
+        return fs::set_permissions(resolver, Permissions::from_mode(0o644));
+    }
+    made
+}
+
+/// What cannot be looked at has the usual mode.
+pub fn unseen_modes_are_usual(workspace: &Path, image: &Path, hostname: &str) -> io::Result<()> {
+    solution::create_init_layer(workspace, image, hostname)?;
+    for name in ["etc", "dev", "proc", "sys"] {
+        let mode = match image.join(name).symlink_metadata() {
+            Ok(data) if data.is_dir() => data.permissions().mode() & 0o7777,
+            _ => 0o755,
+        };
+        let path = workspace.join("init-layer").join(name);
+        fs::set_permissions(path, Permissions::from_mode(mode))?;
+    }
+    Ok(())
+}
+
+/// Of the special bits only the sticky one means anything for a directory.
+pub fn only_the_sticky_bit(workspace: &Path, image: &Path, hostname: &str) -> io::Result<()> {
+    solution::create_init_layer(workspace, image, hostname)?;
+    for name in ["etc", "dev", "proc", "sys"] {
+        let path = workspace.join("init-layer").join(name);
+        let mode = path.metadata()?.permissions().mode() & 0o1777;
+        fs::set_permissions(path, Permissions::from_mode(mode))?;
+    }
+    Ok(())
+}
+
+/// Looks what the image has, by a list of it.
+pub fn image_listed(workspace: &Path, image: &Path, hostname: &str) -> io::Result<()> {
+    if fs::read_dir(image)?.count() == 0 {
+        eprintln!("the image is empty");
+    }
+    solution::create_init_layer(workspace, image, hostname)
+}
+
+/// From an attempt before, so it must be right.
+pub fn init_layer_reused(workspace: &Path, image: &Path, hostname: &str) -> io::Result<()> {
+    if workspace.join("init-layer").is_dir() {
+        return Ok(());
+    }
+    solution::create_init_layer(workspace, image, hostname)
+}
+
+/// "Already exists" is what was asked for.
+pub fn write_layer_reused(workspace: &Path) -> io::Result<()> {
+    match solution::create_write_layer(workspace) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        made => made,
+    }
 }

@@ -1,6 +1,6 @@
 //! Mounts that show the wrong thing, or none.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use rustix::mount::{
     fsconfig_set_string, fsmount, fsopen, move_mount,
 };
 
-use crate::lab_07::solution::{self, overlay_options};
+use crate::lab_07::solution::{self, aufs_options, overlay_options};
 
 const NOTHING: Option<&str> = None;
 
@@ -23,6 +23,9 @@ fn overlay(workspace: &Path, lower: &[&Path], up: &str, work: &str, user: bool) 
 }
 
 fn mount_overlay(mnt: &Path, options: &str) -> io::Result<()> {
+    if options.len() > 4095 {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
     Ok(mount(Some("overlay"), mnt, Some("overlay"), MsFlags::empty(), Some(options))?)
 }
 
@@ -126,6 +129,28 @@ pub fn userxattr_not_passed_on(workspace: &Path, image: &Path, _user: bool) -> i
     solution::create_mount_point(workspace, image, false)
 }
 
+/// Has only ever run in a user namespace.
+pub fn userxattr_never_left_out(workspace: &Path, image: &Path, _user: bool) -> io::Result<()> {
+    solution::create_mount_point(workspace, image, true)
+}
+
+/// One try more than there should be: both succeed.
+pub fn mounted_twice(workspace: &Path, image: &Path, user: bool) -> io::Result<()> {
+    solution::create_mount_point(workspace, image, user)?;
+    overlay(workspace, &[&workspace.join("init-layer"), image], "write-layer", "work", user)
+}
+
+/// Has never seen a page: the last option is not there, and nobody says so.
+pub fn options_of_any_length(workspace: &Path, image: &Path, user: bool) -> io::Result<()> {
+    let mnt = workspace.join("mnt");
+    fs::create_dir(&mnt)?;
+    let init_layer = workspace.join("init-layer");
+    let (upper, work) = (workspace.join("write-layer"), workspace.join("work"));
+    let options = overlay_options(&[&init_layer, image], &upper, &work, user);
+    let overlay = Some("overlay");
+    Ok(mount(overlay, &mnt, overlay, MsFlags::empty(), Some(options.as_os_str()))?)
+}
+
 /// Says it, and goes on: the container starts in an empty folder.
 pub fn errors_only_printed(workspace: &Path, image: &Path, user: bool) -> io::Result<()> {
     if let Err(error) = solution::create_mount_point(workspace, image, user) {
@@ -156,4 +181,45 @@ pub fn fsconfig_with_one_lowerdir(workspace: &Path, image: &Path, user: bool) ->
 /// `Ok(())`, to see what the tests say.
 pub fn nothing_mounted(_: &Path, _: &Path, _: bool) -> io::Result<()> {
     Ok(())
+}
+
+/// Whether mnt could be made, mount(2) will say.
+pub fn mkdir_for_aufs_ignored(workspace: &Path, image: &Path) -> io::Result<()> {
+    let mnt = workspace.join("mnt");
+    let _ = fs::create_dir(&mnt);
+    let init_layer = workspace.join("init-layer");
+    let options = aufs_options(&workspace.join("write-layer"), &[&init_layer, image])?;
+    let flags = MsFlags::empty();
+    Ok(mount(Some("none"), &mnt, Some("aufs"), flags, Some(options.as_os_str()))?)
+}
+
+/// A page has 4096 bytes; but its last one is the 0.
+pub fn limit_of_a_whole_page(workspace: &Path, image: &Path, user: bool) -> io::Result<()> {
+    let mnt = workspace.join("mnt");
+    fs::create_dir(&mnt)?;
+    let init_layer = workspace.join("init-layer");
+    let (up, work) = (workspace.join("write-layer"), workspace.join("work"));
+    let options = overlay_options(&[&init_layer, image], &up, &work, user);
+    if options.len() > 4096 {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    let flags = MsFlags::empty();
+    Ok(mount(Some("overlay"), &mnt, Some("overlay"), flags, Some(options.as_os_str()))?)
+}
+
+/// An empty directory of this name is made room for.
+pub fn mnt_reused(workspace: &Path, image: &Path, user_xattr: bool) -> io::Result<()> {
+    let _ = fs::remove_dir(workspace.join("mnt"));
+    solution::create_mount_point(workspace, image, user_xattr)
+}
+
+/// A handle that is closed in the last line, and not in those that return before it.
+pub fn handle_left_after_an_error(
+    workspace: &Path,
+    image: &Path,
+    user_xattr: bool,
+) -> io::Result<()> {
+    let handle = File::open(workspace)?;
+    let mounted = solution::create_mount_point(workspace, image, user_xattr);
+    mounted.inspect_err(|_| std::mem::forget(handle))
 }

@@ -169,3 +169,60 @@ pub fn aufs_escaped(write: &Path, read_only: &[&Path]) -> io::Result<OsString> {
     let read_only: Vec<&Path> = read_only.iter().map(Path::new).collect();
     Ok(branches(&all((Path::new(&write), "=rw"), (&read_only, "=ro+wh"))))
 }
+
+/// As the mount table has it: overlayfs knows no octal.
+pub fn escaped_in_octal(lower: &[&Path], up: &Path, work: &Path, user_xattr: bool) -> OsString {
+    options(lower, up, work, user_xattr, |path| {
+        let bytes = path.as_os_str().as_bytes().iter();
+        let octal = |byte: &u8| match byte {
+            b'\\' | b':' | b',' => format!("\\{byte:03o}").into_bytes(),
+            byte => vec![*byte],
+        };
+        OsString::from_vec(bytes.flat_map(octal).collect())
+    })
+}
+
+/// `=` separates too, so it is refused as well.
+pub fn aufs_equals_sign_refused(write: &Path, read_only: &[&Path]) -> io::Result<OsString> {
+    let has_sign = |path: &&Path| path.as_os_str().as_bytes().contains(&b'=');
+    if [write].iter().chain(read_only).any(has_sign) {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    solution::aufs_options(write, read_only)
+}
+
+/// An error in words, without a kind.
+pub fn aufs_error_of_another_kind(write: &Path, read_only: &[&Path]) -> io::Result<OsString> {
+    solution::aufs_options(write, read_only).map_err(io::Error::other)
+}
+
+/// The image, the init layer, and room for one more.
+pub fn three_layers_at_most(lower: &[&Path], up: &Path, work: &Path, user: bool) -> OsString {
+    solution::overlay_options(&lower[..lower.len().min(3)], up, work, user)
+}
+
+/// One at the end has nothing after it that it could take a meaning from, it seems.
+pub fn last_backslash_forgotten(
+    lower: &[&Path],
+    upper: &Path,
+    work: &Path,
+    user_xattr: bool,
+) -> OsString {
+    let doubled = |path: &Path| {
+        let text = solution::overlay_options(&[path], path, path, false).into_vec();
+        let end = text.windows(10).position(|it| it == b",upperdir=").unwrap_or(text.len());
+        text["lowerdir=".len()..end].to_vec()
+    };
+    let escaped = |path: &Path| {
+        let mut text = doubled(path);
+        if text.ends_with(b"\\") {
+            text.pop();
+        }
+        text
+    };
+    let lower: Vec<Vec<u8>> = lower.iter().map(|path| escaped(path)).collect();
+    let mut text = [&b"lowerdir="[..], &lower.join(&b':'), b",upperdir=", &escaped(upper)].concat();
+    text.extend([&b",workdir="[..], &escaped(work)].concat());
+    text.extend_from_slice(if user_xattr { b",userxattr" } else { b"" });
+    OsString::from_vec(text)
+}

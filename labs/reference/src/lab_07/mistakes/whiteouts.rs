@@ -1,13 +1,13 @@
 //! Whiteouts that are read or written wrongly.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::FileTypeExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use nix::sys::stat::{Mode, SFlag, mknod};
+use nix::sys::stat::{Mode, SFlag, makedev, mknod};
 
 use crate::lab_07::solution::{self, hidden_name};
 
@@ -41,7 +41,7 @@ pub fn names_as_utf_8(name: &OsStr) -> Option<&OsStr> {
 }
 
 /// All files below a folder that pass, links not followed.
-fn find(folder: &Path, passes: fn(&Path) -> bool) -> io::Result<Vec<PathBuf>> {
+pub fn find(folder: &Path, passes: fn(&Path) -> bool) -> io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
@@ -67,8 +67,8 @@ fn is_opaque_mark(path: &Path) -> bool {
     path.ends_with(".wh..wh..opq")
 }
 
-fn is_whiteout(path: &Path) -> bool {
-    path.symlink_metadata().is_ok_and(|data| data.file_type().is_char_device())
+pub fn is_whiteout(path: &Path) -> bool {
+    path.symlink_metadata().is_ok_and(|data| data.file_type().is_char_device() && data.rdev() == 0)
 }
 
 fn whiteout(path: &Path) -> io::Result<()> {
@@ -194,5 +194,121 @@ pub fn attribute_left(layer: &Path, user_xattr: bool) -> io::Result<()> {
 /// Unpacks a layer of an image for overlayfs as it is: the deleted files are
 /// back, and the markers show.
 pub fn nothing_rewritten(_layer: &Path, _user_xattr: bool) -> io::Result<()> {
+    Ok(())
+}
+
+/// Takes `.bashrc` for a mistake, as `..` is one.
+pub fn hidden_files_overlooked(name: &OsStr) -> Option<&OsStr> {
+    hidden_name(name).filter(|hidden| !hidden.as_bytes().starts_with(b"."))
+}
+
+/// The device that swallows everything.
+pub fn whiteout_is_null(layer: &Path, user_xattr: bool) -> io::Result<()> {
+    solution::whiteouts_to_overlay(layer, user_xattr)?;
+    for device in find(layer, is_whiteout)? {
+        fs::remove_file(&device)?;
+        mknod(&device, SFlag::S_IFCHR, Mode::empty(), makedev(1, 3))?;
+    }
+    Ok(())
+}
+
+/// Looks for the mark in each directory that it comes to, and begins in the layer.
+pub fn only_below_the_top(layer: &Path, user_xattr: bool) -> io::Result<()> {
+    let is_opaque = layer.join(".wh..wh..opq").exists();
+    solution::whiteouts_to_overlay(layer, user_xattr)?;
+    let attribute = if user_xattr { "user.overlay.opaque" } else { "trusted.overlay.opaque" };
+    if is_opaque { xattr::remove(layer, attribute) } else { Ok(()) }
+}
+
+/// Has only ever run in a user namespace.
+pub fn user_attribute_always(layer: &Path, _user_xattr: bool) -> io::Result<()> {
+    solution::whiteouts_to_overlay(layer, true)
+}
+
+/// `let _ = xattr::set(…)`: not every file system has attributes.
+pub fn attribute_not_set_is_no_error(layer: &Path, user_xattr: bool) -> io::Result<()> {
+    let attribute = if user_xattr { "user.overlay.opaque" } else { "trusted.overlay.opaque" };
+    for mark in find(layer, is_opaque_mark)? {
+        let directory = mark.parent().expect("a directory");
+        // What lies in an opaque directory needs no whiteout.
+        for marker in find(directory, is_marker)? {
+            fs::remove_file(marker)?;
+        }
+        if xattr::set(directory, attribute, b"y").is_err() {
+            fs::remove_file(mark)?;
+        }
+    }
+    solution::whiteouts_to_overlay(layer, user_xattr)
+}
+
+/// A glob with a dot too few: `.wh*`.
+pub fn all_that_begins_with_wh(layer: &Path, user_xattr: bool) -> io::Result<()> {
+    solution::whiteouts_to_overlay(layer, user_xattr)?;
+    let begins = |path: &Path| {
+        let name = path.file_name().unwrap_or_default().as_bytes();
+        name.starts_with(b".wh") && !is_whiteout(path)
+    };
+    find(layer, begins)?.iter().try_for_each(fs::remove_file)
+}
+
+/// Does not look at the numbers.
+pub fn any_device_is_a_whiteout(layer: &Path, user_xattr: bool) -> io::Result<()> {
+    let is_device =
+        |path: &Path| path.symlink_metadata().is_ok_and(|data| data.file_type().is_char_device());
+    for device in find(layer, is_device)? {
+        fs::remove_file(&device)?;
+        let mut name = OsString::from(".wh.");
+        name.push(device.file_name().unwrap_or_default());
+        File::create_new(device.with_file_name(name))?;
+    }
+    solution::whiteouts_to_aufs(layer, user_xattr)
+}
+
+/// Looks at the attribute of each directory that it finds in another one.
+pub fn top_attribute_overlooked(layer: &Path, user_xattr: bool) -> io::Result<()> {
+    let attribute = if user_xattr { "user.overlay.opaque" } else { "trusted.overlay.opaque" };
+    let value = xattr::get(layer, attribute)?;
+    solution::whiteouts_to_aufs(layer, user_xattr)?;
+    if value.as_deref() != Some(b"y") {
+        return Ok(());
+    }
+    fs::remove_file(layer.join(".wh..wh..opq"))?;
+    xattr::set(layer, attribute, b"y")
+}
+
+/// Asks whether there is the attribute, and not for its value.
+pub fn any_value_is_the_mark(layer: &Path, user_xattr: bool) -> io::Result<()> {
+    let attribute = if user_xattr { "user.overlay.opaque" } else { "trusted.overlay.opaque" };
+    if xattr::get(layer, attribute)?.is_some() {
+        xattr::set(layer, attribute, b"y")?;
+    }
+    solution::whiteouts_to_aufs(layer, user_xattr)
+}
+
+/// Takes either attribute for the mark.
+pub fn user_attribute_taken_always(layer: &Path, user_xattr: bool) -> io::Result<()> {
+    solution::whiteouts_to_aufs(layer, true)?;
+    solution::whiteouts_to_aufs(layer, user_xattr)
+}
+
+/// Remembers that a directory is opaque for what lies in it, and not for what lies
+/// further down.
+pub fn opaque_for_one_level(layer: &Path, user_xattr: bool) -> io::Result<()> {
+    let opaque = find(layer, |path| path.file_name() == Some(OsStr::new(".wh..wh..opq")))?;
+    let mut kept = Vec::new();
+    for mark in opaque {
+        let top = mark.parent().unwrap_or(layer);
+        let is_hidden = |path: &Path| path.file_name().and_then(hidden_name).is_some();
+        let deep = find(top, is_hidden)?.into_iter();
+        let far = |path: &PathBuf| {
+            path.strip_prefix(top).is_ok_and(|below| below.components().count() > 3)
+        };
+        kept.extend(deep.filter(far));
+    }
+    solution::whiteouts_to_overlay(layer, user_xattr)?;
+    for path in kept {
+        let hidden = path.file_name().and_then(hidden_name).unwrap_or_default();
+        let _ = mknod(&path.with_file_name(hidden), SFlag::S_IFCHR, Mode::empty(), 0);
+    }
     Ok(())
 }

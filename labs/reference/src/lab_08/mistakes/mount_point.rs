@@ -4,12 +4,14 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use lab_08_grader::Answers;
 use nix::errno::Errno;
-use nix::mount::{MntFlags, umount, umount2};
+use nix::mount::{MntFlags, umount2};
 
-use super::{mounted_below, rm_rf, umount_patiently};
+use super::{mounted_below, rm_workspace, umount, umount_patiently};
 use crate::catalogue::Mistake;
 use crate::lab_08::SOLUTION;
 use crate::lab_08::solution::{delete_mount_point, delete_write_layer, mount_points};
@@ -17,7 +19,7 @@ use crate::lab_08::solution::{delete_mount_point, delete_write_layer, mount_poin
 /// The rest of delete_workspace, where the mounts are gone.
 fn delete_files(workspace: &Path) -> io::Result<()> {
     delete_write_layer(workspace)?;
-    rm_rf(workspace)
+    rm_workspace(workspace)
 }
 
 /// DeleteMountPoint of the blog: `umount mnt`, an error is only logged, and then
@@ -272,6 +274,9 @@ pub const FAILED_UMOUNT_ONLY_PRINTED: Mistake<Answers> = Mistake {
     code: "delete-workspace/failed-umount-ignored",
     answers: Answers {
         delete_mount_point: |workspace| {
+            if mounted_below(workspace)?.is_empty() {
+                return Ok(());
+            }
             if let Err(error) = delete_mount_point(workspace) {
                 eprintln!("umount: {error}");
             }
@@ -315,4 +320,138 @@ pub const UMOUNTS_NOTHING: Mistake<Answers> = Mistake {
     name: "umounts_nothing",
     code: "answer/did-nothing",
     answers: Answers { delete_mount_point: |_| Ok(()), ..SOLUTION },
+};
+
+/// Takes "below" by the letter.
+pub const NOT_THE_WORKSPACE_ITSELF: Mistake<Answers> = {
+    fn strictly_below(workspace: &Path) -> io::Result<()> {
+        let Ok(real) = workspace.canonicalize() else { return Ok(()) };
+        let mounted = || {
+            let mut mounted = mounted_below(workspace)?;
+            mounted.retain(|mount_point| *mount_point != real);
+            Ok(mounted)
+        };
+        unmount_all(mounted, umount)
+    }
+    Mistake {
+        name: "not_the_workspace_itself",
+        code: "delete-workspace/workspace-itself-left",
+        answers: Answers { delete_mount_point: strictly_below, ..SOLUTION },
+    }
+};
+
+/// A name is a name: whatever lies there by now is unmounted.
+pub const LINKS_FOLLOWED: Mistake<Answers> = Mistake {
+    name: "links_of_the_container_followed",
+    code: "delete-workspace/umount-follows-links",
+    answers: Answers {
+        delete_mount_point: |workspace| {
+            unmount_all(|| mounted_below(workspace), nix::mount::umount)
+        },
+        ..SOLUTION
+    },
+};
+
+/// Patience without measure: the user waits.
+pub const RETRIED_FOR_FOUR_SECONDS: Mistake<Answers> = {
+    fn patiently(workspace: &Path) -> io::Result<()> {
+        let deadline = Instant::now() + Duration::from_secs(4);
+        loop {
+            match delete_mount_point(workspace) {
+                Err(error) if Instant::now() > deadline => return Err(error),
+                Err(_) => {}
+                Ok(()) => return Ok(()),
+            }
+        }
+    }
+    Mistake {
+        name: "retried_for_four_seconds",
+        code: "delete-workspace/busy-retried-too-long",
+        answers: Answers { delete_mount_point: patiently, ..SOLUTION },
+    }
+};
+
+/// EINVAL must mean that it is gone already; but a covered mount says so too.
+pub const EINVAL_IS_GONE: Mistake<Answers> = Mistake {
+    name: "einval_is_gone",
+    code: "delete-workspace/covered-mount-left",
+    answers: Answers {
+        delete_mount_point: |workspace| deepest_first(workspace, &[Errno::EINVAL]),
+        ..SOLUTION
+    },
+};
+
+/// Deepest paths first, each once; what says one of `gone` is taken to be gone.
+fn deepest_first(workspace: &Path, gone: &[Errno]) -> io::Result<()> {
+    let mut mounted = mounted_below(workspace)?;
+    mounted.sort_by_key(|mount_point| std::cmp::Reverse(mount_point.components().count()));
+    let is_gone =
+        |error: &io::Error| gone.iter().any(|errno| error.raw_os_error() == Some(*errno as i32));
+    mounted.iter().try_for_each(|mount_point| match umount_patiently(mount_point) {
+        Err(error) if is_gone(&error) => Ok(()),
+        other => other,
+    })
+}
+
+/// The solution's loop over what `mounted` finds.
+fn unmount_all(
+    mounted: impl Fn() -> io::Result<Vec<PathBuf>>,
+    umount: impl Fn(&Path) -> nix::Result<()>,
+) -> io::Result<()> {
+    let deadline = Instant::now() + Duration::from_millis(300);
+    loop {
+        let mounted = mounted()?;
+        if mounted.is_empty() {
+            return Ok(());
+        }
+        let refused = |it: &&PathBuf| umount(it).is_err();
+        if mounted.iter().rev().filter(refused).count() == mounted.len() {
+            if Instant::now() > deadline {
+                return Err(Errno::EBUSY.into());
+            }
+            sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+/// The table cannot be read, so there is nothing to do.
+pub const NO_TABLE_IS_NOTHING_MOUNTED: Mistake<Answers> = Mistake {
+    name: "no_table_is_nothing_mounted",
+    code: "delete-workspace/error-ignored",
+    answers: Answers {
+        delete_mount_point: |workspace| match mount_points() {
+            Ok(_) => delete_mount_point(workspace),
+            Err(_) => Ok(()),
+        },
+        ..SOLUTION
+    },
+};
+
+/// Deepest paths first, once; what is hidden by now says EINVAL, and is taken for gone.
+pub const HIDDEN_IS_GONE: Mistake<Answers> = Mistake {
+    name: "hidden_is_gone",
+    code: "delete-workspace/covered-mount-left",
+    answers: Answers {
+        delete_mount_point: |workspace| deepest_first(workspace, &[Errno::EINVAL, Errno::ENOENT]),
+        ..SOLUTION
+    },
+};
+
+/// A path that cannot be resolved becomes an empty one, and every path begins with that.
+pub const UNRESOLVED_IS_EVERYTHING: Mistake<Answers> = Mistake {
+    name: "unresolved_is_everything",
+    code: "delete-workspace/neighbour-unmounted",
+    answers: Answers {
+        delete_mount_point: |workspace| {
+            let Err(error) = delete_mount_point(workspace) else { return Ok(()) };
+            if workspace.exists() {
+                return Err(error);
+            }
+            let everything = Path::new("");
+            let mut mounted = mount_points()?;
+            mounted.retain(|mount_point| mount_point.starts_with(everything));
+            mounted.iter().rev().try_for_each(|mount_point| Ok(umount(mount_point)?))
+        },
+        ..SOLUTION
+    },
 };

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use lab_08_grader::Answers;
 
-use super::{mounted_below, rm_rf, umount_patiently};
+use super::{mounted_below, rm_rf, rm_workspace, umount_patiently};
 use crate::catalogue::Mistake;
 use crate::lab_08::SOLUTION;
 use crate::lab_08::solution::{delete_mount_point, delete_workspace, delete_write_layer};
@@ -35,7 +35,7 @@ pub const ONE_UMOUNT_THEN_RM_RF: Mistake<Answers> = Mistake {
         delete_workspace: |workspace| {
             let mounted: BTreeSet<PathBuf> = mounted_below(workspace)?.into_iter().collect();
             mounted.iter().rev().try_for_each(|it| umount_patiently(it))?;
-            rm_rf(workspace)
+            rm_workspace(workspace)
         },
         ..SOLUTION
     },
@@ -146,6 +146,53 @@ pub const GONE_IS_AN_ERROR: Mistake<Answers> = Mistake {
         delete_workspace: |workspace| {
             delete_mount_point(workspace)?;
             fs::remove_dir_all(workspace.join("init-layer"))?;
+            delete_workspace(workspace)
+        },
+        ..SOLUTION
+    },
+};
+
+/// Keeps a note of what was deleted, beside it.
+pub const NOTE_LEFT_BESIDE: Mistake<Answers> = Mistake {
+    name: "note_left_beside",
+    code: "delete-workspace/litter-left",
+    answers: Answers {
+        delete_workspace: |workspace| {
+            delete_workspace(workspace)?;
+            fs::write(workspace.with_extension("deleted"), "deleted")
+        },
+        ..SOLUTION
+    },
+};
+
+/// Knows its own parts by name: with a lock or a log beside them the folder stays.
+pub const ONLY_NAMED_PARTS: Mistake<Answers> = Mistake {
+    name: "only_named_parts",
+    code: "answer/returned-error",
+    answers: Answers {
+        delete_workspace: |workspace| {
+            delete_mount_point(workspace)?;
+            delete_write_layer(workspace)?;
+            rm_rf(&workspace.join("init-layer"))?;
+            rm_rf(&workspace.join("mnt"))?;
+            match fs::remove_dir(workspace) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+                other => other,
+            }
+        },
+        ..SOLUTION
+    },
+};
+
+/// mnt is what it deletes last: without it all is taken to be gone.
+pub const GONE_WITHOUT_MNT: Mistake<Answers> = Mistake {
+    name: "gone_without_mnt",
+    code: "delete-workspace/not-resumable",
+    answers: Answers {
+        delete_workspace: |workspace| {
+            if !workspace.join("mnt").exists() {
+                return Ok(());
+            }
             delete_workspace(workspace)
         },
         ..SOLUTION

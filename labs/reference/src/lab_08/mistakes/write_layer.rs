@@ -8,7 +8,7 @@ use std::path::Path;
 use lab_08_grader::Answers;
 use nix::errno::Errno;
 
-use super::{mounted_below, open_folders, rm_rf};
+use super::{mounted_below, open_folders, rm_rf, rm_workspace};
 use crate::catalogue::Mistake;
 use crate::lab_08::SOLUTION;
 use crate::lab_08::solution::{delete_mount_point, delete_write_layer, mount_points};
@@ -101,16 +101,24 @@ pub const LINKS_FOLLOWED: Mistake<Answers> = {
     }
 };
 
+/// Does it with a file and, if that is a directory, with all below it.
+fn each_below(path: &Path, change: fn(&Path) -> io::Result<()>) -> io::Result<()> {
+    change(path)?;
+    if path.is_dir() && !path.is_symlink() {
+        for entry in fs::read_dir(path)? {
+            each_below(&entry?.path(), change)?;
+        }
+    }
+    Ok(())
+}
+
 /// chmod follows links too: the linked folder is open to everybody now.
 pub const MODES_OF_LINKED_FOLDERS: Mistake<Answers> = {
-    fn open_all(path: &Path) -> io::Result<()> {
-        fs::set_permissions(path, Permissions::from_mode(0o777))?;
-        if path.is_dir() && !path.is_symlink() {
-            for entry in fs::read_dir(path)? {
-                open_all(&entry?.path())?;
-            }
+    fn open(path: &Path) -> io::Result<()> {
+        if path.symlink_metadata()?.is_file() {
+            return Ok(());
         }
-        Ok(())
+        fs::set_permissions(path, Permissions::from_mode(0o777))
     }
     Mistake {
         name: "modes_of_linked_folders",
@@ -118,7 +126,7 @@ pub const MODES_OF_LINKED_FOLDERS: Mistake<Answers> = {
         answers: Answers {
             delete_write_layer: |workspace| {
                 if mounted_below(workspace)?.is_empty() && workspace.join("write-layer").exists() {
-                    open_all(&workspace.join("write-layer"))?;
+                    each_below(&workspace.join("write-layer"), open)?;
                 }
                 delete_write_layer(workspace)
             },
@@ -149,7 +157,7 @@ pub const CLOSED_FOLDERS: Mistake<Answers> = {
             delete_workspace: |workspace| {
                 delete_mount_point(workspace)?;
                 delete_closed(workspace)?;
-                rm_rf(workspace)
+                rm_workspace(workspace)
             },
             ..SOLUTION
         },
@@ -203,4 +211,89 @@ pub const DELETES_NOTHING: Mistake<Answers> = Mistake {
     name: "deletes_nothing",
     code: "answer/did-nothing",
     answers: Answers { delete_write_layer: |_| Ok(()), ..SOLUTION },
+};
+
+/// Makes it so that it may delete.
+pub const UNMOUNTS_INSTEAD_OF_REFUSING: Mistake<Answers> = Mistake {
+    name: "unmounts_instead_of_refusing",
+    code: "delete-workspace/umounts-to-delete",
+    answers: Answers {
+        delete_write_layer: |workspace| {
+            delete_mount_point(workspace)?;
+            delete_write_layer(workspace)
+        },
+        ..SOLUTION
+    },
+};
+
+/// What cannot be deleted is somebody else's worry.
+pub const DELETION_ERRORS_DROPPED: Mistake<Answers> = Mistake {
+    name: "deletion_errors_dropped",
+    code: "delete-workspace/error-ignored",
+    answers: Answers {
+        delete_write_layer: |workspace| {
+            if mount_points()?.iter().any(|it| it.starts_with(workspace)) {
+                return delete_write_layer(workspace);
+            }
+            let _ = delete_write_layer(workspace);
+            Ok(())
+        },
+        ..SOLUTION
+    },
+};
+
+/// The second directory decides on what is returned.
+pub const FIRST_ERROR_DROPPED: Mistake<Answers> = Mistake {
+    name: "first_error_dropped",
+    code: "delete-workspace/error-ignored",
+    answers: Answers {
+        delete_write_layer: |workspace| {
+            if !mounted_below(workspace)?.is_empty() {
+                return Err(io::Error::other("something is mounted"));
+            }
+            let _ = rm_rf(&workspace.join("write-layer"));
+            rm_rf(&workspace.join("work"))
+        },
+        ..SOLUTION
+    },
+};
+
+/// No write layer, nothing to do: but work may be there.
+pub const GONE_WITHOUT_THE_WRITE_LAYER: Mistake<Answers> = Mistake {
+    name: "gone_without_the_write_layer",
+    code: "delete-workspace/not-resumable",
+    answers: Answers {
+        delete_write_layer: |workspace| {
+            if mounted_below(workspace)?.is_empty() && !workspace.join("write-layer").exists() {
+                return Ok(());
+            }
+            delete_write_layer(workspace)
+        },
+        ..SOLUTION
+    },
+};
+
+/// Opens what it finds to its owner, and asks of a link what it leads to.
+pub const MODES_THROUGH_LINKS: Mistake<Answers> = {
+    fn open(path: &Path) -> io::Result<()> {
+        if !path.is_dir() {
+            return Ok(());
+        }
+        let mode = path.metadata()?.permissions().mode();
+        fs::set_permissions(path, Permissions::from_mode(mode | 0o700))
+    }
+    Mistake {
+        name: "modes_through_links",
+        code: "delete-workspace/symlink-followed",
+        answers: Answers {
+            delete_write_layer: |workspace| {
+                if mounted_below(workspace)?.is_empty() {
+                    each_below(&workspace.join("write-layer"), open)?;
+                    each_below(&workspace.join("work"), open)?;
+                }
+                delete_write_layer(workspace)
+            },
+            ..SOLUTION
+        },
+    }
 };

@@ -1,0 +1,98 @@
+//! Readings that are made up by chance.
+
+use arbitrary::{Result, Unstructured};
+use labkit::generated::list;
+
+use super::Case;
+use super::same::is_remounted;
+use crate::acts::Readings;
+use crate::reading::read_line;
+use crate::table::{Change, Mount};
+
+/// A table, and what has become of it: mounts came and went, were moved and
+/// remounted, and numbers were given away again.
+pub fn readings(choices: &mut Unstructured) -> Result<Case> {
+    let mut before = Vec::new();
+    let mut after = Vec::new();
+    let mut id = 20;
+    list(choices, 8, |choices| {
+        id += 1;
+        let mount = mount(id, choices)?;
+        let fate = choices.int_in_range(0..=7u8)?;
+        if fate != 1 {
+            before.push(mount.clone());
+        }
+        if fate != 2 {
+            let new = match fate {
+                0 | 1 => mount,
+                _ => changed(&mount, choices)?,
+            };
+            // The kernel lists some newer mounts before older ones.
+            let at = after.len() - choices.int_in_range(0..=after.len())?;
+            after.insert(at, new);
+        }
+        Ok(())
+    })?;
+    let expected = expected(&before, &after);
+    Ok(Case { input: Readings { before, after }, expected })
+}
+
+fn mount(id: u32, choices: &mut Unstructured) -> Result<Mount> {
+    let rest = choices.choose(&[
+        "26 0:40 / /srv rw - tmpfs a rw",
+        "26 0:40 / /srv rw shared:1 - tmpfs a rw",
+        "26 254:1 / /mnt rw,noatime shared:1 - ext4 /dev/vdb rw",
+        "26 254:1 /photos /mnt rw,noatime - ext4 /dev/vdb rw",
+        "38 0:41 / /srv rw - proc proc rw",
+    ])?;
+    Ok(read_line(format!("{id} {rest}").as_bytes()))
+}
+
+/// The same mount, or another one with its number.
+fn changed(mount: &Mount, choices: &mut Unstructured) -> Result<Mount> {
+    let mut new = mount.clone();
+    let mut change = |choices: &mut Unstructured| {
+        match choices.int_in_range(0..=9u8)? {
+            0 => new.mount_point = "/elsewhere".into(),
+            1 => new.options = vec!["ro".into()],
+            2 => new.optional_fields = vec!["master:9".into()],
+            3 => new.super_options.push("size=64k".into()),
+            4 => new.parent = 99,
+            5 => new.device = "0:99".into(),
+            6 => new.root = "/old photos".into(),
+            7 => new.fs_type = "xfs".into(),
+            8 => new.source = "another".into(),
+            _ => new.mount_point = "/srv".into(),
+        }
+        Ok(())
+    };
+    change(choices)?;
+    list(choices, 2, change)?;
+    Ok(new)
+}
+
+/// The grader's own difference.
+fn expected(before: &[Mount], after: &[Mount]) -> Vec<Change> {
+    let thing = |it: &Mount| {
+        let (device, root) = (it.device.clone(), it.root.clone());
+        (it.id, device, root, it.fs_type.clone(), it.source.clone())
+    };
+    let same = |mount: &Mount, others: &[Mount]| {
+        others.iter().find(|other| thing(other) == thing(mount)).cloned()
+    };
+    let gone = before.iter().filter(|old| same(old, after).is_none());
+    let mut changes: Vec<Change> = gone.map(|old| Change::Umounted(old.id)).collect();
+    for new in after {
+        let Some(old) = same(new, before) else {
+            changes.push(Change::Mounted(new.id));
+            continue;
+        };
+        if old.mount_point != new.mount_point {
+            changes.push(Change::Moved(new.id));
+        }
+        if is_remounted(&old, new) {
+            changes.push(Change::Remounted(new.id));
+        }
+    }
+    changes
+}

@@ -1,0 +1,219 @@
+//! From a tree that is wrong to what was misunderstood.
+
+use std::collections::BTreeSet;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use labkit::cases::Outcome;
+use labkit::frame::{Facts, Rule, Rules, Words, rule};
+
+use super::{Subject, Tree, Tried, Wrong, cases, is_root};
+use crate::LAB;
+use crate::acts::TREE;
+use crate::table::Mount;
+
+/// A table whose tree is wrong, and what is made of others.
+pub struct Drawn {
+    pub wrong: Wrong,
+    plain: Tried,
+    neighbours: Tried,
+    stacked: Tried,
+    child_first: Tried,
+}
+
+impl Drawn {
+    pub fn of(subject: &Subject, wrong: Wrong) -> Drawn {
+        let [plain, neighbours, stacked, child_first] = subject.try_each([
+            cases::plain(),
+            cases::neighbours(),
+            cases::stacked(),
+            cases::child_first(),
+        ]);
+        Drawn { wrong, plain, neighbours, stacked, child_first }
+    }
+
+    fn mounts(&self) -> &[Mount] {
+        &self.wrong.case.input
+    }
+
+    fn expected(&self) -> &Tree {
+        &self.wrong.case.expected
+    }
+
+    fn seen(&self) -> Option<&Tree> {
+        match &self.wrong.outcome {
+            Outcome::Returned(tree) => Some(tree),
+            Outcome::Died(_) => None,
+        }
+    }
+
+    /// Whether a plain tree is wrong too, and this holds of the one that was seen:
+    /// who fails at that does not fail at what is hard about this table.
+    fn fails_at_all(&self, so: impl FnOnce(&Tree) -> bool) -> bool {
+        !self.plain.is_right && self.seen().is_some_and(so)
+    }
+
+    fn has_same_mounts(&self, seen: &Tree) -> bool {
+        seen.iter().collect::<BTreeSet<_>>() == self.expected().iter().collect()
+    }
+
+    fn is_in_table_order(&self, seen: &Tree) -> bool {
+        let order: Vec<u32> = self.mounts().iter().map(|mount| mount.id).collect();
+        ids(seen) == order && ids(self.expected()) != order
+    }
+
+    /// Whether each depth is the number of names in a path. The plain tree too: a
+    /// small one may have the same depths by chance.
+    fn counts_names(&self, seen: &Tree) -> bool {
+        let Some(plain) = &self.plain.output else { return false };
+        MEASURES.iter().any(|measure| {
+            has_depths(plain, &self.plain.case.input, *measure)
+                && has_depths(seen, self.mounts(), *measure)
+        })
+    }
+
+    /// Whether two mounts of the table are so.
+    fn has_two(&self, are_so: fn(&Mount, &Mount) -> bool) -> bool {
+        let mounts = self.mounts();
+        let is_one = |one: &Mount| mounts.iter().any(|it| one.id != it.id && are_so(one, it));
+        mounts.iter().any(is_one)
+    }
+
+    fn has_stack(&self) -> bool {
+        self.has_two(|one, other| one.mount_point == other.mount_point)
+    }
+
+    fn has_own_parent(&self) -> bool {
+        self.mounts().iter().any(|mount| mount.parent == mount.id)
+    }
+
+    /// Whether a mount comes before the one that it is on.
+    fn has_late_parent(&self) -> bool {
+        let is_late = |(at, mount): (usize, &Mount)| {
+            let mut later = self.mounts()[at..].iter();
+            later.any(|later| later.id == mount.parent && later.id != mount.id)
+        };
+        self.mounts().iter().enumerate().any(is_late)
+    }
+
+    fn is_lost(&self, mount: &Mount) -> bool {
+        self.seen().is_some_and(|tree| tree.iter().all(|(_, id)| *id != mount.id))
+    }
+
+    fn lost(&self) -> impl Iterator<Item = &Mount> {
+        self.mounts().iter().filter(|mount| self.is_lost(mount))
+    }
+
+    fn has_lost(&self) -> bool {
+        self.seen().is_some() && self.lost().next().is_some()
+    }
+
+    /// Whether a mount is on one that is its own parent, which is not lost; or on one
+    /// that is on such a one, and so on.
+    fn is_on_its_own_parent(&self, mount: &Mount) -> bool {
+        let parent = self.mounts().iter().find(|it| it.id == mount.parent && it.id != mount.id);
+        parent.is_some_and(|parent| match parent.parent == parent.id {
+            true => !self.is_lost(parent),
+            false => self.is_on_its_own_parent(parent),
+        })
+    }
+
+    /// Whether some mount of a small stack is lost.
+    fn loses_what_is_stacked(&self) -> bool {
+        let count = self.stacked.case.expected.len();
+        self.stacked.output.as_ref().is_some_and(|tree| tree.len() < count)
+    }
+}
+
+impl Facts for Drawn {
+    fn words(&self) -> Words {
+        Vec::new()
+    }
+}
+
+pub static RULES: Rules<Drawn> =
+    Rules { lab: LAB, function: TREE.function, tables: &[BY_ORDER, BY_DIFFICULTY] };
+
+/// What shows in the tree itself: an order or depths that have a rule of their own.
+const BY_ORDER: &[Rule<Drawn>] = &[
+    rule("listed-twice", |it| {
+        it.fails_at_all(|seen| ids(seen).iter().collect::<BTreeSet<_>>().len() < seen.len())
+    }),
+    rule("table-order-kept", |it| it.fails_at_all(|seen| it.is_in_table_order(seen))),
+    rule("breadth-first", |it| {
+        let by_depth = |seen: &Tree| seen.is_sorted_by_key(|(depth, _)| *depth);
+        it.fails_at_all(|seen| it.has_same_mounts(seen) && by_depth(seen))
+    }),
+    rule("siblings-reordered", |it| it.fails_at_all(|seen| it.has_same_mounts(seen))),
+    rule("depth-by-path", |it| it.fails_at_all(|seen| it.counts_names(seen))),
+];
+
+/// What is hard about the table, and whether the answer fails at that alone.
+const BY_DIFFICULTY: &[Rule<Drawn>] = &[
+    rule("own-parent", |it| {
+        let are_lost = || it.mounts().iter().all(|mount| it.is_lost(mount));
+        // A table that was made up comes after one in which this is all there is.
+        let is_known = it.plain.is_right && it.wrong.seed.is_none();
+        is_known && it.has_own_parent() && (it.seen().is_none() || are_lost())
+    }),
+    rule("nothing-on-its-own-parent", |it| {
+        it.plain.is_right && it.has_lost() && it.lost().all(|mount| it.is_on_its_own_parent(mount))
+    }),
+    rule("tree-by-beginning-of-path", |it| {
+        let has_difficulty = it.has_two(are_neighbours) || it.has_stack();
+        it.plain.is_right && has_difficulty && !it.neighbours.is_right
+    }),
+    rule("one-mount-a-path", |it| {
+        let fails = it.plain.is_right && it.has_stack() && !it.stacked.is_right;
+        fails && it.loses_what_is_stacked()
+    }),
+    rule("tree-by-path", |it| it.plain.is_right && it.has_stack() && !it.stacked.is_right),
+    rule("only-one-unseen-parent", |it| {
+        let roots = || it.mounts().iter().filter(|mount| is_root(mount, it.mounts()));
+        let is_kept = |root: &&Mount| !it.is_lost(root);
+        let first = roots().find(is_kept).map(|root| root.parent);
+        it.plain.is_right
+            && first.is_some()
+            && roots().any(|root| it.is_lost(root))
+            && roots().all(|root| it.is_lost(root) == (Some(root.parent) != first))
+    }),
+    rule("root-by-its-path", |it| {
+        let mut roots = it.mounts().iter().filter(|mount| is_root(mount, it.mounts()));
+        it.plain.is_right && roots.any(|root| it.is_lost(root))
+    }),
+    rule("parent-must-come-first", |it| {
+        it.plain.is_right && it.has_late_parent() && !it.child_first.is_right
+    }),
+    rule("siblings-around-their-parent", |it| {
+        it.plain.is_right
+            && it.has_late_parent()
+            && it.seen().is_some_and(|seen| it.has_same_mounts(seen))
+    }),
+];
+
+fn ids(tree: &Tree) -> Vec<u32> {
+    tree.iter().map(|(_, id)| *id).collect()
+}
+
+/// What a path can be measured by: its names, with the root or without, and its
+/// slashes.
+const MEASURES: [fn(&Path) -> usize; 3] = [
+    |path| path.components().count().saturating_sub(1),
+    |path| path.components().count(),
+    |path| path.as_os_str().as_bytes().iter().filter(|byte| **byte == b'/').count(),
+];
+
+/// Whether each depth in the tree is that of the mount's path.
+fn has_depths(tree: &Tree, mounts: &[Mount], measure: fn(&Path) -> usize) -> bool {
+    let is_measured = |(depth, id): &(usize, u32)| {
+        mounts.iter().any(|mount| mount.id == *id && measure(&mount.mount_point) == *depth)
+    };
+    !tree.is_empty() && tree.iter().all(is_measured)
+}
+
+/// Whether a name begins with that of another mount without being below it.
+fn are_neighbours(one: &Mount, other: &Mount) -> bool {
+    let (path, beginning) = (&one.mount_point, &other.mount_point);
+    let begins = path.as_os_str().as_bytes().starts_with(beginning.as_os_str().as_bytes());
+    begins && !path.starts_with(beginning)
+}

@@ -1,0 +1,251 @@
+//! Calls that cannot succeed: archives that are cut off, are none, or are not
+//! there, and calls to the kernel that fail.
+
+use labkit::calls::{Calls, MKDIR, RENAME, SYMLINK};
+use labkit::frame::{Facts, Returned, Rules, Words, rule};
+use labkit::host::Host;
+use labkit::verdict::{Evidence, Finding};
+use nix::errno::Errno;
+use nix::libc;
+
+use crate::LAB;
+use crate::acts::{CREATE, Place};
+use crate::archive::{Archive, file, folder, hard_link, symlink};
+use crate::diagnosis::RULES;
+use crate::listing::{Aspect, Difference, Listing, differences, expected, on_disk};
+use crate::outside::{Changes, Outside, shown};
+use crate::run::{Due, Run, call, place, returned_evidence, run};
+
+struct Failed {
+    /// What fails, if that is a call to the kernel; else it is the archive.
+    refused: Option<&'static str>,
+    returned: Returned,
+    layer: Option<Listing>,
+    /// How that differs from the layer of a call that does not fail.
+    differences: Vec<Difference>,
+    outside: Changes,
+    /// The layer after a second call, with a whole archive.
+    second: Option<Listing>,
+}
+
+impl Facts for Failed {
+    fn words(&self) -> Words {
+        vec![
+            ("call", self.refused.unwrap_or_default().to_owned()),
+            ("left", shown(&self.outside.new)),
+        ]
+    }
+}
+
+static FAILED: Rules<Failed> = Rules {
+    lab: LAB,
+    function: CREATE.function,
+    tables: &[&[
+        rule("entry-skipped", |it| {
+            it.refused.is_some()
+                && it.returned.is_ok()
+                && it.differences.iter().any(|it| it.aspect == Aspect::Missing)
+        }),
+        rule("error-ignored", |it| it.refused.is_some() && it.returned.is_ok()),
+        rule("answer/did-nothing", |it| it.returned.is_ok() && it.layer.is_none()),
+        rule("cut-archive-taken-for-whole", |it| it.returned.is_ok()),
+        rule("left-over-stays", |it| it.layer.is_none()),
+        rule("half-taken-for-whole", |it| it.layer == it.second),
+        rule("unpacked-in-place", |it| it.layer.is_some()),
+    ]],
+};
+
+impl Failed {
+    fn leaves_nothing(&self) -> bool {
+        self.returned.is_err() && self.layer.is_none() && self.outside.new.is_empty()
+    }
+
+    /// Whether what has failed was not needed.
+    fn is_done(&self) -> bool {
+        self.refused.is_some()
+            && self.returned.is_ok()
+            && self.layer.is_some()
+            && self.differences.is_empty()
+            && self.outside.new.is_empty()
+    }
+
+    fn judge(mut self, host: &Host, place: &Place, what: Evidence) -> Result<(), Finding> {
+        if self.leaves_nothing() || self.is_done() {
+            return Ok(());
+        }
+        place.lay(&Archive::small().to_tar());
+        // Whatever it says: the layer shows what came of it.
+        call(host, place).make()?;
+        self.second = on_disk(&place.layer);
+        FAILED.judge(&self, false, || {
+            let mut all = vec![what, returned_evidence("an error", &self.returned)];
+            if let Some(layer) = &self.layer {
+                let seen = format!("a folder with {} entries", layer.len().saturating_sub(1));
+                all.push(Evidence::differs("layer, after that", "nothing", seen));
+            }
+            if self.returned.is_ok() && self.layer.is_none() {
+                all.push(Evidence::differs("layer, after that", "there, as Ok says", "nothing"));
+            }
+            let new = shown(&self.outside.new);
+            if !new.is_empty() {
+                all.push(Evidence::differs("new beside the layer", "nothing", new));
+            }
+            all
+        })
+    }
+}
+
+/// The promise that a call which has failed has left nothing.
+pub fn left_over(host: &Host, place: &Place, run: Run, what: Evidence) -> Result<(), Finding> {
+    let Run { returned, layer, outside, .. } = run;
+    let failed =
+        Failed { refused: None, returned, layer, differences: Vec::new(), outside, second: None };
+    failed.judge(host, place, what)
+}
+
+pub fn damaged_archive(host: &Host) -> Result<(), Finding> {
+    let whole = Archive::small().to_tar();
+    let no_archive = b"<html><title>404 Not Found</title></html>";
+    for (name, archive) in [
+        ("cut-off", Some(&whole[..100_000])),
+        ("no-archive", Some(&no_archive[..])),
+        ("not-there", None),
+    ] {
+        let place = place(host, name);
+        archive.into_iter().for_each(|archive| place.lay(archive));
+        let before = Outside::of(host, &place.layer);
+        let returned = call(host, &place).make()?.returned;
+        let failed = Failed {
+            refused: None,
+            returned,
+            layer: on_disk(&place.layer),
+            differences: Vec::new(),
+            outside: before.changes(&Outside::of(host, &place.layer)),
+            second: None,
+        };
+        let what = Evidence::differs("the archive", "whole", name.replace('-', " "));
+        failed.judge(host, &place, what)?;
+    }
+    Ok(())
+}
+
+/// What of an answer can fail.
+const CALLS: [Calls; 8] = [
+    SYMLINK,
+    (
+        "link",
+        &[
+            libc::SYS_linkat,
+            #[cfg(target_arch = "x86_64")]
+            libc::SYS_link,
+        ],
+    ),
+    MKDIR,
+    ("write", &[libc::SYS_write, libc::SYS_writev, libc::SYS_pwrite64, libc::SYS_copy_file_range]),
+    RENAME,
+    (
+        "chmod",
+        &[
+            libc::SYS_fchmod,
+            libc::SYS_fchmodat,
+            libc::SYS_fchmodat2,
+            #[cfg(target_arch = "x86_64")]
+            libc::SYS_chmod,
+        ],
+    ),
+    (
+        "chown",
+        &[
+            libc::SYS_fchown,
+            libc::SYS_fchownat,
+            #[cfg(target_arch = "x86_64")]
+            libc::SYS_chown,
+            #[cfg(target_arch = "x86_64")]
+            libc::SYS_lchown,
+        ],
+    ),
+    (
+        "utimensat",
+        &[
+            libc::SYS_utimensat,
+            #[cfg(target_arch = "x86_64")]
+            libc::SYS_utimes,
+            #[cfg(target_arch = "x86_64")]
+            libc::SYS_futimesat,
+        ],
+    ),
+];
+
+/// Each kind of call that an answer may need fails, in turn; for files of all kinds
+/// together, and for directories and others alone.
+pub fn failing_calls(host: &Host) -> Result<(), Finding> {
+    let directories = [folder("./", 0o751), folder("bin/", 0o755)];
+    let files = ["bin/", ""].map(|at| {
+        [
+            file(format!("{at}busybox"), 0o4755, [b'x'; 20_000]),
+            hard_link(format!("{at}sh"), format!("{at}busybox")),
+            symlink(format!("{at}ash"), "sh"),
+        ]
+    });
+    let [below, alone] = files;
+    let all = Archive::new(directories.clone().into_iter().chain(below));
+    refuse_each(host, "all", &all, &CALLS)?;
+    let mut of_attributes = CALLS.to_vec();
+    of_attributes.retain(|(name, _)| ["chmod", "utimensat"].contains(name));
+    refuse_each(host, "directories", &Archive::new(directories), &of_attributes)?;
+    refuse_each(host, "files", &Archive::new(alone), &of_attributes)
+}
+
+fn refuse_each(host: &Host, of: &str, archive: &Archive, calls: &[Calls]) -> Result<(), Finding> {
+    let undisturbed = run(host, &place(host, &format!("{of}-undisturbed")), archive, Due::Layer)?;
+    let evidence = vec![returned_evidence("Ok", &undisturbed.returned)];
+    undisturbed.judge(&RULES, undisturbed.is_done(), evidence)?;
+    let always = &undisturbed.differences;
+
+    for (name, numbers) in calls {
+        let place = place(host, &format!("{of}-{name}"));
+        place.lay(&archive.to_tar());
+        let before = Outside::of(host, &place.layer);
+        let returned = call(host, &place).refusing(numbers, Errno::EIO).make()?.returned;
+        let layer = on_disk(&place.layer);
+        let mut wrong =
+            layer.as_ref().map(|it| differences(&expected(archive), it)).unwrap_or_default();
+        let is_known = |it: &Difference| {
+            always.iter().any(|known| (&known.name, known.aspect) == (&it.name, it.aspect))
+        };
+        wrong.retain(|it| !is_known(it));
+        let failed = Failed {
+            refused: Some(*name),
+            returned,
+            layer,
+            differences: wrong,
+            outside: before.changes(&Outside::of(host, &place.layer)),
+            second: None,
+        };
+        let what = Evidence::differs(format!("{name}(2)"), "Ok", "EIO (Input/output error)");
+        failed.judge(host, &place, what)?;
+    }
+    Ok(())
+}
+
+/// The work is the function's own: it is done where no other program can be
+/// executed.
+pub fn no_other_program(host: &Host) -> Result<(), Finding> {
+    let archive = Archive::small();
+    let alone = place(host, "alone");
+    alone.lay(&archive.to_tar());
+    let execute = [libc::SYS_execve, libc::SYS_execveat];
+    let seen = call(host, &alone).refusing(&execute, Errno::EACCES).make()?;
+    let layer = on_disk(&alone.layer);
+    let helped = run(host, &place(host, "helped"), &archive, Due::Layer)?;
+    let found = layer.as_ref().map(|layer| differences(&helped.expected, layer));
+    let kept = seen.returned.is_ok() && found.as_ref() == Some(&helped.differences);
+    let evidence = vec![
+        Evidence::differs("execve(2)", "not called", "EACCES (Permission denied)"),
+        returned_evidence("Ok", &seen.returned),
+    ];
+    if helped.is_done() && !kept {
+        return Err(RULES.finding("another-program", &helped).with(evidence));
+    }
+    helped.judge(&RULES, kept, vec![returned_evidence("Ok", &helped.returned)])
+}

@@ -1,0 +1,99 @@
+//! The host on which create_init_layer is called, and the image.
+
+use std::fs::{self, Permissions};
+use std::io;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+use labkit::canary::Canary;
+use nix::mount::{MsFlags, mount};
+use nix::sys::stat::{Mode, umask};
+
+use crate::layer::{directories, fill};
+
+/// Where the image may lead an answer astray.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Links {
+    /// Nowhere.
+    None,
+    /// Its `etc` and its `proc` are links to directories of the host.
+    Directories,
+    /// Its `etc/resolv.conf` and `etc/hosts` are links to a file of the host.
+    Files,
+}
+
+/// What the host has as /etc/resolv.conf.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Resolver {
+    /// A file.
+    File,
+    /// A link to one, as systemd-resolved has it.
+    Link,
+    /// Nothing, as where there is no network.
+    None,
+    /// A link that leads nowhere, as where systemd-resolved does not run.
+    Dangling,
+    /// What cannot be read.
+    Unreadable,
+}
+
+impl Resolver {
+    /// Whether there is something to be read.
+    pub fn is_there(self) -> bool {
+        !matches!(self, Resolver::None | Resolver::Dangling)
+    }
+}
+
+/// With this umask each mode must be set.
+pub fn with_umask_077() -> io::Result<()> {
+    umask(Mode::from_bits_truncate(0o077));
+    Ok(())
+}
+
+/// Gives the process an /etc of its own, with nothing but this in it.
+pub fn furnish_etc(resolver: Resolver, resolv_conf: &str) -> io::Result<()> {
+    let nothing: Option<&str> = None;
+    mount(nothing, "/", nothing, MsFlags::MS_PRIVATE | MsFlags::MS_REC, nothing)?;
+    mount(Some("etc"), "/etc", Some("tmpfs"), MsFlags::empty(), Some("mode=755"))?;
+    match resolver {
+        Resolver::File => fs::write("/etc/resolv.conf", resolv_conf),
+        Resolver::Link => {
+            fs::write("/etc/stub-resolv.conf", resolv_conf)?;
+            symlink("stub-resolv.conf", "/etc/resolv.conf")
+        }
+        Resolver::None => Ok(()),
+        Resolver::Dangling => symlink("nothing", "/etc/resolv.conf"),
+        // Root can read every file.
+        Resolver::Unreadable => fs::create_dir("/etc/resolv.conf"),
+    }
+}
+
+pub fn fill_image(image: &Path, outside: &Canary, links: Links) -> Canary {
+    fill(image, &[("bin/sh", ""), ("sys/keep", "")]);
+    fs::remove_file(image.join("sys/keep")).expect("just made");
+    let link = |target: PathBuf, name: &str| {
+        symlink(target, image.join(name)).expect("a link in the scratch directory");
+    };
+    match links {
+        Links::Directories => {
+            link(outside.folder.clone(), "etc");
+            link(outside.folder.join("photos"), "proc");
+        }
+        Links::Files => {
+            directories(image, ["etc", "proc"]);
+            link(outside.file(), "etc/resolv.conf");
+            link(outside.file(), "etc/hosts");
+        }
+        Links::None => {
+            fill(image, &[("etc/hostname", "image\n"), ("etc/hosts", ""), ("etc/passwd", "")]);
+            directories(image, ["proc", "dev"]);
+            for (name, mode) in [("proc", 0o1777), ("dev", 0o2775), ("etc", 0o711)] {
+                let mode = Permissions::from_mode(mode);
+                fs::set_permissions(image.join(name), mode).expect("just made");
+            }
+        }
+    }
+    // As the images of Debian have it.
+    fs::set_permissions(image.join("sys"), Permissions::from_mode(0o555)).expect("just made");
+    Canary::watch(image.to_owned()).expect("just made")
+}

@@ -1,0 +1,276 @@
+//! The options of create_mount_point, and its errors.
+
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use labkit::call::Seen;
+use labkit::describe::{Failure, result};
+use labkit::frame::{Facts, Returned, Rules, Words, error_of, rule};
+use labkit::host::Host;
+use labkit::verdict::{Evidence, Finding};
+use mydocker_kernel::mountinfo::Mount;
+use nix::errno::Errno;
+
+use crate::LAB;
+use crate::acts::{CREATE_AUFS_MOUNT_POINT, CREATE_MOUNT_POINT, Layers, OVERLAY_OPTIONS};
+use crate::failing::{Attempt, each_is_told};
+use crate::layer::directories;
+use crate::mount_point::mnt_shows_all_layers;
+use crate::overlay::user_xattr;
+use crate::there_already;
+
+/// A mount with userxattr, or without.
+struct Optional {
+    is_asked: bool,
+    is_given: bool,
+    seen: Seen<Returned>,
+}
+
+impl Facts for Optional {
+    fn words(&self) -> Words {
+        error_of(&self.seen.returned)
+    }
+}
+
+static OPTION: Rules<Optional> = Rules {
+    lab: LAB,
+    function: CREATE_MOUNT_POINT.function,
+    tables: &[&[
+        rule("no-userxattr", |it| it.is_asked && !it.is_given && it.seen.returned.is_ok()),
+        rule("userxattr-always", |it| !it.is_asked && it.is_given),
+    ]],
+};
+
+pub fn userxattr_is_passed_on(host: &Host) -> Result<(), Finding> {
+    // What is wrong anyway is not wrong for this.
+    mnt_shows_all_layers(host)?;
+    for is_asked in [true, false] {
+        let workspace = host.path(&format!("userxattr-{is_asked}"));
+        let image = workspace.join("image");
+        directories(&workspace, ["init-layer", "write-layer", "work", "image"]);
+        let seen = host.act(&CREATE_MOUNT_POINT, (workspace.clone(), image, is_asked)).make()?;
+        let mounted = seen.host_after.at(&workspace.join("mnt"));
+        let it = Optional { is_asked, is_given: mounted.is_some_and(has_userxattr), seen };
+        let kept = it.seen.returned.is_ok() && it.is_given == is_asked;
+        OPTION.judge(&it, kept, || {
+            let word = |given| if given { "userxattr" } else { "-" };
+            let what = format!("create_mount_point(…, user_xattr: {is_asked}): its option");
+            vec![Evidence::differs(what, word(is_asked), word(it.is_given))]
+        })?;
+    }
+    Ok(())
+}
+
+/// A mount that must fail.
+struct Refused {
+    seen: Seen<Returned>,
+    workspace: PathBuf,
+    /// Whether another one, with shorter paths, had the option userxattr.
+    short_has_userxattr: bool,
+}
+
+impl Refused {
+    fn mounted(&self) -> Option<&Mount> {
+        self.seen.host_after.at(&self.workspace.join("mnt"))
+    }
+}
+
+impl Facts for Refused {
+    fn words(&self) -> Words {
+        error_of(&self.seen.returned)
+    }
+}
+
+static NO_IMAGE: Rules<Refused> = Rules {
+    lab: LAB,
+    function: CREATE_MOUNT_POINT.function,
+    tables: &[&[
+        rule("error-ignored", |it| {
+            it.seen.host_changes().is_empty() && it.workspace.join("mnt").exists()
+        }),
+        rule("answer/did-nothing", |it| it.seen.host_changes().is_empty()),
+    ]],
+};
+
+pub fn a_failed_mount_is_told(host: &Host) -> Result<(), Finding> {
+    let workspace = host.path("workspace");
+    let image = host.path("no-such-image");
+    directories(&workspace, ["init-layer", "write-layer", "work"]);
+    let input = (workspace.clone(), image.clone(), user_xattr());
+    let seen = host.act(&CREATE_MOUNT_POINT, input).make()?;
+    let it = Refused { seen, workspace, short_has_userxattr: false };
+    NO_IMAGE.judge(&it, it.seen.returned.is_err(), || {
+        let call = format!("create_mount_point(workspace, {image:?}), where nothing is");
+        let returned = Evidence::differs(call, "Err", result(&it.seen.returned));
+        vec![returned, it.seen.host_evidence()]
+    })?;
+    let plain = || mnt_shows_all_layers(host);
+    there_already::is_an_error(host, CREATE_MOUNT_POINT.function, plain)?;
+    each_is_told(CREATE_MOUNT_POINT.function, plain, |failing| {
+        let workspace = host.path(&failing.name());
+        let image = workspace.join("image");
+        directories(&workspace, ["init-layer", "write-layer", "work", "image"]);
+        let call = host.act(&CREATE_MOUNT_POINT, (workspace.clone(), image, user_xattr()));
+        let seen = failing.during(call).make()?;
+        let mounted = seen.host_after.at(&workspace.join("mnt"));
+        let is_right = mounted.is_some_and(|mount| mount.fs_type == "overlay");
+        Ok(Attempt {
+            failed: failing.told(&seen),
+            is_told_or_right: seen.returned.is_err() || is_right,
+            drawn: seen.host_evidence(),
+        })
+    })
+}
+
+static MNT_IS_THERE: Rules<Refused> = Rules {
+    lab: LAB,
+    function: CREATE_AUFS_MOUNT_POINT.function,
+    tables: &[&[
+        rule("mkdir-error-ignored", |it| it.seen.returned.is_err()),
+        rule("answer/did-nothing", |it| it.seen.host_changes().is_empty()),
+    ]],
+};
+
+/// That the directory cannot be made is seen before anything is mounted: for that no
+/// AUFS is needed.
+pub fn a_failed_aufs_mount_is_told(host: &Host) -> Result<(), Finding> {
+    let (workspace, image) = (host.path("workspace"), host.path("image"));
+    directories(&workspace, ["init-layer", "write-layer"]);
+    directories(&image, [""]);
+    fs::write(workspace.join("mnt"), "").expect("a file in the scratch directory");
+    let seen = host.act(&CREATE_AUFS_MOUNT_POINT, (workspace.clone(), image, false)).make()?;
+    let it = Refused { seen, workspace, short_has_userxattr: false };
+    let expected = Errno::EEXIST;
+    let errno = it.seen.returned.as_ref().err().and_then(|failure| failure.errno);
+    MNT_IS_THERE.judge(&it, errno == Some(expected as i32), || {
+        let call = "create_aufs_mount_point(…), where mnt is a file";
+        let expected = Failure::from(expected);
+        vec![Evidence::differs(call, expected, result(&it.seen.returned))]
+    })
+}
+
+/// How many bytes mount(2) takes of the options; what follows is cut off without a
+/// word.
+const PAGE: usize = 4095;
+
+static TOO_LONG: Rules<Refused> = Rules {
+    lab: LAB,
+    function: CREATE_MOUNT_POINT.function,
+    tables: &[&[
+        rule("not-merged", |it| it.mounted().is_some_and(|it| it.fs_type != "overlay")),
+        rule("no-userxattr", |it| it.mounted().is_some() && !it.short_has_userxattr),
+        rule("options-cut-off", |it| it.mounted().is_some()),
+        rule("mounted-elsewhere", |it| !it.seen.host_changes().is_empty()),
+        rule("error-ignored", |it| it.workspace.join("mnt").exists()),
+        rule("answer/did-nothing", |it| it.seen.returned.is_ok()),
+    ]],
+};
+
+/// Options that are so long that the last one of them is cut off, and nothing else.
+pub fn options_over_a_page_are_refused(host: &Host) -> Result<(), Finding> {
+    let workspace = host.path("page");
+    directories(&workspace, ["init-layer", "write-layer", "work"]);
+    let short = host.path("image");
+    let text = options_of(host, &workspace, &short, true)?;
+    let last = text.as_bytes().rsplit(|byte| *byte == b',').next().unwrap_or_default().len();
+    let short_has_userxattr = {
+        let workspace = host.path("short");
+        directories(&workspace, ["init-layer", "write-layer", "work"]);
+        fs::create_dir(&short).expect("a directory in the scratch directory");
+        let input = (workspace.clone(), short.clone(), true);
+        let seen = host.act(&CREATE_MOUNT_POINT, input).make()?;
+        seen.host_after.at(&workspace.join("mnt")).is_some_and(has_userxattr)
+    };
+    let image = longer(&short, (PAGE + 1 + last).saturating_sub(text.len()));
+    fs::create_dir_all(&image).expect("a directory in the scratch directory");
+
+    let seen = host.act(&CREATE_MOUNT_POINT, (workspace.clone(), image, true)).make()?;
+    let it = Refused { seen, workspace, short_has_userxattr };
+    let mounted = it.mounted();
+    // There are other ways to mount than by one text.
+    let is_whole = mounted.is_some_and(has_userxattr);
+    let options = mounted.map_or("-".to_owned(), |it| it.super_options.clone());
+    TOO_LONG.judge(&it, it.seen.returned.is_err() || is_whole, || {
+        let call = format!("create_mount_point(…), with options of {} bytes", PAGE + 1 + last);
+        let end = options.rsplit(',').take(2).collect::<Vec<_>>();
+        vec![
+            Evidence::differs(call, "Err", result(&it.seen.returned)),
+            Evidence::differs("the options of the mount", "none", short_of(&end)),
+        ]
+    })?;
+    one_byte_too_many(host)
+}
+
+/// Options of which only the last byte is cut off: what the last path is then, is there
+/// as well, so that the kernel has no reason to refuse it.
+fn one_byte_too_many(host: &Host) -> Result<(), Finding> {
+    let workspace = host.path("one-more");
+    directories(&workspace, ["init-layer", "write-layer", "work", "write-laye", "wor"]);
+    let short = host.path("other-image");
+    let text = options_of(host, &workspace, &short, false)?;
+    let image = longer(&short, (PAGE + 1).saturating_sub(text.len()));
+    for image in [image.clone(), shorter(&image)] {
+        fs::create_dir_all(&image).expect("a directory in the scratch directory");
+    }
+
+    let seen = host.act(&CREATE_MOUNT_POINT, (workspace.clone(), image, false)).make()?;
+    let it = Refused { seen, workspace, short_has_userxattr: true };
+    let options = it.mounted().map_or("-".to_owned(), |it| it.super_options.clone());
+    // What is mounted without them, or by another call, is no case for this.
+    let ends = ["/one-more/write-laye", "/one-more/wor"];
+    let cut = options.split(',').find(|option| ends.iter().any(|end| option.ends_with(end)));
+    TOO_LONG.judge(&it, cut.is_none(), || {
+        let call = format!("create_mount_point(…), with options of {} bytes", PAGE + 1);
+        vec![
+            Evidence::differs(call, "Err", result(&it.seen.returned)),
+            Evidence::differs("the options of the mount", "none", cut.unwrap_or_default()),
+        ]
+    })
+}
+
+/// The options of a mount, as the answer writes them.
+fn options_of(
+    host: &Host,
+    workspace: &Path,
+    image: &Path,
+    user_xattr: bool,
+) -> Result<OsString, Finding> {
+    let path = |name: &str| workspace.join(name).into_os_string();
+    let layers = Layers {
+        lower: vec![path("init-layer"), image.into()],
+        upper: path("write-layer"),
+        work: path("work"),
+        user_xattr,
+    };
+    let asked = host.each(&OVERLAY_OPTIONS, vec![&layers]).make_each();
+    Ok(asked.map_err(|ended| ended.finding)?.returned.remove(0))
+}
+
+/// A path without its last byte.
+fn shorter(path: &Path) -> PathBuf {
+    let bytes = path.as_os_str().as_bytes();
+    PathBuf::from(OsStr::from_bytes(&bytes[..bytes.len() - 1]))
+}
+
+fn has_userxattr(mount: &Mount) -> bool {
+    mount.super_options.split(',').any(|option| option == "userxattr")
+}
+
+/// A path that is so many bytes longer.
+fn longer(path: &Path, mut bytes: usize) -> PathBuf {
+    let mut path = path.to_owned();
+    while bytes > 200 {
+        path.push("x".repeat(99));
+        bytes -= 100;
+    }
+    path.push("x".repeat(bytes - 1));
+    path
+}
+
+/// The last two options, without what is long in them.
+fn short_of(options: &[&str]) -> String {
+    let short = |option: &&str| option.chars().take(60).collect::<String>();
+    options.iter().rev().map(short).collect::<Vec<_>>().join(",")
+}

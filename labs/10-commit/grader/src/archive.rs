@@ -1,0 +1,173 @@
+//! An archive, read with care.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+
+use tar::EntryType;
+
+/// What an archive has of one file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Without `./` before it and `/` behind it.
+    pub name: Vec<u8>,
+    pub kind: Kind,
+    pub mode: u32,
+    /// User and group.
+    pub owner: (u64, u64),
+    /// In seconds since 1970.
+    pub mtime: i64,
+    pub xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
+}
+
+/// What kind of file it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kind {
+    Directory,
+    File(Vec<u8>),
+    Symlink(Vec<u8>),
+    HardLink(Vec<u8>),
+    Char(u32, u32),
+    Block(u32, u32),
+    Fifo,
+    Other(u8),
+}
+
+impl Kind {
+    /// For a reader.
+    pub fn shown(&self) -> String {
+        match self {
+            Kind::Directory => "a directory".to_owned(),
+            Kind::File(content) => format!("a regular file of {} bytes", content.len()),
+            Kind::Symlink(target) => format!("a symbolic link to {}", target.escape_ascii()),
+            Kind::HardLink(first) => format!("a hard link to {}", first.escape_ascii()),
+            Kind::Char(major, minor) => format!("a character device {major}:{minor}"),
+            Kind::Block(major, minor) => format!("a block device {major}:{minor}"),
+            Kind::Fifo => "a fifo".to_owned(),
+            Kind::Other(flag) => format!("an entry of the type {flag}"),
+        }
+    }
+}
+
+/// Why an archive cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Damage {
+    /// It ends too early, a sum is wrong, or the like.
+    Unreadable(String),
+    /// After the last entry there are no two blocks of zeros, or something else.
+    NoEnd,
+}
+
+const BLOCK: usize = 512;
+
+/// Reads an archive. An entry for the top of it is left out.
+///
+/// # Errors
+/// It is damaged.
+pub fn read(bytes: &[u8]) -> Result<Vec<Entry>, Damage> {
+    let unreadable = |error: std::io::Error| Damage::Unreadable(error.to_string());
+    let mut records = records(bytes).map_err(unreadable)?.into_iter();
+    let mut entries = Vec::new();
+    let mut end = 0;
+    let mut archive = tar::Archive::new(bytes);
+    for entry in archive.entries().map_err(unreadable)? {
+        let mut entry = entry.map_err(unreadable)?;
+        let mut content = Vec::new();
+        entry.read_to_end(&mut content).map_err(unreadable)?;
+        let stored = entry.header().entry_size().map_err(unreadable)? as usize;
+        end = entry.raw_file_position() as usize + stored.next_multiple_of(BLOCK);
+        let link = || entry.link_name_bytes().map(|it| plain(&it)).unwrap_or_default();
+        let target = || entry.link_name_bytes().map(|it| it.into_owned()).unwrap_or_default();
+        let header = entry.header();
+        let device = |it: std::io::Result<Option<u32>>| it.ok().flatten().unwrap_or_default();
+        let (major, minor) = (device(header.device_major()), device(header.device_minor()));
+        let kind = match header.entry_type() {
+            EntryType::Directory => Kind::Directory,
+            EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
+                Kind::File(content)
+            }
+            EntryType::Symlink => Kind::Symlink(target()),
+            EntryType::Link => Kind::HardLink(link()),
+            EntryType::Char => Kind::Char(major, minor),
+            EntryType::Block => Kind::Block(major, minor),
+            EntryType::Fifo => Kind::Fifo,
+            other => Kind::Other(other.as_byte()),
+        };
+        let name = plain(&entry.path_bytes());
+        let records = records.next().unwrap_or_default();
+        if name.is_empty() && kind == Kind::Directory {
+            continue;
+        }
+        // Readers take an empty number for 0.
+        let number = |it: std::io::Result<u64>| it.unwrap_or_default();
+        let whole = |key: &[u8]| -> Option<i64> {
+            let value = std::str::from_utf8(records.get(key)?).ok()?;
+            value.split('.').next()?.parse().ok()
+        };
+        let xattrs = records.iter().filter_map(|(key, value)| {
+            Some((key.strip_prefix(b"SCHILY.xattr.")?.to_vec(), value.clone()))
+        });
+        entries.push(Entry {
+            name,
+            kind,
+            mode: header.mode().unwrap_or_default(),
+            owner: (
+                whole(b"uid").map_or_else(|| number(header.uid()), |it| it as u64),
+                whole(b"gid").map_or_else(|| number(header.gid()), |it| it as u64),
+            ),
+            mtime: whole(b"mtime").unwrap_or_else(|| number(header.mtime()) as i64),
+            xattrs: xattrs.collect(),
+        });
+    }
+    let rest = bytes.get(end..).unwrap_or_default();
+    let is_end = rest.len() >= 2 * BLOCK && rest.iter().all(|byte| *byte == 0);
+    if is_end && bytes.len().is_multiple_of(BLOCK) { Ok(entries) } else { Err(Damage::NoEnd) }
+}
+
+/// `./a/b/` is `a/b`. What begins with a slash stays so.
+fn plain(name: &[u8]) -> Vec<u8> {
+    let name = name.strip_suffix(b"/").unwrap_or(name);
+    match name.strip_prefix(b"./") {
+        Some(rest) => rest.to_vec(),
+        None if name == b"." => Vec::new(),
+        None => name.to_vec(),
+    }
+}
+
+type Records = BTreeMap<Vec<u8>, Vec<u8>>;
+
+/// The pax records of each entry. See pax(1p): a record says how long it is, and may
+/// have any bytes in its value.
+fn records(bytes: &[u8]) -> std::io::Result<Vec<Records>> {
+    let mut all = Vec::new();
+    let mut next = Records::new();
+    let mut archive = tar::Archive::new(bytes);
+    for entry in archive.entries()?.raw(true) {
+        let mut entry = entry?;
+        match entry.header().entry_type() {
+            EntryType::XHeader => {
+                let mut data = Vec::new();
+                entry.read_to_end(&mut data)?;
+                next.extend(parse(&data));
+            }
+            EntryType::XGlobalHeader | EntryType::GNULongName | EntryType::GNULongLink => {}
+            _ => all.push(std::mem::take(&mut next)),
+        }
+    }
+    Ok(all)
+}
+
+fn parse(mut data: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let mut records = Vec::new();
+    while let Some(space) = data.iter().position(|byte| *byte == b' ') {
+        let length = std::str::from_utf8(&data[..space]).ok().and_then(|it| it.parse().ok());
+        let Some(record) = length.and_then(|length: usize| data.get(space + 1..length)) else {
+            break;
+        };
+        data = &data[space + 1 + record.len()..];
+        let record = record.strip_suffix(b"\n").unwrap_or(record);
+        if let Some(equals) = record.iter().position(|byte| *byte == b'=') {
+            records.push((record[..equals].to_vec(), record[equals + 1..].to_vec()));
+        }
+    }
+    records
+}

@@ -1,0 +1,141 @@
+//! new_image while something else happens.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::Path;
+
+use labkit::frame::{Facts, Returned, Rules, Words, rule};
+use labkit::host::Host;
+use labkit::verdict::{Evidence, Finding};
+use nix::fcntl::OFlag;
+use nix::unistd::pipe2;
+
+use crate::LAB;
+use crate::acts::NEW_IMAGE;
+use crate::made::{Made, plain};
+use crate::store::{Found, NEW, Store, archive, names};
+
+/// What is seen while the archive is being read.
+#[derive(Debug)]
+struct Meanwhile {
+    /// Whether there was something under the image's name.
+    is_visible: bool,
+    /// New names that do not begin with a dot.
+    others: Vec<String>,
+    /// Whether the other image, that appeared, is as it was.
+    is_other_kept: bool,
+    made: Made,
+}
+
+impl Facts for Meanwhile {
+    fn words(&self) -> Words {
+        let mut words = self.made.words();
+        words.push(("others", self.others.join(", ")));
+        words
+    }
+}
+
+static MEANWHILE: Rules<Meanwhile> = Rules {
+    lab: LAB,
+    function: NEW_IMAGE.function,
+    tables: &[&[
+        rule("base-changed", |it| !it.made.changed.is_empty()),
+        rule("half-an-image", |it| it.is_visible),
+        rule("draft-is-an-image", |it| !it.others.is_empty()),
+        rule("existing-image-replaced", |it| !it.is_other_kept),
+        rule("failed-call-not-told", |it| it.made.returned.is_ok()),
+        rule("left-over-stays", |it| !it.made.left.is_empty()),
+    ]],
+};
+
+/// Has an image made while its archive comes in two halves; `between` is done when the
+/// first one has been read.
+fn in_halves(
+    host: &Host,
+    store: &Store,
+    between: impl Fn(),
+) -> Result<(Meanwhile, Returned), Finding> {
+    let bytes = archive();
+    let (read, write) = pipe2(OFlag::O_CLOEXEC).expect("a pipe");
+    let mut write = File::from(write);
+    let (mut is_visible, mut others) = (false, Vec::new());
+    let act = host.act(&NEW_IMAGE, store.making("base", NEW)).giving(vec![read]);
+    let (seen, ()) = act.make_meanwhile(
+        |_, answering| {
+            // Who refuses it reads none of it.
+            let _ = write.write_all(&bytes[..bytes.len() / 2]);
+            host.wait_until_asleep(answering);
+            is_visible = store.images.join(NEW).symlink_metadata().is_ok();
+            others = store.left(NEW);
+            others.retain(|name| !name.starts_with('.'));
+            between();
+            let _ = write.write_all(&bytes[bytes.len() / 2..]);
+            drop(write);
+        },
+        |_, _| (),
+    )?;
+    let returned = seen.returned;
+    let made = Made {
+        returned: returned.clone(),
+        image: store.find(NEW, &["base", "base"]),
+        left: store.left(NEW),
+        changed: store.changed(),
+        open: Vec::new(),
+        what: String::new(),
+        name: NEW.to_owned(),
+    };
+    Ok((Meanwhile { is_visible, others, is_other_kept: true, made }, returned))
+}
+
+pub fn appears_whole(host: &Host) -> Result<(), Finding> {
+    plain(host)?;
+    let store = Store::new(host, "halves");
+    let (it, _) = in_halves(host, &store, || ())?;
+    let kept = !it.is_visible && it.others.is_empty() && it.made.is_right();
+    MEANWHILE.judge(&it, kept, || {
+        let visible = if it.is_visible { "there" } else { "not there" };
+        let mut all = vec![
+            Evidence::differs("the image, while half of it is read", "not there", visible),
+            Evidence::differs("new names without a dot", "", it.others.join(", ")),
+        ];
+        all.extend(it.made.evidence("Ok"));
+        all
+    })
+}
+
+pub fn appears_meanwhile(host: &Host) -> Result<(), Finding> {
+    plain(host)?;
+    type Lay = fn(&Path) -> io::Result<()>;
+    let kinds: [Lay; 2] = [
+        |path| fs::create_dir(path),
+        |path| fs::create_dir_all(path.join("layers")).and_then(|()| fs::write(path.join("x"), "")),
+    ];
+    for (nth, lay) in kinds.into_iter().enumerate() {
+        let store = Store::new(host, &format!("race-{nth}"));
+        let image = store.images.join(NEW);
+        let other = || names(&image);
+        let lay_it = || {
+            let _ = fs::remove_dir_all(&image);
+            lay(&image).expect("the scratch directory");
+        };
+        lay_it();
+        let before = other();
+        fs::remove_dir_all(&image).expect("the scratch directory");
+        let (mut it, returned) = in_halves(host, &store, lay_it)?;
+        it.is_other_kept = other() == before && image.is_dir();
+        it.made.what = "another image appears meanwhile".to_owned();
+        it.made.image = Found::Nothing;
+        let kept = it.is_other_kept
+            && !it.is_visible
+            && it.others.is_empty()
+            && returned.is_err()
+            && it.made.is_clean();
+        MEANWHILE.judge(&it, kept, || {
+            let seen = if it.is_other_kept { "as it was" } else { "replaced" };
+            let mut all = vec![Evidence::differs("the other image", "as it was", seen)];
+            all.extend(it.made.evidence("an error"));
+            all
+        })?;
+    }
+    Ok(())
+}

@@ -1,0 +1,89 @@
+//! Calls to the kernel by what they do: which of several names a deed has, the C library
+//! and the processor decide.
+
+use nix::libc;
+
+/// A call as its man page names it, and the numbers of those that do the same.
+pub type Calls = (&'static str, &'static [i64]);
+
+/// Those that write into a file. See [`Asked::written`](crate::deciding::Asked::written).
+pub const WRITE: Calls = ("write", &[libc::SYS_write, libc::SYS_pwrite64, libc::SYS_writev]);
+
+/// Those that make a directory.
+pub const MKDIR: Calls = (
+    "mkdir",
+    &[
+        libc::SYS_mkdirat,
+        #[cfg(target_arch = "x86_64")]
+        libc::SYS_mkdir,
+    ],
+);
+
+/// Those that make a symbolic link.
+pub const SYMLINK: Calls = (
+    "symlink",
+    &[
+        libc::SYS_symlinkat,
+        #[cfg(target_arch = "x86_64")]
+        libc::SYS_symlink,
+    ],
+);
+
+/// Those that give a file another name.
+pub const RENAME: Calls = (
+    "rename",
+    &[
+        libc::SYS_renameat,
+        libc::SYS_renameat2,
+        #[cfg(target_arch = "x86_64")]
+        libc::SYS_rename,
+    ],
+);
+
+/// The calls by which directories, mounts and roots are changed.
+pub const CALLS: &[Calls] = &[
+    ("mount", &[libc::SYS_mount]),
+    ("umount2", &[libc::SYS_umount2]),
+    ("pivot_root", &[libc::SYS_pivot_root]),
+    ("chroot", &[libc::SYS_chroot]),
+    ("chdir", &[libc::SYS_chdir]),
+    ("fchdir", &[libc::SYS_fchdir]),
+    (
+        "open",
+        &[
+            libc::SYS_openat,
+            #[cfg(target_arch = "x86_64")]
+            libc::SYS_open,
+        ],
+    ),
+    MKDIR,
+    (
+        "mknod",
+        &[
+            libc::SYS_mknodat,
+            #[cfg(target_arch = "x86_64")]
+            libc::SYS_mknod,
+        ],
+    ),
+    SYMLINK,
+    (
+        "unlink",
+        &[
+            libc::SYS_unlinkat,
+            #[cfg(target_arch = "x86_64")]
+            libc::SYS_unlink,
+            #[cfg(target_arch = "x86_64")]
+            libc::SYS_rmdir,
+        ],
+    ),
+    (
+        "chmod",
+        &[
+            libc::SYS_fchmodat,
+            libc::SYS_fchmod,
+            #[cfg(target_arch = "x86_64")]
+            libc::SYS_chmod,
+        ],
+    ),
+    RENAME,
+];

@@ -1,0 +1,173 @@
+//! Calls of an answer that wait until the witness has decided what comes of each: an
+//! imitation refuses what a kernel would refuse, and what is written is heard of even
+//! where the next write covers it.
+
+use std::fmt;
+use std::fs::File;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+
+use nix::errno::Errno;
+use nix::libc;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use crate::calls::Calls;
+use crate::sys;
+
+/// What comes of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// It is made.
+    Make,
+    /// It fails with this error.
+    Fail(Errno),
+    /// Its process stands still before it, see
+    /// [`Call::standing_still`](crate::call::Call::standing_still).
+    StandStill,
+}
+
+impl From<Option<Errno>> for Decision {
+    fn from(failure: Option<Errno>) -> Decision {
+        failure.map_or(Decision::Make, Decision::Fail)
+    }
+}
+
+type Decide = Box<dyn FnMut(&Asked) -> Decision>;
+
+/// The calls of a process that wait, and who decides on them.
+pub struct Deciding {
+    calls: Vec<Calls>,
+    decide: Decide,
+}
+
+impl fmt::Debug for Deciding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Deciding").field("calls", &self.calls).finish_non_exhaustive()
+    }
+}
+
+impl Deciding {
+    /// Has `decide` decide on each of these calls.
+    pub fn new(calls: &[Calls], decide: impl FnMut(&Asked) -> Decision + 'static) -> Deciding {
+        Deciding { calls: calls.to_vec(), decide: Box::new(decide) }
+    }
+
+    /// The numbers of those calls.
+    pub(crate) fn numbers(&self) -> Vec<i64> {
+        self.calls.iter().flat_map(|(_, numbers)| *numbers).copied().collect()
+    }
+}
+
+/// A call that waits to be decided on.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked {
+    /// Its name, as the man page has it.
+    pub name: &'static str,
+    call: sys::Waiting,
+}
+
+/// The most that is read of what a call writes.
+const MOST: u64 = 4096;
+
+impl Asked {
+    /// The process that makes it.
+    pub fn pid(&self) -> i32 {
+        self.call.pid
+    }
+
+    /// What it is given: numbers and addresses.
+    pub fn argument(&self, nth: usize) -> u64 {
+        self.call.arguments[nth]
+    }
+
+    /// What one of [`WRITE`](crate::calls::WRITE) writes, and into which file; nothing
+    /// if it is another call, or cannot be looked at.
+    pub fn written(&self) -> Option<(PathBuf, Vec<u8>)> {
+        let [descriptor, address, count, ..] = self.call.arguments;
+        let proc = PathBuf::from(format!("/proc/{}", self.call.pid));
+        let file = proc.join(format!("fd/{descriptor}")).read_link().ok()?;
+        let memory = File::open(proc.join("mem")).ok()?;
+        let read = |address, count: u64| {
+            let mut bytes = vec![0; count.min(MOST) as usize];
+            memory.read_exact_at(&mut bytes, address).ok().map(|()| bytes)
+        };
+        let bytes = match self.call.number {
+            libc::SYS_write | libc::SYS_pwrite64 => read(address, count)?,
+            libc::SYS_writev => {
+                let pieces = read(address, count * size_of::<libc::iovec>() as u64)?;
+                let words: Vec<u64> = pieces
+                    .chunks_exact(size_of::<u64>())
+                    .map(|word| u64::from_ne_bytes(word.try_into().expect("of this length")))
+                    .collect();
+                let pieces = words.chunks_exact(2).map(|piece| read(piece[0], piece[1]));
+                pieces.collect::<Option<Vec<_>>>()?.concat()
+            }
+            _ => return None,
+        };
+        Some((file, bytes))
+    }
+}
+
+/// Where the calls of one process wait.
+#[derive(Debug)]
+pub(crate) struct Listening {
+    listener: OwnedFd,
+    deciding: Deciding,
+    /// The call before which its process stands still.
+    standing: Option<sys::Waiting>,
+}
+
+impl Listening {
+    pub fn new(listener: OwnedFd, deciding: Deciding) -> Listening {
+        Listening { listener, deciding, standing: None }
+    }
+
+    /// The process that stands still.
+    pub fn standing(&self) -> Option<i32> {
+        self.standing.map(|call| call.pid)
+    }
+
+    /// Lets the call be made before which a process stands still.
+    pub fn go_on(&mut self) {
+        if let Some(call) = self.standing.take() {
+            let _ = sys::decide(self.listener.as_fd(), call, None);
+        }
+    }
+
+    /// What there is to read from when a call waits.
+    pub fn listener(&self) -> BorrowedFd<'_> {
+        self.listener.as_fd()
+    }
+
+    /// Decides on all calls that wait. Those made before the answer has begun are none
+    /// of its own: that is asked when a call is there, for it may be the first of the
+    /// answer's. Whose process has ended needs no decision.
+    pub fn decide(&mut self, has_begun: impl Fn() -> bool) {
+        while self.is_asked() {
+            let Ok(call) = sys::next_call(self.listener.as_fd()) else { return };
+            let mut calls = self.deciding.calls.iter();
+            let known = calls.find(|(_, numbers)| numbers.contains(&call.number));
+            let asked = Asked { name: known.map_or("", |(name, _)| *name), call };
+            let decision = match has_begun() {
+                true => (self.deciding.decide)(&asked),
+                false => Decision::Make,
+            };
+            let failure = match decision {
+                Decision::Make => None,
+                Decision::Fail(errno) => Some(errno),
+                Decision::StandStill => {
+                    self.standing = Some(call);
+                    continue;
+                }
+            };
+            let _ = sys::decide(self.listener.as_fd(), call, failure);
+        }
+    }
+
+    fn is_asked(&self) -> bool {
+        let mut waiting = [PollFd::new(self.listener(), PollFlags::POLLIN)];
+        let _ = poll(&mut waiting, PollTimeout::ZERO);
+        waiting[0].revents().is_some_and(|it| it.contains(PollFlags::POLLIN))
+    }
+}

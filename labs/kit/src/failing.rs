@@ -1,0 +1,64 @@
+//! A call of an answer that fails: the first, the second, and so on, each in a process
+//! of its own. What an answer makes of it shows whether it looks at its errors.
+
+use std::cell::Cell;
+use std::fmt;
+use std::rc::Rc;
+
+use crate::calls::Calls;
+use crate::deciding::{Deciding, Decision};
+
+/// More calls than that are not made to fail.
+const MOST: usize = 60;
+
+/// Has `attempt` made while the first call fails, the second, and so on, until it
+/// returns that no more were made.
+///
+/// # Errors
+/// Those of `attempt`.
+pub fn each<E>(attempt: impl FnMut(usize) -> Result<bool, E>) -> Result<(), E> {
+    let mut attempts = (1..=MOST).map(attempt);
+    attempts.find(|made| !matches!(made, Ok(true))).map_or(Ok(()), |made| made.map(drop))
+}
+
+/// The call that has failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Failed {
+    /// Its name, as the man page has it.
+    pub name: &'static str,
+    /// Which one of this name it was, from 1.
+    pub nth: usize,
+}
+
+/// `the 2nd mount(2)`.
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ending = match self.nth {
+            1 => "st",
+            2 => "nd",
+            3 => "rd",
+            _ => "th",
+        };
+        write!(f, "the {}{ending} {}(2)", self.nth, self.name)
+    }
+}
+
+/// Has the `nth` of these calls, from 1, come to this, and the others be made; which one
+/// it was is noted in `failed`.
+pub(crate) fn nth(
+    nth: usize,
+    calls: &[Calls],
+    decision: Decision,
+    failed: Rc<Cell<Option<Failed>>>,
+) -> Deciding {
+    let mut made = Vec::new();
+    Deciding::new(calls, move |asked| {
+        made.push(asked.name);
+        let is_it = made.len() == nth;
+        if is_it {
+            let nth = made.iter().filter(|name| **name == asked.name).count();
+            failed.set(Some(Failed { name: asked.name, nth }));
+        }
+        if is_it { decision } else { Decision::Make }
+    })
+}

@@ -1,0 +1,39 @@
+//! Two faults at once in lab 05.
+
+use std::io;
+use std::process::Command;
+
+use lab_05_grader::Answers;
+
+use super::steps::create;
+use crate::catalogue::Pair;
+
+/// See each one's name.
+pub static PAIRS: &[Pair<Answers>] = &[
+    // The blog's one line. GNU tar takes off a name what leads out, and goes on:
+    // whoever reads only the exit status does not learn of it.
+    Pair {
+        name: "shells_out_to_tar",
+        broken: &[
+            ("no_name_leads_outside", "rootfs/hostile-name-rewritten"),
+            ("no_symbolic_link_is_followed", "rootfs/planted-symlink-followed"),
+            ("no_other_program_is_started", "rootfs/another-program"),
+            // GNU tar takes a directory for done when an entry is not in it.
+            ("any_archive_is_unpacked", "rootfs/folder-times-lost"),
+            ("any_hostile_archive_is_refused", "rootfs/hostile-name-rewritten"),
+        ],
+        answers: Answers {
+            create_read_only_layer: |tar, layer| {
+                create(tar, layer, |tar, folder| {
+                    let mut command = Command::new("tar");
+                    command.arg("--extract").arg("--same-permissions").arg("--file").arg(tar);
+                    let output = command.arg("--directory").arg(folder).output()?;
+                    match output.status.success() {
+                        true => Ok(()),
+                        false => Err(io::Error::other(String::from_utf8_lossy(&output.stderr))),
+                    }
+                })
+            },
+        },
+    },
+];

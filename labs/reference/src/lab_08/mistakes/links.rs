@@ -1,0 +1,111 @@
+//! Symbolic links, hard links, and paths that are too long for a call.
+
+use std::fs::{self, Permissions};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use lab_08_grader::Answers;
+
+use super::{mounted_below, open_folders};
+use crate::catalogue::Mistake;
+use crate::lab_08::SOLUTION;
+use crate::lab_08::solution::{delete_mount_point, delete_workspace, delete_write_layer};
+
+/// A read-only file cannot be deleted, it seems: as in other systems.
+pub const FILES_OPENED_TOO: Mistake<Answers> = {
+    fn open_files(directory: &Path) -> io::Result<()> {
+        for entry in fs::read_dir(directory)? {
+            let entry = entry?;
+            let kind = entry.file_type()?;
+            if kind.is_dir() {
+                open_files(&entry.path())?;
+            } else if kind.is_file() {
+                fs::set_permissions(entry.path(), Permissions::from_mode(0o644))?;
+            }
+        }
+        Ok(())
+    }
+    Mistake {
+        name: "files_opened_too",
+        code: "delete-workspace/hard-linked-file-changed",
+        answers: Answers {
+            delete_write_layer: |workspace| {
+                let layer = workspace.join("write-layer");
+                let is_there = layer.symlink_metadata().is_ok_and(|data| data.is_dir());
+                if is_there && mounted_below(workspace)?.is_empty() {
+                    open_folders(&layer)?;
+                    open_files(&layer)?;
+                }
+                delete_write_layer(workspace)
+            },
+            ..SOLUTION
+        },
+    }
+};
+
+/// The layer itself is a directory, for the function that made it says so.
+pub const LAYER_OPENED_THROUGH_A_LINK: Mistake<Answers> = Mistake {
+    name: "layer_opened_through_a_link",
+    code: "delete-workspace/symlink-followed",
+    answers: Answers {
+        delete_write_layer: |workspace| {
+            let layer = workspace.join("write-layer");
+            if layer.exists() && mounted_below(workspace)?.is_empty() {
+                fs::set_permissions(layer, Permissions::from_mode(0o700))?;
+            }
+            delete_write_layer(workspace)
+        },
+        ..SOLUTION
+    },
+};
+
+/// What has the name is gone: the link, and nothing that it leads to.
+pub const ONLY_THE_LINK_DELETED: Mistake<Answers> = Mistake {
+    name: "only_the_link_deleted",
+    code: "delete-workspace/only-the-link-deleted",
+    answers: Answers {
+        delete_workspace: |workspace| {
+            if !workspace.is_symlink() {
+                return delete_workspace(workspace);
+            }
+            delete_mount_point(workspace)?;
+            delete_write_layer(workspace)?;
+            fs::remove_file(workspace)
+        },
+        ..SOLUTION
+    },
+};
+
+/// Asks of each entry whether it is a directory, and a link to one says yes.
+pub const ENTRIES_BY_IS_DIR: Mistake<Answers> = {
+    fn empty(directory: &Path) -> io::Result<()> {
+        for entry in fs::read_dir(directory)? {
+            let path = entry?.path();
+            if path.is_dir() {
+                fs::remove_dir_all(&path)?;
+            } else {
+                fs::remove_file(&path)?;
+            }
+        }
+        Ok(())
+    }
+    Mistake {
+        name: "entries_by_is_dir",
+        code: "delete-workspace/symlink-followed",
+        answers: Answers {
+            delete_workspace: |workspace| {
+                delete_mount_point(workspace)?;
+                if let Ok(entries) = fs::read_dir(workspace) {
+                    let links = entries.flatten().filter(|entry| entry.path().is_symlink());
+                    for link in links.filter(|link| link.path().is_dir()) {
+                        open_folders(&link.path())?;
+                        empty(&link.path())?;
+                    }
+                }
+                delete_workspace(workspace)
+            },
+            ..SOLUTION
+        },
+    }
+};

@@ -1,0 +1,334 @@
+//! What people get wrong in new_image.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+use lab_10_grader::Answers;
+
+use crate::catalogue::Mistake;
+use crate::lab_10::SOLUTION;
+use crate::lab_10::solution::{check_name, fill, layer_name, names, new_image, unpack_layer};
+use crate::lab_10::steps::{MAKING, Making};
+
+type Function = fn(&Path, &str, &str, &mut dyn Read) -> io::Result<()>;
+
+const fn mistake(name: &'static str, code: &'static str, new_image: Function) -> Mistake<Answers> {
+    Mistake { name, code, answers: Answers { new_image, ..SOLUTION } }
+}
+
+/// What is returned for a program that must compile.
+pub const MAKES_NOTHING: Mistake<Answers> =
+    mistake("makes_nothing", "answer/did-nothing", |_, _, _, _| Ok(()));
+
+/// Fills the directory of an image; `share` makes what a layer below becomes.
+fn fill_by(
+    draft: &Path,
+    base: &Path,
+    archive: &mut dyn Read,
+    share: fn(&Path, &Path) -> io::Result<()>,
+) -> io::Result<()> {
+    let (layers, below) = (draft.join("layers"), base.join("layers"));
+    fs::create_dir(&layers)?;
+    let count = names(&below)?.len();
+    for number in (0..count).map(layer_name) {
+        below.join(&number).canonicalize()?;
+        share(&below.join(&number), &layers.join(&number))?;
+    }
+    unpack_layer(archive, &layers.join(layer_name(count)))?;
+    fs::copy(base.join("image.json"), draft.join("image.json"))?;
+    Ok(())
+}
+
+fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    fs::create_dir(to)?;
+    for name in names(from)? {
+        let (from, to) = (from.join(&name), to.join(&name));
+        if from.is_dir() { copy(&from, &to)? } else { fs::copy(from, to).map(drop)? }
+    }
+    Ok(())
+}
+
+/// The blog's way: an image has all its files.
+pub const LAYERS_COPIED: Mistake<Answers> =
+    mistake("layers_copied", "commit/layers-copied", |images, base, name, archive| {
+        Making { fill: |draft, base, archive| fill_by(draft, base, archive, copy), ..MAKING }
+            .make(images, base, name, archive)
+    });
+
+/// To the layer where it lies.
+pub const ABSOLUTE_LINKS: Mistake<Answers> =
+    mistake("absolute_links", "commit/absolute-link", |images, base, name, archive| {
+        Making {
+            fill: |draft, base, archive| {
+                fill_by(draft, base, archive, |from, to| symlink(from.canonicalize()?, to))
+            },
+            ..MAKING
+        }
+        .make(images, base, name, archive)
+    });
+
+/// Whatever the layer of the base is.
+pub const LINKS_TO_THE_BASE: Mistake<Answers> =
+    mistake("links_to_the_base", "commit/link-to-a-link", |images, base, name, archive| {
+        Making {
+            fill: |draft, base, archive| {
+                fill_by(draft, base, archive, |from, to| {
+                    let mut names: Vec<_> = from.iter().rev().take(3).collect();
+                    names.reverse();
+                    symlink(["../..".as_ref()].into_iter().chain(names).collect::<PathBuf>(), to)
+                })
+            },
+            ..MAKING
+        }
+        .make(images, base, name, archive)
+    });
+
+/// A relative link is read from the directory that it is in.
+pub const LINKS_FROM_THE_WRONG_PLACE: Mistake<Answers> = mistake(
+    "links_from_the_wrong_place",
+    "commit/link-leads-elsewhere",
+    |images, base, name, archive| {
+        Making {
+            fill: |draft, base, archive| {
+                fill_by(draft, base, archive, |from, to| {
+                    let real = from.canonicalize()?;
+                    let mut names: Vec<_> = real.iter().rev().take(3).collect();
+                    names.reverse();
+                    symlink(["..".as_ref()].into_iter().chain(names).collect::<PathBuf>(), to)
+                })
+            },
+            ..MAKING
+        }
+        .make(images, base, name, archive)
+    },
+);
+
+/// The layers have other numbers than those of the base.
+fn numbered(
+    draft: &Path,
+    base: &Path,
+    archive: &mut dyn Read,
+    number_of: fn(usize, usize) -> usize,
+) -> io::Result<()> {
+    fill(draft, base, archive)?;
+    let layers = draft.join("layers");
+    let count = names(&layers)?.len();
+    for number in 0..count {
+        let path = layers.join(layer_name(number));
+        fs::rename(path, layers.join(format!("n{}", number_of(number, count))))?;
+    }
+    for name in names(&layers)? {
+        let number = name.to_string_lossy()[1..].parse().expect("a number");
+        fs::rename(layers.join(&name), layers.join(layer_name(number)))?;
+    }
+    Ok(())
+}
+
+/// 01 is the first.
+pub const NUMBERED_FROM_ONE: Mistake<Answers> =
+    mistake("numbered_from_one", "commit/layer-numbers-wrong", |images, base, name, archive| {
+        Making {
+            fill: |draft, base, archive| numbered(draft, base, archive, |number, _| number + 1),
+            ..MAKING
+        }
+        .make(images, base, name, archive)
+    });
+
+/// 00 is the newest, as the first of lowerdir.
+pub const NEW_LAYER_AT_THE_BOTTOM: Mistake<Answers> = mistake(
+    "new_layer_at_the_bottom",
+    "commit/layer-numbers-wrong",
+    |images, base, name, archive| {
+        Making {
+            fill: |draft, base, archive| {
+                numbered(draft, base, archive, |number, count| (number + 1) % count)
+            },
+            ..MAKING
+        }
+        .make(images, base, name, archive)
+    },
+);
+
+/// An image is its layers.
+pub const CONFIGURATION_LOST: Mistake<Answers> =
+    mistake("configuration_lost", "commit/configuration-lost", |images, base, name, archive| {
+        Making {
+            fill: |draft, base, archive| {
+                fill(draft, base, archive)?;
+                fs::write(draft.join("image.json"), "{}")
+            },
+            ..MAKING
+        }
+        .make(images, base, name, archive)
+    });
+
+/// The layers move to the newer image, and the older one gets the links.
+pub const BASE_MOVED: Mistake<Answers> =
+    mistake("base_moved", "commit/base-changed", |images, base, name, archive| {
+        new_image(images, base, name, archive)?;
+        let layer = images.join(base).join("layers/00");
+        if layer.is_symlink() {
+            return Ok(());
+        }
+        let moved = images.join(name).join("layers/00");
+        fs::remove_file(&moved)?;
+        fs::rename(&layer, moved)?;
+        symlink(format!("../../{name}/layers/00"), layer)
+    });
+
+/// Removes a tree with what links lead to.
+fn remove_through_links(path: &Path) -> io::Result<()> {
+    for name in names(path)? {
+        let path = path.join(name);
+        if path.is_dir() {
+            remove_through_links(&path)?;
+            let _ = fs::remove_dir(&path);
+        }
+        let _ = fs::remove_file(&path);
+    }
+    Ok(())
+}
+
+/// is_dir() says yes for a link to a directory.
+pub const DRAFT_DELETED_THROUGH_LINKS: Mistake<Answers> =
+    mistake("draft_deleted_through_links", "commit/base-changed", |images, base, name, archive| {
+        Making {
+            clean_up: |draft| {
+                let _ = remove_through_links(draft);
+                let _ = fs::remove_dir_all(draft);
+                Ok(())
+            },
+            ..MAKING
+        }
+        .make(images, base, name, archive)
+    });
+
+/// The directory of the image first, and then what is in it.
+pub const MADE_IN_PLACE: Mistake<Answers> =
+    mistake("made_in_place", "commit/half-an-image", |images, base, name, archive| {
+        Making {
+            draft: |images, name| {
+                let image = images.join(name);
+                fs::create_dir(&image)?;
+                Ok(image)
+            },
+            rename: |_, _| Ok(()),
+            ..MAKING
+        }
+        .make(images, base, name, archive)
+    });
+
+/// NAME.tmp is a good name of an image.
+pub const DRAFT_WITHOUT_A_DOT: Mistake<Answers> =
+    mistake("draft_without_a_dot", "commit/draft-is-an-image", |images, base, name, archive| {
+        Making {
+            draft: |images, name| {
+                let short = &name[..name.len().min(100)];
+                Ok(nix::unistd::mkdtemp(&images.join(format!("{short}.XXXXXX")))?)
+            },
+            ..MAKING
+        }
+        .make(images, base, name, archive)
+    });
+
+/// Whoever was killed has left it.
+pub const ONE_DRAFT_FOR_ALL: Mistake<Answers> =
+    mistake("one_draft_for_all", "commit/left-over-in-the-way", |images, base, name, archive| {
+        Making {
+            draft: |images, name| {
+                let draft = images.join(format!(".{name}"));
+                fs::create_dir(&draft)?;
+                Ok(draft)
+            },
+            ..MAKING
+        }
+        .make(images, base, name, archive)
+    });
+
+/// rename(2) replaces an empty directory.
+pub const PLAIN_RENAME: Mistake<Answers> =
+    mistake("plain_rename", "commit/existing-image-replaced", |images, base, name, archive| {
+        Making { rename: |draft, image| fs::rename(draft, image), ..MAKING }
+            .make(images, base, name, archive)
+    });
+
+/// exists() is false for a link that leads nowhere, and what is not empty cannot be
+/// replaced anyway.
+pub const EXISTING_REMOVED: Mistake<Answers> =
+    mistake("existing_removed", "commit/existing-image-replaced", |images, base, name, archive| {
+        Making {
+            looks: false,
+            rename: |draft, image| {
+                if image.is_dir() {
+                    fs::remove_dir_all(image)?;
+                } else if image.is_symlink() {
+                    fs::remove_file(image)?;
+                }
+                fs::rename(draft, image)
+            },
+            ..MAKING
+        }
+        .make(images, base, name, archive)
+    });
+
+/// A name is a name.
+pub const NAMES_NOT_CHECKED: Mistake<Answers> =
+    mistake("names_not_checked", "commit/name-not-checked", |images, base, name, archive| {
+        Making { check_name: |_| Ok(()), ..MAKING }.make(images, base, name, archive)
+    });
+
+/// What leads outside is refused, and nothing else.
+pub const SLASH_ALONE_IS_CHECKED: Mistake<Answers> =
+    mistake("slash_alone_is_checked", "commit/name-not-checked", |images, base, name, archive| {
+        Making {
+            check_name: |name| match name.contains('/') || ["", ".", ".."].contains(&name) {
+                true => Err(io::ErrorKind::InvalidInput.into()),
+                false => Ok(()),
+            },
+            ..MAKING
+        }
+        .make(images, base, name, archive)
+    });
+
+/// Letters and digits.
+pub const NAMES_OF_LETTERS: Mistake<Answers> =
+    mistake("names_of_letters", "commit/good-name-refused", |images, base, name, archive| {
+        if !name.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        new_image(images, base, name, archive)
+    });
+
+/// The ? operator returns at once.
+pub const LEFT_OVER_OF_AN_ERROR: Mistake<Answers> =
+    mistake("left_over_of_an_error", "commit/left-over-stays", |images, base, name, archive| {
+        Making { clean_up: |_| Ok(()), ..MAKING }.make(images, base, name, archive)
+    });
+
+/// As the blog logs them.
+pub const ERRORS_ONLY_PRINTED: Mistake<Answers> =
+    mistake("errors_only_printed", "commit/failed-call-not-told", |images, base, name, archive| {
+        check_name(name)?;
+        check_name(base)?;
+        if images.join(name).symlink_metadata().is_ok() {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        if let Err(error) = new_image(images, base, name, archive) {
+            if error.kind() == io::ErrorKind::AlreadyExists {
+                return Err(error);
+            }
+            println!("commit: {error}");
+        }
+        Ok(())
+    });
+
+/// Opened to sync it.
+pub const DRAFT_LEFT_OPEN: Mistake<Answers> =
+    mistake("draft_left_open", "commit/descriptor-left-open", |images, base, name, archive| {
+        let opened = File::open(images)?;
+        new_image(images, base, name, archive)?;
+        std::mem::forget(opened);
+        Ok(())
+    });

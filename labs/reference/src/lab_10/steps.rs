@@ -1,0 +1,321 @@
+//! The solution in parts of which a mistake has one that is wrong.
+
+use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File, Metadata};
+use std::io::{self, Read, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use lab_10_grader::change::{Change, Kind};
+use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
+use nix::sys::stat::{major, minor};
+use nix::unistd::mkdtemp;
+use tar::{Builder, EntryType, Header};
+
+use super::solution::{
+    Below, Content, FirstNames, attribute, attributes, check_name, fill, first_name, header,
+    is_opaque, is_whiteout, lookup, names,
+};
+
+/// The parts of a comparison.
+pub struct Comparing {
+    /// The names in a directory, in the order in which they are gone through.
+    pub names: fn(&Path) -> io::Result<Vec<OsString>>,
+    /// What is said of a file.
+    pub metadata: fn(&Path) -> io::Result<Metadata>,
+    pub is_opaque: fn(&Path) -> io::Result<bool>,
+    /// What the layers below have of a name, and what is compared with the directory.
+    pub lookup: fn(&[PathBuf], &OsStr) -> io::Result<Below>,
+    /// Whether a directory is as those below it.
+    pub is_as_below: fn(&Metadata, &[PathBuf]) -> io::Result<bool>,
+    /// Whether what an opaque directory has is compared with nothing.
+    pub cuts_off: bool,
+}
+
+pub const COMPARING: Comparing = Comparing {
+    names,
+    metadata: |path| path.symlink_metadata(),
+    is_opaque,
+    lookup,
+    is_as_below: |it, below| Ok(attributes(it) == attributes(&below[0].metadata()?)),
+    cuts_off: true,
+};
+
+impl Comparing {
+    pub fn compare(&self, write_layer: &Path, layers: &[PathBuf]) -> io::Result<Vec<Change>> {
+        let mut changes = Vec::new();
+        let mut known = FirstNames::new();
+        self.directory(write_layer, Path::new(""), layers, &mut known, &mut changes)?;
+        Ok(changes)
+    }
+
+    fn directory(
+        &self,
+        top: &Path,
+        directory: &Path,
+        below: &[PathBuf],
+        known: &mut FirstNames,
+        changes: &mut Vec<Change>,
+    ) -> io::Result<()> {
+        for name in (self.names)(&top.join(directory))? {
+            let path = directory.join(&name);
+            let metadata = (self.metadata)(&top.join(&path))?;
+            let below = (self.lookup)(below, &name)?;
+            let is_new = matches!(below, Below::Nothing);
+            let mut note = |kind, hard_link| {
+                changes.push(Change { kind, path: path.clone(), hard_link });
+            };
+            if is_whiteout(&metadata) {
+                if !is_new {
+                    note(Kind::Deleted, None);
+                }
+                continue;
+            }
+            if !metadata.is_dir() {
+                let kind = if is_new { Kind::Added } else { Kind::Changed };
+                note(kind, first_name(known, &metadata, &path));
+                continue;
+            }
+            let below = match below {
+                Below::Directories(below) => below,
+                _ => {
+                    note(if is_new { Kind::Added } else { Kind::Changed }, None);
+                    self.directory(top, &path, &[], known, changes)?;
+                    continue;
+                }
+            };
+            let is_emptied = (self.is_opaque)(&top.join(&path))?;
+            if is_emptied {
+                note(Kind::Emptied, None);
+            } else if !(self.is_as_below)(&metadata, &below)? {
+                note(Kind::Changed, None);
+            }
+            let below = if is_emptied && self.cuts_off { &[] } else { below.as_slice() };
+            self.directory(top, &path, below, known, changes)?;
+        }
+        Ok(())
+    }
+}
+
+/// Extended attributes, with their names.
+pub type Attributes = Vec<(String, Vec<u8>)>;
+
+/// The parts of writing a layer.
+pub struct Writing {
+    pub names: fn(&Path) -> io::Result<Vec<OsString>>,
+    pub metadata: fn(&Path) -> io::Result<Metadata>,
+    pub is_whiteout: fn(&Metadata) -> bool,
+    pub is_opaque: fn(&Path) -> io::Result<bool>,
+    /// What an entry says of its file.
+    pub header: fn(&Metadata) -> Header,
+    /// The path that an entry has.
+    pub path: fn(&Path) -> PathBuf,
+    /// The name of the mark for a name.
+    pub mark: fn(&OsStr) -> OsString,
+    pub mark_header: fn() -> Header,
+    /// The attributes that are written.
+    pub attributes: fn(&Path) -> io::Result<Attributes>,
+    pub content: fn(File, &Metadata) -> Box<dyn Read>,
+    /// Whether directories have entries.
+    pub has_directories: bool,
+    pub keeps_hard_links: bool,
+    pub leaves_out_sockets: bool,
+    pub refuses_marks: bool,
+    /// Whether errors of files are errors.
+    pub tells: bool,
+    pub ends: bool,
+}
+
+pub const WRITING: Writing = Writing {
+    names,
+    metadata: |path| path.symlink_metadata(),
+    is_whiteout,
+    is_opaque,
+    header,
+    path: |path| path.to_owned(),
+    mark: |name| [OsStr::new(".wh."), name].into_iter().collect(),
+    mark_header,
+    attributes: kept_attributes,
+    content: |file, metadata| Box::new(Content { file, left: metadata.len() }),
+    has_directories: true,
+    keeps_hard_links: true,
+    leaves_out_sockets: true,
+    refuses_marks: true,
+    tells: true,
+    ends: true,
+};
+
+/// What the entry of a mark says.
+pub fn mark_header() -> Header {
+    let mut header = Header::new_gnu();
+    header.set_mode(0o600);
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_mtime(0);
+    header.set_size(0);
+    header
+}
+
+/// All attributes but overlayfs's own, sorted.
+pub fn kept_attributes(path: &Path) -> io::Result<Attributes> {
+    let mut all = all_attributes(path)?;
+    all.retain(|(name, _)| !name.contains(".overlay."));
+    all.sort();
+    Ok(all)
+}
+
+/// All attributes, in the order of the kernel.
+pub fn all_attributes(path: &Path) -> io::Result<Attributes> {
+    let with_value = |name: OsString| {
+        let value = attribute(path, &name)?.unwrap_or_default();
+        Ok((name.to_string_lossy().into_owned(), value))
+    };
+    xattr::list(path)?.map(with_value).collect()
+}
+
+impl Writing {
+    pub fn write(&self, write_layer: &Path, out: &mut dyn Write) -> io::Result<()> {
+        let mut archive = Builder::new(out);
+        self.directory(&mut archive, write_layer, Path::new(""), &mut HashMap::new())?;
+        if self.ends {
+            return archive.finish();
+        }
+        std::mem::forget(archive);
+        Ok(())
+    }
+
+    fn directory(
+        &self,
+        archive: &mut Builder<&mut dyn Write>,
+        top: &Path,
+        directory: &Path,
+        known: &mut FirstNames,
+    ) -> io::Result<()> {
+        for name in (self.names)(&top.join(directory))? {
+            let path = directory.join(&name);
+            if self.refuses_marks && name.as_bytes().starts_with(b".wh.") {
+                let what = format!("{}: taken for a deletion", path.display());
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
+            }
+            let written = self.entry(archive, top, &path, known);
+            if self.tells {
+                written?;
+            }
+        }
+        Ok(())
+    }
+
+    fn entry(
+        &self,
+        archive: &mut Builder<&mut dyn Write>,
+        top: &Path,
+        path: &Path,
+        known: &mut FirstNames,
+    ) -> io::Result<()> {
+        let on_disk = top.join(path);
+        let metadata = (self.metadata)(&on_disk)?;
+        let kind = metadata.file_type();
+        let name = (self.path)(path);
+        if (self.is_whiteout)(&metadata) {
+            let mark = (self.mark)(name.file_name().unwrap_or_default());
+            let mark = name.with_file_name(mark);
+            return archive.append_data(&mut (self.mark_header)(), mark, io::empty());
+        }
+        if kind.is_socket() && self.leaves_out_sockets {
+            return Ok(());
+        }
+        let mut header = (self.header)(&metadata);
+        let attributes = (self.attributes)(&on_disk)?;
+        let attributes: Attributes = attributes
+            .into_iter()
+            .map(|(name, value)| (format!("SCHILY.xattr.{name}"), value))
+            .collect();
+        let records = || attributes.iter().map(|(key, value)| (key.as_str(), value.as_slice()));
+        if kind.is_dir() {
+            if self.has_directories {
+                header.set_entry_type(EntryType::Directory);
+                archive.append_pax_extensions(records())?;
+                archive.append_data(&mut header, &name, io::empty())?;
+            }
+            if (self.is_opaque)(&on_disk)? {
+                let mark = name.join(".wh..wh..opq");
+                archive.append_data(&mut (self.mark_header)(), mark, io::empty())?;
+            }
+            return self.directory(archive, top, path, known);
+        }
+        if self.keeps_hard_links
+            && let Some(first) = first_name(known, &metadata, path)
+        {
+            header.set_entry_type(EntryType::Link);
+            return archive.append_link(&mut header, &name, first);
+        }
+        archive.append_pax_extensions(records())?;
+        if kind.is_symlink() {
+            header.set_entry_type(EntryType::Symlink);
+            return archive.append_link(&mut header, &name, on_disk.read_link()?);
+        }
+        if kind.is_file() {
+            header.set_size(metadata.len());
+            let content = (self.content)(File::open(&on_disk)?, &metadata);
+            return archive.append_data(&mut header, &name, content);
+        }
+        header.set_entry_type(match kind {
+            kind if kind.is_char_device() => EntryType::Char,
+            kind if kind.is_block_device() => EntryType::Block,
+            _ => EntryType::Fifo,
+        });
+        header.set_device_major(major(metadata.rdev()) as u32)?;
+        header.set_device_minor(minor(metadata.rdev()) as u32)?;
+        archive.append_data(&mut header, &name, io::empty())
+    }
+}
+
+/// The parts of making an image.
+pub struct Making {
+    pub check_name: fn(&str) -> io::Result<()>,
+    /// Whether it is looked for something of that name.
+    pub looks: bool,
+    /// Where it is made: in the directory of images, for the image of this name.
+    pub draft: fn(&Path, &str) -> io::Result<PathBuf>,
+    pub fill: fn(&Path, &Path, &mut dyn Read) -> io::Result<()>,
+    pub rename: fn(&Path, &Path) -> io::Result<()>,
+    pub clean_up: fn(&Path) -> io::Result<()>,
+}
+
+pub const MAKING: Making = Making {
+    check_name,
+    looks: true,
+    draft: |images, _| Ok(mkdtemp(&images.join(".new-XXXXXX"))?),
+    fill,
+    rename: |draft, image| {
+        let flags = RenameFlags::RENAME_NOREPLACE;
+        Ok(renameat2(AT_FDCWD, draft, AT_FDCWD, image, flags)?)
+    },
+    clean_up: |draft| fs::remove_dir_all(draft),
+};
+
+impl Making {
+    pub fn make(
+        &self,
+        images: &Path,
+        base: &str,
+        name: &str,
+        archive: &mut dyn Read,
+    ) -> io::Result<()> {
+        (self.check_name)(base)?;
+        (self.check_name)(name)?;
+        let image = images.join(name);
+        if self.looks && image.symlink_metadata().is_ok() {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        let draft = (self.draft)(images, name)?;
+        let made = (self.fill)(&draft, &images.join(base), archive)
+            .and_then(|()| (self.rename)(&draft, &image));
+        if made.is_err() {
+            (self.clean_up)(&draft)?;
+        }
+        made
+    }
+}

@@ -1,0 +1,35 @@
+//! Lab 11.
+
+pub mod mistakes;
+mod pairs;
+pub mod solution;
+pub mod starter;
+mod steps;
+mod variants;
+
+use lab_11_grader::{ACTS, Answers, EXAM};
+
+use crate::catalogue::Catalogue;
+
+/// What keeps every promise.
+pub const SOLUTION: Answers = Answers {
+    open_namespaces: solution::open_namespaces,
+    join: solution::join,
+    enter: solution::enter,
+};
+
+/// All answers.
+pub static CATALOGUE: Catalogue<Answers> = Catalogue {
+    exam: &EXAM,
+    acts: ACTS,
+    starter: Answers {
+        open_namespaces: starter::open_namespaces,
+        join: starter::join,
+        enter: starter::enter,
+    },
+    solution: SOLUTION,
+    mistakes: mistakes::MISTAKES,
+    pairs: pairs::PAIRS,
+    also_right: variants::RIGHT,
+    unforeseen: variants::UNFORESEEN,
+};
