@@ -12,7 +12,7 @@ use mdbook_i18n_helpers::preprocessors::Gettext;
 use crate::expand::Expand;
 use crate::page::Interface;
 use crate::prepare::Prepare;
-use crate::{checkout, edition, page, search};
+use crate::{checkout, edition, machine, page, search};
 
 /// Where the book is built: `book/out`, the Chinese edition in `zh-CN` below.
 pub fn destination() -> PathBuf {
@@ -28,6 +28,9 @@ pub fn build(destination: &Path) -> Result<()> {
     let fresh = destination.with_extension("new");
     for language in Language::ALL {
         build_edition(language, &edition::folder(language, &fresh))?;
+    }
+    if machine::is_built() {
+        machine::add(&fresh)?;
     }
     let old = destination.with_extension("old");
     if destination.exists() {
@@ -52,6 +55,9 @@ fn build_edition(language: Language, folder: &Path) -> Result<()> {
     book.with_preprocessor(Prepare).with_preprocessor(Gettext).with_preprocessor(Expand);
     book.build()?;
     page::finish(language, folder, &interface)?;
+    if machine::is_built() {
+        machine::link(language, folder)?;
+    }
     if language == Language::Chinese {
         search::find_chinese(folder)?;
     }

@@ -3,6 +3,7 @@
 
 mod commands;
 mod diagnoses;
+mod diagram;
 mod labs;
 mod readme;
 mod report;
@@ -14,11 +15,7 @@ use labkit::language::Language;
 use mdbook_driver::book::{Book, BookItem, Chapter};
 use mdbook_preprocessor::{Preprocessor, PreprocessorContext};
 
-use crate::{checkout, edition, figures};
-
-/// The names of all directives.
-pub const DIRECTIVES: &[&str] =
-    &["tasks", "promises", "diagnoses", "commands", "player", "figure", "readme", "report"];
+use crate::{checkout, edition, figures, machine};
 
 /// The step as mdbook calls it.
 pub struct Expand;
@@ -66,7 +63,8 @@ fn expand(chapter: &mut Chapter, labs: &[Lab], language: Language) -> Result<()>
     if let Some(lab) = labs.iter().find(|lab| Some(lab.page.as_ref()) == path.as_deref()) {
         expanded += &diagnoses::appendix(lab, language);
     }
-    chapter.content = expanded;
+    chapter.content =
+        if machine::is_built() { machine::mark_sessions(&expanded)? } else { expanded };
     Ok(())
 }
 
@@ -80,11 +78,13 @@ fn content(directive: &str, labs: &[Lab], language: Language) -> Result<String> 
         ["tasks", folder] => labs::tasks(lab(folder)?, language),
         ["promises", folder] => Ok(labs::promises(lab(folder)?, language)),
         ["diagnoses"] => Ok(diagnoses::all(labs, language)),
-        ["commands", program] => commands::help(program),
+        ["commands", program] => commands::help(program, language),
+        ["diagram", name] => diagram::text(name, language),
         ["readme", path] => readme::part(path, language),
         ["report", folder, mistake] => report::report(lab(folder)?, mistake, language),
         ["player", name] => figures::player::html(name, language),
         ["figure", name] => figures::layers::html(name, language),
+        ["experiment"] => Ok(machine::experiment()),
         _ => bail!("this is not how the directive is written: see book/README.md"),
     }
 }

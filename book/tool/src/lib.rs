@@ -11,16 +11,19 @@
 //! | [`expand`] | directives such as `{{#player run}}` become what they stand for |
 //! | mdbook's HTML | |
 //! | [`page`] | the language switch, mdbook's own words in Chinese |
+//! | [`machine`] | a root shell in the page, where it has been built |
 
 pub mod build;
 pub mod checkout;
 pub mod edition;
 pub mod expand;
 pub mod figures;
+pub mod machine;
 pub mod messages;
 pub mod page;
 pub mod prepare;
 pub mod search;
 pub mod serve;
+pub mod session;
 #[cfg(doctest)]
 mod snippets;

@@ -13,7 +13,19 @@ use anyhow::{Result, bail};
 use mdbook_driver::book::{Book, BookItem};
 use mdbook_preprocessor::{Preprocessor, PreprocessorContext};
 
-use crate::expand::DIRECTIVES;
+/// The names of all directives.
+const DIRECTIVES: &[&str] = &[
+    "tasks",
+    "promises",
+    "diagnoses",
+    "commands",
+    "player",
+    "figure",
+    "diagram",
+    "readme",
+    "report",
+    "experiment",
+];
 
 /// The step as mdbook calls it.
 pub struct Prepare;

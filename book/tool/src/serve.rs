@@ -37,7 +37,7 @@ fn rebuild_on_change() -> Result<()> {
             let _ = changed.send(());
         }
     })?;
-    for folder in ["src", "po", "theme", "figures"] {
+    for folder in ["src", "po", "theme", "figures", "machine/page"] {
         let folder = checkout::book().join(folder);
         if folder.exists() {
             watcher.watch(&folder, RecursiveMode::Recursive)?;

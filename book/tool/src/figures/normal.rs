@@ -28,7 +28,7 @@ struct Line {
     mounts: Vec<Traced>,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 struct Traced {
     id: u32,
     parent: u32,
@@ -41,27 +41,52 @@ struct Traced {
 
 /// The recording of a trace; `root` is the folder of images and containers.
 pub fn run(trace: &str, root: &str) -> Result<Run> {
-    let lines: Vec<Line> = trace
+    let mut lines: Vec<Line> = trace
         .lines()
         .map(serde_json::from_str)
         .collect::<Result<_, _>>()
         .context("a line of the trace")?;
+    tell_in_order(&mut lines);
     let mut names = Names::new(root);
-    let mut steps: Vec<Step> = lines.into_iter().map(|line| names.step(line)).collect();
-    tell_in_order(&mut steps);
+    let mut steps = Vec::new();
+    let mut has_own_mounts = false;
+    let mut before: Vec<Traced> = Vec::new();
+    for mut line in lines {
+        has_own_mounts |= line.side == Side::Container && line.step.starts_with(LEAVES);
+        // As long as all have one table, it shows what others have just mounted, or not yet.
+        let whose = match line.side {
+            Side::Container if !has_own_mounts => Side::Parent,
+            side => side,
+        };
+        if whose != line.side || line.step.starts_with(BORN) {
+            line.mounts.clone_from(&before);
+        }
+        before.clone_from(&line.mounts);
+        steps.push(names.step(line, whose));
+    }
     Ok(Run { steps })
 }
 
-/// Both sides write side by side. They are told one after the other: the
-/// parent up to where it lets the container go, the container, the parent.
-fn tell_in_order(steps: &mut [Step]) {
-    let waits = |step: &Step| step.step.starts_with("wait for the end");
+/// The keeper's step.
+const BORN: &str = "clone the container's PID 1";
+
+/// The step from which on the container has a mount table of its own.
+const LEAVES: &str = "leave the host's mounts";
+
+/// All sides write side by side. They are told one after the other: the parent up to
+/// the keeper's step, which is its child's; then up to where it lets the container go;
+/// the container; the parent.
+fn tell_in_order(lines: &mut [Line]) {
+    let mut cloned = false;
     let mut waited = false;
-    steps.sort_by_cached_key(|step| match step.side {
-        Side::Container => 1,
+    lines.sort_by_cached_key(|line| match line.side {
+        Side::Container => 3,
+        Side::Parent if line.step.starts_with(BORN) => 1,
         Side::Parent => {
-            waited |= waits(step);
-            if waited { 2 } else { 0 }
+            waited |= line.step.starts_with("wait for the end");
+            let place = [0, 2, 4][usize::from(cloned) + usize::from(waited)];
+            cloned |= line.step.starts_with("clone a keeper");
+            place
         }
     });
 }
@@ -94,9 +119,9 @@ impl Names<'_> {
         Names { root, given: 0, parent, container, groups: HashMap::new() }
     }
 
-    fn step(&mut self, line: Line) -> Step {
+    fn step(&mut self, line: Line, whose: Side) -> Step {
         let table = line.mounts;
-        let known = self.meet(line.side, &table);
+        let known = self.meet(whose, &table);
         let mounts = table.iter().filter_map(|mount| self.mount(mount, &table, &known)).collect();
         let calls = line.calls.iter().filter(|call| is_everywhere(call));
         let calls = calls.map(|call| call.replace(self.root, ROOT)).collect();
@@ -109,9 +134,9 @@ impl Names<'_> {
             Side::Parent => &mut self.parent,
             Side::Container => &mut self.container,
         };
-        // A side begins with the host's mounts, or with copies of them.
-        let at_first = namespace.is_empty();
         namespace.retain(|id, _| table.iter().any(|mount| mount.id == *id));
+        // A side begins with the host's mounts, and goes on with copies of them.
+        let at_first = namespace.is_empty();
         let mut met_of_host = Vec::new();
         for mount in table {
             let at = mount.mount_point.as_str();

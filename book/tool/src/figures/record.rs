@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use harness::host::Host;
 use mydocker::container::Container;
-use mydocker::image::Image;
 use mydocker::trace::{self, Sink};
 use mydocker::workspace::delete::{delete_mount_point, delete_workspace};
-use mydocker::workspace::{Driver, Durability, Workspace};
+use mydocker::workspace::{Driver, Durability, Identity, Workspace};
+use mydocker_image::Image;
+use mydocker_kernel::privileges::Privileges;
 
 use super::normal;
 use super::recording::{Entry, Kind, Layer, Layers, Run, State};
@@ -94,14 +95,17 @@ fn workspace() -> Result<Run> {
     let mut files = Vec::new();
 
     trace::start(&Sink::File(file.clone()))?;
-    trace::step("make and lock the container's folder");
+    trace::step("make and lock the container's directory");
     let container = Container::create(host.root(), Some(NAME))?;
     let folder = container.folder.clone();
     files.push(listing(&folder)?);
 
     trace::step("create the workspace's layers");
     let durability = Durability::UntilDeleted;
-    let workspace = Workspace::create(folder.clone(), &image, Driver::Overlay, NAME, durability)?;
+    let identity = Identity { hostname: NAME, host_network: false };
+    let (driver, privileges) = (Driver::Overlay, Privileges::known()?);
+    let workspace = Workspace::new(folder.clone(), &image, driver, durability, privileges);
+    workspace.create_layers(&image, identity)?;
     files.push(listing(&folder)?);
 
     trace::step("mount the layers together on mnt");

@@ -32,7 +32,8 @@ pub struct Step {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Side {
-    /// mydocker itself, in the host's mount namespace.
+    /// mydocker itself, in the host's mount namespace; and the keeper, which stays there.
+    #[serde(alias = "keeper")]
     Parent,
     /// The container's PID 1, in its own.
     Container,

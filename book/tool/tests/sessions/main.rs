@@ -5,15 +5,16 @@
 //! root, in a mount namespace of its own; `<!-- session: setup -->`: so too, but
 //! what it prints is different on each machine.
 
-mod page;
+mod comparable;
 mod shell;
 
 use std::path::{Path, PathBuf};
 
 use harness::host::Host;
 use mydocker_book::checkout;
+use mydocker_book::session::{self, Block, Who};
 
-use page::{Block, Who, blocks};
+use comparable::comparable;
 
 #[test]
 fn sessions_print_what_the_book_shows() {
@@ -58,6 +59,11 @@ fn pages() -> Vec<PathBuf> {
     pages
 }
 
+fn blocks(page: &Path) -> Vec<Block> {
+    let blocks = checkout::read(page).and_then(|markdown| session::blocks(&markdown));
+    blocks.unwrap_or_else(|error| panic!("{}: {error:#}", page.display()))
+}
+
 /// What the commands of these blocks have printed against what the book shows.
 fn compare(page: &Path, blocks: &[&Block], printed: &[String]) -> Vec<String> {
     let mut printed = printed.iter();
@@ -66,7 +72,7 @@ fn compare(page: &Path, blocks: &[&Block], printed: &[String]) -> Vec<String> {
         for command in &block.commands {
             let empty = String::new();
             let printed = printed.next().unwrap_or(&empty);
-            let (shown, seen) = (page::comparable(&command.shown), page::comparable(printed));
+            let (shown, seen) = (comparable(&command.shown), comparable(printed));
             if shown != seen && block.who != Who::Setup {
                 let name = page.strip_prefix(checkout::book()).unwrap_or(page).display();
                 let (line, words) = (block.line, &command.words);

@@ -7,8 +7,7 @@ use std::process::{Command as Process, Stdio};
 use harness::busybox::busybox_tar;
 use harness::host::Host;
 use mydocker_book::checkout;
-
-use super::page::Command;
+use mydocker_book::session::Command;
 
 /// Longer than any session, and short enough for one that hangs.
 const SECONDS: &str = "90";
