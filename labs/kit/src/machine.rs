@@ -37,8 +37,14 @@ pub fn stand_apart() -> mydocker_kernel::Result<()> {
 /// # Errors
 /// /proc is not mounted.
 pub fn changes() -> mydocker_kernel::Result<Vec<Change>> {
-    match BEFORE.get() {
-        Some(Some(before)) => Ok(difference(before, &MountTable::read()?)),
-        _ => Ok(Vec::new()),
-    }
+    let Some(Some(before)) = BEFORE.get() else { return Ok(Vec::new()) };
+    let mut changes = difference(before, &MountTable::read()?);
+    changes.retain(|change| !is_of_others(change));
+    Ok(changes)
+}
+
+/// Whoever deletes a mount point takes the mounts on it away in every other mount
+/// namespace, private ones included. See mount_namespaces(7).
+fn is_of_others(change: &Change) -> bool {
+    matches!(change, Change::Umounted { mount } if !mount.mount_point.exists())
 }
