@@ -39,12 +39,7 @@ pub fn stand_apart() -> mydocker_kernel::Result<()> {
 pub fn changes() -> mydocker_kernel::Result<Vec<Change>> {
     let Some(Some(before)) = BEFORE.get() else { return Ok(Vec::new()) };
     let mut changes = difference(before, &MountTable::read()?);
-    changes.retain(|change| !is_of_others(change));
+    // Others on the machine may have deleted it.
+    changes.retain(|change| !change.went_with_its_mount_point());
     Ok(changes)
-}
-
-/// Whoever deletes a mount point takes the mounts on it away in every other mount
-/// namespace, private ones included. See mount_namespaces(7).
-fn is_of_others(change: &Change) -> bool {
-    matches!(change, Change::Umounted { mount } if !mount.mount_point.exists())
 }

@@ -38,6 +38,16 @@ pub enum Change {
     },
 }
 
+impl Change {
+    /// Whether a mount went away with the directory or file that it was on.
+    ///
+    /// Whoever deletes a mount point takes the mounts on it away in every other
+    /// mount namespace, private ones included: see mount_namespaces(7).
+    pub fn went_with_its_mount_point(&self) -> bool {
+        matches!(self, Change::Umounted { mount } if !mount.mount_point.exists())
+    }
+}
+
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let describe = |mount: &Mount| {
