@@ -7,8 +7,9 @@ use std::io::{ErrorKind, Write, stderr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
 use clap::{CommandFactory, Parser, Subcommand};
+use mydocker_chinese::help::with_help;
+use mydocker_chinese::mistake::InChinese;
 use mydocker_kernel::error::FAILED;
 use mydocker_kernel::{Error, Result};
 use nix::errno::Errno;
@@ -30,8 +31,8 @@ As an ordinary user, everything works except limits and AUFS. Each user has thei
 own images. mnt is mounted where only the container sees it: look at
 /proc/PID/root instead (PID: mydocker ps), or at the write layer.
 
-LAB_LANG=zh prints this help in Chinese, LAB_LANG=en in English. If neither is
-set, your locale decides.")]
+LAB_LANG=zh prints this help in Chinese, LAB_LANG=en in English. If it is not set,
+your locale decides.")]
 struct Cli {
     /// The directory that holds images and containers [default: /var/lib/mydocker
     /// for root, $XDG_DATA_HOME/mydocker or ~/.local/share/mydocker for a user]
@@ -76,8 +77,9 @@ fn main() -> ExitCode {
         // Help and version are no failures; a wrong command line is, with the
         // code that docker has for its own failures.
         Err(error) => {
-            print_help_or_mistake(&error);
-            return ExitCode::from(if error.use_stderr() { FAILED } else { 0 });
+            let code = if error.use_stderr() { FAILED } else { 0 };
+            print_help_or_mistake(error);
+            return ExitCode::from(code);
         }
     };
     match execute(cli) {
@@ -89,16 +91,18 @@ fn main() -> ExitCode {
     }
 }
 
-/// Prints what clap has to say: help, in Chinese where the reader wants that, the
-/// version or a mistake. For Chinese help the command line is read once more, by a
-/// parser that has it. A run never comes here.
-fn print_help_or_mistake(error: &clap::Error) {
-    let is_help = !error.use_stderr() || error.kind() == DisplayHelpOnMissingArgumentOrSubcommand;
-    let chinese = match is_help && cli::chinese::is_wanted() {
-        true => cli::chinese::with_help(Cli::command(), "mydocker").try_get_matches().err(),
-        false => None,
+/// Prints what clap has to say, in the reader's language: help, the version or a
+/// mistake. For Chinese the command line is read once more, by a parser that has
+/// Chinese help. A run never comes here.
+fn print_help_or_mistake(error: clap::Error) {
+    let _ = match cli::chinese::is_wanted() {
+        true => {
+            let command = with_help(Cli::command(), cli::chinese::HELP);
+            let error = command.try_get_matches().err().unwrap_or(error);
+            error.apply::<InChinese>().print()
+        }
+        false => error.print(),
     };
-    let _ = chinese.as_ref().unwrap_or(error).print();
 }
 
 fn execute(cli: Cli) -> Result<u8> {

@@ -114,6 +114,36 @@ fn a_wrong_command_line_is_125_and_shows_the_usage(#[case] arguments: &[&str]) {
     mydocker().args(arguments).assert().code(125).stdout("").stderr(usage);
 }
 
+#[rstest]
+#[case::an_unknown_command(&["runn", "true"])]
+#[case::an_unknown_option(&["run", "--bogus", "true"])]
+#[case::a_similar_option(&["run", "--memry", "5m", "true"])]
+#[case::an_option_without_its_value(&["run", "--name"])]
+#[case::an_option_twice(&["run", "--net", "none", "--net", "host", "true"])]
+#[case::no_command(&["run", "--trace"])]
+#[case::too_much(&["ps", "x"])]
+#[case::no_id(&["diff"])]
+#[case::no_amount(&["run", "-m", "0", "true"])]
+#[case::no_unit(&["run", "-m", "1x", "true"])]
+#[case::not_digits(&["run", "-m", "x", "true"])]
+#[case::too_little(&["run", "-m", "1k", "true"])]
+#[case::too_large(&["run", "-m", "99999999999g", "true"])]
+#[case::too_few_processes(&["run", "--pids-limit", "0", "true"])]
+#[case::no_weight(&["run", "--cpu-shares", "1", "true"])]
+#[case::no_share(&["run", "--cpus", "x", "true"])]
+#[case::no_volume(&["run", "-v", "/x:y", "true"])]
+#[case::no_such_value(&["run", "--driver", "btrfs", "true"])]
+#[case::no_number(&["logs", "--tail", "x", "c1"])]
+#[case::no_signal(&["kill", "-s", "FOO", "c1"])]
+fn a_mistake_is_told_in_chinese(#[case] arguments: &[&str]) {
+    let assert = mydocker().env("LAB_LANG", "zh").args(arguments).assert().code(125).stdout("");
+    let said = String::from_utf8_lossy(&assert.get_output().stderr).into_owned();
+    assert!(said.starts_with("错误："), "{said}");
+    let english = r"(?i)\b(error|usage|options?|command|for|try|the|an?|is|not|write|number|tip)\b";
+    let english = predicate::str::is_match(english).expect("a regular expression");
+    assert!(!english.eval(&said), "English in\n{said}");
+}
+
 #[test]
 fn a_bad_value_is_refused_with_what_would_be_right() {
     let bad = [

@@ -1,36 +1,12 @@
 //! The help in Chinese.
 
-use clap::Command;
-
 /// Each command's whole help, below a line `=== ITS NAME`.
-const HELP: &str = include_str!("help.zh.txt");
-
-/// The same command line with Chinese help.
-pub fn with_chinese_help(command: Command) -> Command {
-    let name = command.get_name().to_owned();
-    translated(command, &name)
-}
-
-fn translated(command: Command, name: &str) -> Command {
-    let below = |subcommand: Command| {
-        let name = format!("{name} {}", subcommand.get_name());
-        translated(subcommand, &name)
-    };
-    match help(name) {
-        Some(help) => command.override_help(help).mut_subcommands(below),
-        None => command.mut_subcommands(below),
-    }
-}
-
-/// The help of the command with this name, such as `lab grade`.
-fn help(name: &str) -> Option<&'static str> {
-    let (_, after) = HELP.split_once(&format!("=== {name}\n"))?;
-    Some(after.split("\n=== ").next().unwrap_or(after))
-}
+pub const HELP: &str = include_str!("help.zh.txt");
 
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
+    use mydocker_chinese::help;
 
     use super::*;
     use crate::command_line::Cli;
@@ -39,14 +15,15 @@ mod tests {
     fn the_chinese_help_names_every_command_option_and_value() {
         let mut command = Cli::command();
         command.build();
-        let whole = help("lab").expect("the help of lab");
+        let whole = help::of(HELP, "lab").expect("the help of lab");
         for subcommand in command.get_subcommands() {
             let name = subcommand.get_name();
             assert!(whole.contains(&format!("  {name} ")), "no {name} in\n{whole}");
             if name == "help" {
                 continue;
             }
-            let help = help(&format!("lab {name}")).unwrap_or_else(|| panic!("no help of {name}"));
+            let help = help::of(HELP, &format!("lab {name}"));
+            let help = help.unwrap_or_else(|| panic!("no help of {name}"));
             for argument in subcommand.get_arguments() {
                 let option = argument.get_long().map(|long| format!("--{long}"));
                 let takes = argument.get_num_args().is_some_and(|count| count.takes_values());

@@ -6,9 +6,11 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use labkit::language::Language;
+use mydocker_chinese::help::with_help;
+use mydocker_chinese::mistake::InChinese;
 use nix::sys::signal::{SigHandler, Signal, signal};
 
-use crate::chinese_help::with_chinese_help;
+use crate::chinese_help::HELP;
 use crate::commands::{
     check, completions, doctor, grade, handout, hint, overview, reset, show, solution, watch,
 };
@@ -61,15 +63,20 @@ cannot be graded here, it says why, and where it can be graded.")]
 pub fn main() -> ExitCode {
     end_with_the_reader();
     let mut command = Cli::command();
-    if Language::current() == Language::Chinese {
-        command = with_chinese_help(command);
+    let is_chinese = Language::current() == Language::Chinese;
+    if is_chinese {
+        command = with_help(command, HELP);
     }
     let matches = command.try_get_matches_from(with_grade(env::args_os().collect()));
     let cli = match matches.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => {
-            let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { Trouble::EXIT_CODE } else { 0 });
+            let code = if error.use_stderr() { Trouble::EXIT_CODE } else { 0 };
+            let _ = match is_chinese {
+                true => error.apply::<InChinese>().print(),
+                false => error.print(),
+            };
+            return ExitCode::from(code);
         }
     };
     execute(cli.command).unwrap_or_else(|trouble| {

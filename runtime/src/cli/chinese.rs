@@ -1,11 +1,9 @@
-//! The help in Chinese. Only who asks for help pays for it.
+//! Chinese, if the reader wants that. Only help and mistakes cost time.
 
 use std::env;
 
-use clap::Command;
-
 /// Each command's whole help, below a line `=== ITS NAME`.
-const HELP: &str = include_str!("help.zh.txt");
+pub const HELP: &str = include_str!("help.zh.txt");
 
 /// Whether the reader wants Chinese: by `$LAB_LANG`, as in the labs, else by the
 /// locale. See locale(7).
@@ -16,24 +14,15 @@ pub fn is_wanted() -> bool {
         .is_some_and(|value| value.as_encoded_bytes().starts_with(b"zh"))
 }
 
-/// The same command line with Chinese help, for `name` and its subcommands.
-pub fn with_help(command: Command, name: &str) -> Command {
-    let help = of(name).map_or(command.clone(), |help| command.override_help(help));
-    help.mut_subcommands(|subcommand| {
-        let name = format!("{name} {}", subcommand.get_name());
-        with_help(subcommand, &name)
-    })
-}
-
-/// The help of the command with this name.
-fn of(name: &str) -> Option<&'static str> {
-    let mut texts = HELP.split("=== ").filter_map(|text| text.split_once('\n'));
-    texts.find(|(called, _)| *called == name).map(|(_, help)| help)
+/// Why a value is refused, in the reader's language.
+pub fn reason(english: impl Into<String>, chinese: impl Into<String>) -> String {
+    if is_wanted() { chinese.into() } else { english.into() }
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
+    use clap::{Command, CommandFactory};
+    use mydocker_chinese::help;
 
     use super::*;
 
@@ -63,7 +52,8 @@ mod tests {
         let mut command = crate::Cli::command();
         command.build();
         for (name, command) in all(&command, "mydocker".to_owned()) {
-            let help = of(&name).unwrap_or_else(|| panic!("no Chinese help for {name}"));
+            let help =
+                help::of(HELP, &name).unwrap_or_else(|| panic!("no Chinese help for {name}"));
             for expected in names(&command) {
                 assert!(help.contains(&expected), "{name}: no {expected} in\n{help}");
             }

@@ -25,7 +25,7 @@ pub struct Arguments {
     container: String,
     /// The image's name: letters and digits, with . _ - in between
     image: String,
-    /// Pause the container meanwhile; for that it needs a limit, and so a control
+    /// Pause the container meanwhile; this needs a limit, and so a control
     /// group
     #[arg(short = 'p', long)]
     pause: bool,

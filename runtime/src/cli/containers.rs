@@ -32,7 +32,7 @@ Example:
   mydocker prune --kept
 
 The write layer itself is in ROOT/containers/ID/write-layer (ROOT: mydocker
-doctor): there a deleted file is a device 0:0, with AUFS a file .wh.NAME.")]
+doctor): there a deleted file is a device 0:0, or a file .wh.NAME with AUFS.")]
 pub struct DiffArguments {
     /// The container, running or kept, as `mydocker ps` lists it
     id: String,

@@ -27,7 +27,7 @@ pub struct StopArguments {
     containers: Vec<String>,
 }
 
-/// Send a signal to the command of containers
+/// Send a signal to the command of one or more containers
 #[derive(Args)]
 pub struct KillArguments {
     /// The signal, by name or number: TERM, SIGUSR1, 9
@@ -38,7 +38,7 @@ pub struct KillArguments {
     containers: Vec<String>,
 }
 
-/// Wait for the end of containers, and print their exit codes
+/// Wait until containers end, and print their exit codes
 #[derive(Args)]
 pub struct WaitArguments {
     /// The containers, as `mydocker ps -a` lists them
@@ -140,6 +140,9 @@ fn parse_signal(text: &str) -> std::result::Result<i32, String> {
     match (text.parse(), name.parse::<Signal>()) {
         (Ok(number), _) if (1..=nix::libc::SIGRTMAX()).contains(&number) => Ok(number),
         (_, Ok(signal)) => Ok(signal as i32),
-        _ => Err("write a name or a number, as in TERM or 15".into()),
+        _ => Err(super::chinese::reason(
+            "write a name or a number, as in TERM or 15",
+            "要写信号的名字或编号，例如 TERM 或 15",
+        )),
     }
 }

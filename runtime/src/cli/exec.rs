@@ -9,7 +9,7 @@ use mydocker::exec::{Spec, exec};
 use mydocker::own_program;
 use mydocker_kernel::{Error, Result};
 
-/// Run one more command in a container that runs
+/// Run one more command in a running container
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -17,8 +17,8 @@ Examples:
   mydocker exec -ti web sh                   a shell, on a terminal of its own
   mydocker exec -u nobody -w /tmp web id
 
-Exit code: the command's own; 128+n when signal n ended it; 125 when mydocker
-failed, 126 when the command cannot be executed, 127 when it is not found.")]
+Exit code: the command's own; 128+n if signal n ended it; 125 if mydocker failed;
+126 if the command cannot be executed; 127 if it is not found.")]
 pub struct Arguments {
     /// Give the command a terminal of its own
     #[arg(short = 't', long = "tty")]
@@ -26,18 +26,19 @@ pub struct Arguments {
     /// Let the command read our stdin; otherwise it reads nothing
     #[arg(short = 'i', long)]
     interactive: bool,
-    /// Set a variable, beside those of run; with the name alone, pass the host's value on
+    /// Set a variable, in addition to those of run; with the name alone, pass the host's
+    /// value on
     #[arg(short = 'e', long = "env", value_name = "K=V|K")]
     environment: Vec<OsString>,
     /// The working directory in the container [default: that of run]
     #[arg(short = 'w', long = "workdir", value_name = "DIR")]
     working_dir: Option<PathBuf>,
-    /// Who runs it, by the container's names or by number [default: root]
+    /// Who runs it: a name that the container knows, or a number [default: root]
     #[arg(short = 'u', long, value_name = "USER[:GROUP]")]
     user: Option<String>,
     /// The container, as `mydocker ps` lists it
     container: String,
-    /// The command; all that follows it is its own
+    /// The command; everything after it belongs to it
     #[arg(value_name = "CMD", required = true, trailing_var_arg = true)]
     command: Vec<OsString>,
 }

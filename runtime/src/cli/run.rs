@@ -16,6 +16,7 @@ use mydocker_kernel::limit::Limit;
 use mydocker_kernel::{Error, Result};
 
 use super::bytes::parse_bytes;
+use super::chinese::reason;
 use super::driver;
 use crate::print;
 
@@ -60,7 +61,7 @@ pub struct Arguments {
     #[arg(short = 'e', long = "env", value_name = "K=V|K")]
     environment: Vec<OsString>,
     /// Show the container a directory or file of the host; with `ro`, read-only
-    #[arg(short = 'v', long = "volume", value_name = "HOST:CTR[:ro]")]
+    #[arg(short = 'v', long = "volume", value_name = "HOST:CTR[:ro]", value_parser = parse_volume)]
     volumes: Vec<Volume>,
     /// The working directory in the container, created if it is missing [default:
     /// the image's, otherwise /]
@@ -98,7 +99,7 @@ pub struct Arguments {
     /// Keep all capabilities, and leave /proc and /sys writable
     #[arg(long)]
     privileged: bool,
-    /// Show each step on stderr, with its kernel calls and its changes to the mount
+    /// Show each step on stderr, with its system calls and its changes to the mount
     /// table; with a file, write JSON lines there
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]
     trace: Option<Option<PathBuf>>,
@@ -181,24 +182,29 @@ pub fn execute(root: &Path, arguments: Arguments) -> Result<u8> {
 fn parse_memory(text: &str) -> std::result::Result<Limit, String> {
     match parse_bytes(text)? {
         Limit::At(bytes) if bytes < 6 << 20 => {
-            Err("a container needs 6m to start; write that or more".into())
+            Err(reason("a container needs 6m to start; write that or more", "容器启动至少需要 6m"))
         }
         limit => Ok(limit),
     }
+}
+
+fn parse_volume(text: &str) -> std::result::Result<Volume, String> {
+    let chinese = "要写成 HOST:CTR 或 HOST:CTR:ro，CTR 是不含 .. 的绝对路径，不能是 /";
+    text.parse().map_err(|error: Error| reason(error.to_string(), chinese))
 }
 
 fn parse_count(text: &str) -> std::result::Result<Limit, String> {
     match text.parse() {
         _ if text == "max" => Ok(Limit::Max),
         Ok(count) if count > 0 => Ok(Limit::At(count)),
-        _ => Err("write a number above 0, or max".into()),
+        _ => Err(reason("write a number above 0, or max", "要写大于 0 的整数，或者 max")),
     }
 }
 
 fn parse_shares(text: &str) -> std::result::Result<u64, String> {
     match text.parse() {
         Ok(shares) if (2..=262_144).contains(&shares) => Ok(shares),
-        _ => Err("write a number from 2 to 262144".into()),
+        _ => Err(reason("write a number from 2 to 262144", "要写 2 到 262144 的整数")),
     }
 }
 
@@ -206,6 +212,9 @@ fn parse_cpus(text: &str) -> std::result::Result<f64, String> {
     match text.parse::<f64>() {
         // The kernel deals time out in slices of a millisecond or more.
         Ok(cpus) if (0.01..=10_000.0).contains(&cpus) => Ok(cpus),
-        _ => Err("write a number from 0.01 on, as in 0.5".into()),
+        _ => Err(reason(
+            "write a number from 0.01 on, as in 0.5",
+            "要写不小于 0.01 的数字，例如 0.5",
+        )),
     }
 }

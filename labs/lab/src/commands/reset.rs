@@ -10,7 +10,7 @@ use crate::checkout::Answer;
 use crate::session::Session;
 use crate::trouble::Trouble;
 
-/// Begin a lab again: your files become the starter's, and a backup is kept
+/// Start a lab again: the starter replaces your files, and a backup is kept
 #[derive(Args)]
 pub struct Arguments {
     /// Which lab; you must name it

@@ -1,6 +1,7 @@
 //! Errors say what, why and what to do.
 
 use predicates::prelude::*;
+use rstest::rstest;
 
 use crate::fixture::Fixture;
 
@@ -68,4 +69,43 @@ fn without_cargo_it_says_what_to_install() {
 fn a_wrong_command_line_is_no_grade() {
     Fixture::new().lab(&["grade", "--json", "--junit"]).assert().code(2);
     Fixture::new().lab(&["grad"]).assert().code(2).stderr(predicate::str::contains("grade"));
+}
+
+#[rstest]
+#[case::an_unknown_command(&["bogus"])]
+#[case::a_similar_command(&["gradee"])]
+#[case::an_unknown_option(&["grade", "--bogus"])]
+#[case::a_similar_option(&["hint", "--agian"])]
+#[case::two_formats(&["grade", "--json", "--junit"])]
+#[case::an_option_without_its_value(&["grade", "--all"])]
+#[case::an_option_that_needs_another(&["grade", "--jobs", "1"])]
+#[case::no_number(&["grade", "--all", "x", "--jobs", "x"])]
+#[case::zero(&["grade", "--all", "x", "--jobs", "0"])]
+#[case::too_large(&["grade", "--all", "x", "--jobs", "99999999999999999999999"])]
+#[case::no_such_value(&["completions", "bogus"])]
+#[case::too_much(&["hint", "05", "links", "more"])]
+#[case::an_argument_is_missing(&["handout"])]
+#[case::an_option_is_missing(&["check"])]
+fn a_mistake_is_told_in_chinese(#[case] arguments: &[&str]) {
+    let fixture = Fixture::new();
+    let assert = fixture.lab(arguments).env("LAB_LANG", "zh").assert().code(2);
+    let said = String::from_utf8_lossy(&assert.get_output().stderr).into_owned();
+    assert!(said.starts_with("错误："), "{said}");
+    let english =
+        r"(?i)\b(error|usage|options?|command|for|try|the|an?|is|not|found|values?|tip)\b";
+    let english = predicate::str::is_match(english).expect("a regular expression");
+    assert!(!english.eval(&said), "English in\n{said}");
+}
+
+#[test]
+fn a_mistake_in_chinese_shows_what_is_wrong_what_is_similar_and_the_usage() {
+    insta::assert_snapshot!(Fixture::new().says_in_chinese(&["hint", "--agian"]), @r"
+    错误：无法识别的参数 --agian
+
+      是不是想写 --again？
+
+    用法：cargo lab hint --again [LAB] [PROMISE]
+
+    加上 --help 查看详细说明。
+    ");
 }
