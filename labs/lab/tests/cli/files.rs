@@ -77,7 +77,7 @@ fn after_a_reset_the_lab_is_to_be_done_again_and_what_was_kept_is_remembered() {
 fn the_solution_is_for_those_who_have_kept_all() {
     let fixture = Fixture::new();
     insta::assert_snapshot!(fixture.fails(2, &["solution", "06"]), @r"
-    lab: you can see the solution of lab 06 when you keep all its promises; you keep 0 of 5
+    lab: you can see the solution of lab 06 once you keep all its promises; you keep 0 of 5
       do: cargo lab hint 06, or see it now: cargo lab solution 06 --give-up
     ");
     fixture.set_verdicts("06-pivot-root", &all_kept());

@@ -90,7 +90,7 @@ fn what_cannot_be_graded_leaves_the_maximum_of_classroom_with_the_reason() {
 fn where_nothing_can_be_graded_no_form_has_a_grade() {
     let fixture = Fixture::new();
     fixture.set_verdicts("06-pivot-root", &none_gradable());
-    let why = "you no user namespaces";
+    let why = "let you use user namespaces";
     for format in ["--json", "--junit", "--gradescope", "--classroom"] {
         let output = fixture.lab(&["grade", "06", format]).assert().code(2).get_output().clone();
         let text = String::from_utf8(output.stdout).expect("UTF-8");

@@ -44,6 +44,6 @@ fn it_grades_again_after_a_change_and_ends_at_ctrl_c() {
     until("Waiting for changes");
     let pid = Pid::from_raw(watch.id().try_into().expect("a pid"));
     kill(pid, Signal::SIGINT).expect("it runs");
-    until("Not watching any more");
+    until("Stopped watching");
     assert!(watch.wait().expect("its end").success());
 }
