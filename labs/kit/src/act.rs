@@ -47,11 +47,11 @@ pub trait Performable<A>: Sync {
     /// Its name.
     fn name(&self) -> &'static str;
 
-    /// Does what the request asks for, and returns the output as JSON. `begin` is told
-    /// when it begins, and of many inputs with which one.
+    /// Does what the request asks for, and returns the output as JSON. It calls `begin` when
+    /// it begins, and for many inputs says with which one.
     ///
     /// # Errors
-    /// The request has another input, or the output cannot be told in JSON.
+    /// The request has a different input, or the output cannot be written as JSON.
     fn perform(
         &self,
         answers: &A,
@@ -104,11 +104,11 @@ pub struct Header {
     pub act: String,
     /// The calls that fail meanwhile, each with its errno.
     pub refuse: Vec<(i64, i32)>,
-    /// Whether the process waits after its reply, to be looked at.
+    /// Whether the process waits after its reply, so that it can be looked at.
     pub waits: bool,
 }
 
-/// The argument by which a program knows that it is to answer.
+/// The argument that tells a program to answer.
 pub const ANSWER: &str = "labkit-answers";
 
 /// Where the program finds its request and the place for its reply, and from
@@ -146,7 +146,7 @@ pub fn answer<A>(acts: &[&dyn Performable<A>], answers: &A) -> ! {
     }
 }
 
-/// The exit code of an answer that was asked for what it does not know.
+/// The exit code of an answer that was asked for something it does not know.
 const NOT_UNDERSTOOD: i32 = 2;
 
 fn try_to_answer<A>(acts: &[&dyn Performable<A>], answers: &A) -> io::Result<()> {

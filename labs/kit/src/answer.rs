@@ -11,9 +11,9 @@ pub fn files(folder: &Path) -> [PathBuf; 2] {
     [folder.join("src"), folder.join("predictions.toml")]
 }
 
-/// A SHA-256 sum of some files, and of all files in some folders. What is not
-/// there counts as nothing. Times of change say less: they are as coarse as a
-/// clock, and change without the content.
+/// A SHA-256 sum of some files, and of all files in some folders. A missing file counts
+/// as nothing. Modification times say less: they are coarse, and change without the
+/// content.
 pub fn digest(paths: &[PathBuf]) -> String {
     let mut sum = Sha256::new();
     for path in paths {

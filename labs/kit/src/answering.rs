@@ -1,8 +1,8 @@
 //! The process of an answer: how it is started, watched and ended.
 //!
-//! The witness, PID 1 of the sandbox, is its parent: nobody in there can kill
-//! that. The process begins as a copy of the witness, which gives up all that it
-//! has, and executes the answer's program.
+//! The witness, PID 1 of the sandbox, is its parent, and nobody in the sandbox can kill
+//! that. The process begins as a copy of the witness, gives up everything that it has,
+//! and executes the answer's program.
 
 use std::convert::Infallible;
 use std::ffi::{CStr, CString};
@@ -40,7 +40,7 @@ use crate::reply::{Reply, ReplyReader};
 use crate::supervised::Ground;
 use crate::sys;
 
-/// How often the witness looks whether there is a reply, in milliseconds.
+/// How often the witness checks for a reply, in milliseconds.
 const LOOK_EVERY: u16 = 1;
 
 /// All that an answer's process finds in its environment.
@@ -56,8 +56,8 @@ pub struct Program {
 }
 
 impl Program {
-    /// Opens it where it is, before the sandbox is around us. What others may not
-    /// read is copied: in the sandbox, the answer is somebody else.
+    /// Opens it where it is, before the sandbox is around us. A file that others may not read
+    /// is copied, because the answer is somebody else in the sandbox.
     ///
     /// # Errors
     /// There is no such file, or it cannot be read.
@@ -74,7 +74,7 @@ impl Program {
     }
 }
 
-/// What is particular about a process of an answer.
+/// What is special about a process of an answer.
 #[derive(Default)]
 pub struct Circumstances<'a> {
     /// The namespaces that are its own.
@@ -112,7 +112,7 @@ pub enum Outcome {
     Signaled(Signal),
     /// It waits for something that cannot come any more.
     Asleep,
-    /// It was about to take more than it may.
+    /// It was about to take more than allowed.
     Excessive(Excess),
 }
 
@@ -132,7 +132,7 @@ pub struct Answering {
 }
 
 impl Answering {
-    /// Starts a process that is to answer `request`.
+    /// Starts a process that will answer `request`.
     ///
     /// # Errors
     /// The sandbox does not allow what the process needs.
@@ -244,7 +244,7 @@ impl Answering {
         }
     }
 
-    /// Waits until it has replied or ended, or does what it must not.
+    /// Waits until it has replied or ended, or does something that it must not.
     pub fn watch(&mut self, ground: &Ground) -> Outcome {
         loop {
             if let Some(outcome) = self.outcome().or_else(|| self.excess(ground)) {

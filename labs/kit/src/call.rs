@@ -33,7 +33,7 @@ use crate::verdict::{Evidence, Finding, HUNG, NOT_WRITTEN, PANICKED, Whose};
 /// What the witness saw of one act of an answer.
 #[derive(Debug)]
 pub struct Seen<T> {
-    /// The act's output, as the answer told it.
+    /// The act's output, as the answer reported it.
     pub returned: T,
     /// The mount table of the answer's process before its program began.
     pub mounts_before: MountTable,
@@ -45,7 +45,7 @@ pub struct Seen<T> {
     pub host_after: MountTable,
     /// What the answer has printed.
     pub printed: String,
-    /// The call that was made to fail, if the answer has made so many.
+    /// The call that was made to fail, if the answer made that many.
     pub failed: Option<Failed>,
 }
 
@@ -80,16 +80,16 @@ impl<T> Seen<T> {
     }
 }
 
-/// An act that has not come to its end.
+/// An act that did not finish.
 #[derive(Debug)]
 pub struct Ended {
     /// What happened instead.
     pub finding: Finding,
-    /// The input that it was at, where it was given many.
+    /// The input that it was working on, if it had many.
     pub at: usize,
 }
 
-/// An act that an answer is about to be asked for.
+/// An act that an answer will be asked for.
 #[derive(Debug)]
 pub struct Call<'h, I, O> {
     host: &'h Host,
@@ -97,8 +97,8 @@ pub struct Call<'h, I, O> {
     header: Header,
     input: I,
     circumstances: Circumstances<'h>,
-    /// The call that has failed; or that fails whenever it is made, where one alone
-    /// cannot be made to.
+    /// The call that failed; or that fails whenever it is made, if a single one cannot be
+    /// made to fail.
     failed: Rc<Cell<Option<Failed>>>,
     output: std::marker::PhantomData<fn() -> O>,
 }
@@ -143,7 +143,7 @@ impl<'h, I: Serialize, O: DeserializeOwned> Call<'h, I, O> {
         self
     }
 
-    /// After the process has done this, and what was named before. It is no part of the
+    /// After the process has done this, and what was named before. It is not part of the
     /// answer.
     pub fn after(mut self, then: impl Fn() -> io::Result<()> + 'h) -> Self {
         let first = self.circumstances.before.take();
@@ -154,22 +154,21 @@ impl<'h, I: Serialize, O: DeserializeOwned> Call<'h, I, O> {
         self
     }
 
-    /// With this working directory, or that it has after what was named before.
+    /// With this working directory, or the one that it has after what was named before.
     pub fn standing_in(self, directory: PathBuf) -> Self {
         self.after(move || Ok(chdir(&directory)?))
     }
 
-    /// While calls to the kernel fail with `errno`, whatever they ask for; and those
-    /// that were named before. `numbers` are the calls': `libc::SYS_mount`.
+    /// While system calls fail with `errno`, whatever they ask for, as do those that were
+    /// named before. `numbers` are their numbers: `libc::SYS_mount`.
     pub fn refusing(mut self, numbers: &[i64], errno: Errno) -> Self {
         self.header.refuse.extend(numbers.iter().map(|number| (*number, errno as i32)));
         self
     }
 
-    /// While the `nth` of these calls to the kernel, from 1, that the act makes fails
-    /// with `errno`; the others are made. What was made to fail is told by
-    /// [`Seen::failed`]. Where the kernel cannot do it (before Linux 5.6), all calls of
-    /// the `nth` name fail.
+    /// While the `nth` of these system calls of the act, from 1, fails with `errno`. The
+    /// others are made. [`Seen::failed`] says what was made to fail. If the kernel cannot do
+    /// it (before Linux 5.6), all calls of the `nth` name fail.
     pub fn failing(mut self, nth: usize, calls: &[Calls], errno: Errno) -> Self {
         if sys::can_decide_on_calls() {
             let failed = self.failed.clone();
@@ -182,9 +181,9 @@ impl<'h, I: Serialize, O: DeserializeOwned> Call<'h, I, O> {
         self.refusing(numbers, errno)
     }
 
-    /// While whoever makes the `nth` of these calls, from 1, stands still before it, until
-    /// [`Answering::go_on`]: the act's process, or one that it has started. Where the kernel
-    /// cannot do it (before Linux 5.6), nobody does.
+    /// While the process that makes the `nth` of these calls, from 1, is paused before it,
+    /// until [`Answering::go_on`]: the act's process, or one that it has started. If the
+    /// kernel cannot do it (before Linux 5.6), no process is paused.
     pub fn standing_still(mut self, nth: usize, calls: &[Calls]) -> Self {
         if sys::can_decide_on_calls() {
             let deciding = failing::nth(nth, calls, Decision::StandStill, Rc::default());
@@ -193,9 +192,9 @@ impl<'h, I: Serialize, O: DeserializeOwned> Call<'h, I, O> {
         self
     }
 
-    /// While each of these calls of the answer waits until `decide` has decided what
-    /// comes of it: nothing if it is made, or the error that it fails with. Where the
-    /// kernel cannot do it (before Linux 5.6), all are made, and nobody hears of them.
+    /// While each of these calls of the answer waits for a decision from `decide`: nothing if
+    /// it is made, or the error that it fails with. If the kernel cannot do it (before Linux
+    /// 5.6), all are made, and `decide` does not see them.
     pub fn deciding(
         mut self,
         calls: &[Calls],
@@ -217,7 +216,7 @@ impl<'h, I: Serialize, O: DeserializeOwned> Call<'h, I, O> {
     /// With a variable in its environment.
     ///
     /// # Panics
-    /// There is a NUL in it.
+    /// It contains a NUL.
     pub fn with_variable(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         let variable = [name.as_bytes(), b"=", value.as_ref().as_bytes()].concat();
         self.circumstances.variables.push(CString::new(variable).expect("no NUL in it"));
@@ -227,12 +226,12 @@ impl<'h, I: Serialize, O: DeserializeOwned> Call<'h, I, O> {
     /// Has the act done, and looks at its process.
     ///
     /// # Errors
-    /// The act did not come to its end: what happened instead.
+    /// The act did not finish: what happened instead.
     pub fn make(self) -> Result<Seen<O>, Finding> {
         self.make_and_look(|_, _| ()).map(|(seen, ())| seen)
     }
 
-    /// The same; and while the process waits, has `probe` look from its place.
+    /// The same. While the process waits, `probe` looks from its place.
     ///
     /// # Errors
     /// As [`Call::make`].
@@ -243,8 +242,7 @@ impl<'h, I: Serialize, O: DeserializeOwned> Call<'h, I, O> {
         self.make_meanwhile(|_, _| (), probe)
     }
 
-    /// The same; and `meanwhile` is done by us while the act is being done, which
-    /// may wait for that.
+    /// The same. During the act, we do `meanwhile`, and the act may wait for it.
     ///
     /// # Errors
     /// As [`Call::make`].
@@ -309,9 +307,9 @@ impl<'h, I: Serialize, O: DeserializeOwned> Call<'h, I, O> {
         Err(Ended { at: answering.at(), finding })
     }
 
-    /// Has the act done, and kills its process when it is about to make its `nth`
-    /// call, from 1, that changes files or mounts. Returns whether it was killed:
-    /// false means that it made fewer, and came to its end.
+    /// Has the act done, and kills its process before its `nth` call, from 1, that changes
+    /// files or mounts. Returns whether it was killed: false means that it made fewer, and
+    /// finished.
     ///
     /// # Errors
     /// As [`Call::make`].
@@ -337,8 +335,8 @@ impl<'h, I: Serialize, O: DeserializeOwned> Call<'h, I, O> {
         Err(Finding { printed, ..finding.word("function", function) })
     }
 
-    /// Starts the process, for somebody who watches several of them. All that is
-    /// left of them ends with [`end_all`].
+    /// Starts the process, for a caller that watches several of them. [`end_all`] ends
+    /// whatever is left of them.
     ///
     /// # Panics
     /// The sandbox does not allow what the process needs.
@@ -354,7 +352,7 @@ impl<I: Serialize, O: DeserializeOwned> Call<'_, Vec<&I>, Vec<O>> {
     /// Has the act done for each input.
     ///
     /// # Errors
-    /// One of them was its end.
+    /// It did not survive one of them.
     pub fn make_each(self) -> Result<Seen<Vec<O>>, Ended> {
         let (function, count) = (self.function, self.input.len());
         let (seen, ()) = self.run(|_, _| (), |_, _| ())?;
@@ -369,7 +367,7 @@ impl<I: Serialize, O: DeserializeOwned> Call<'_, Vec<&I>, Vec<O>> {
 /// What an act returned that was asked for by [`Call::start`].
 ///
 /// # Errors
-/// It did not come to its end: what happened instead.
+/// It did not finish: what happened instead.
 pub fn output<O: DeserializeOwned>(outcome: Outcome, function: &str) -> Result<O, Finding> {
     let finding = match outcome {
         Outcome::Replied(Reply::Returned(output)) => match serde_json::from_str(&output) {
@@ -381,7 +379,7 @@ pub fn output<O: DeserializeOwned>(outcome: Outcome, function: &str) -> Result<O
     Err(finding.word("function", function))
 }
 
-/// What is wrong with an act that has not come to its end.
+/// What is wrong with an act that did not finish.
 pub fn unfinished(outcome: Outcome) -> Finding {
     use nix::sys::signal::Signal;
     match outcome {

@@ -1,5 +1,5 @@
-//! Calls to the kernel by what they do: which of several names a deed has, the C library
-//! and the processor decide.
+//! System calls by what they do. The C library and the processor decide which of several
+//! calls is used.
 
 use nix::libc;
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::describe;
 
-/// Words that are other ones in each run, so that no answer can foresee them.
+/// Words that differ in each run, so that no answer can predict them.
 ///
 /// # Errors
 /// /dev/urandom cannot be read.
@@ -16,7 +16,7 @@ pub fn random_words() -> io::Result<String> {
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-/// A folder of files that must stay as they are.
+/// A directory of files that must stay as they are.
 #[derive(Debug)]
 pub struct Canary {
     /// The folder.
@@ -36,7 +36,7 @@ impl Canary {
         Canary::watch(folder)
     }
 
-    /// Watches a folder that is there already.
+    /// Watches an existing directory.
     ///
     /// # Errors
     /// It cannot be read.
@@ -53,7 +53,7 @@ impl Canary {
     /// The random words in the file `thesis.txt`.
     ///
     /// # Errors
-    /// The file is not there any more.
+    /// The file no longer exists.
     pub fn words(&self) -> io::Result<String> {
         fs::read_to_string(self.file())
     }

@@ -27,12 +27,12 @@ pub struct Case<I, E> {
 pub enum Outcome<O> {
     /// The function returned this.
     Returned(O),
-    /// It did not come to its end: the kit's finding.
+    /// It did not finish: the kit's finding.
     Died(Finding),
 }
 
 impl<O> Outcome<O> {
-    /// For a reader: what was returned as `show` shows it, or else the end.
+    /// For a reader: what was returned, as `show` shows it, otherwise how it ended.
     pub fn shown(&self, show: impl FnOnce(&O) -> String) -> String {
         match self {
             Outcome::Returned(output) => show(output),
@@ -64,7 +64,7 @@ impl<I, E, O> Wrong<I, E, O> {
         }
     }
 
-    /// What is wrong: what the rules say of it, or else the end of the function.
+    /// What is wrong: what the rules say about it, otherwise how the function ended.
     pub fn finding<F: Facts>(
         &self,
         rules: &Rules<F>,
@@ -79,7 +79,7 @@ impl<I, E, O> Wrong<I, E, O> {
     }
 }
 
-/// A case that was tried for what it tells about the answer.
+/// A case that was tried to learn something about the answer.
 #[derive(Debug)]
 pub struct Tried<I, E, O> {
     /// The case.
@@ -123,12 +123,10 @@ where
         Subject { host, act: act.name, function: act.function, is_right, input }
     }
 
-    /// Judges it by some cases; `explain` says what is wrong with the first that is not
-    /// right.
+    /// Judges it by some cases; `explain` says what is wrong with the first one that fails.
     ///
     /// # Errors
-    /// One is not right, or the function did something that has nothing to do with
-    /// its input.
+    /// A case fails, or the function did something that has nothing to do with its input.
     pub fn judge(
         &self,
         cases: Vec<Case<I, E>>,
@@ -141,9 +139,8 @@ where
         Err(explain(self, self.wrong(case, came, None)))
     }
 
-    /// Judges it by generated cases, of which the smallest that is not right is
-    /// explained; but first by those that are `known`, for these have a name. See
-    /// [`generated`].
+    /// Judges it by generated cases, and explains the smallest one that fails; but first by
+    /// those that are `known`, because these have a name. See [`generated`].
     ///
     /// # Errors
     /// As [`Subject::judge`].

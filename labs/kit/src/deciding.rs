@@ -1,6 +1,6 @@
-//! Calls of an answer that wait until the witness has decided what comes of each: an
-//! imitation refuses what a kernel would refuse, and what is written is heard of even
-//! where the next write covers it.
+//! Calls of an answer that wait until the witness has decided on each. An imitation
+//! refuses what a kernel would refuse, and the witness sees what is written even if the
+//! next write covers it.
 
 use std::fmt;
 use std::fs::File;
@@ -15,14 +15,14 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use crate::calls::Calls;
 use crate::sys;
 
-/// What comes of a call.
+/// What happens to a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decision {
     /// It is made.
     Make,
     /// It fails with this error.
     Fail(Errno),
-    /// Its process stands still before it, see
+    /// Its process is paused before it, see
     /// [`Call::standing_still`](crate::call::Call::standing_still).
     StandStill,
 }
@@ -67,7 +67,7 @@ pub struct Asked {
     call: sys::Waiting,
 }
 
-/// The most that is read of what a call writes.
+/// How many bytes at most are read of what a call writes.
 const MOST: u64 = 4096;
 
 impl Asked {
@@ -114,7 +114,7 @@ impl Asked {
 pub(crate) struct Listening {
     listener: OwnedFd,
     deciding: Deciding,
-    /// The call before which its process stands still.
+    /// The call before which its process is paused.
     standing: Option<sys::Waiting>,
 }
 
@@ -123,12 +123,12 @@ impl Listening {
         Listening { listener, deciding, standing: None }
     }
 
-    /// The process that stands still.
+    /// The process that is paused.
     pub fn standing(&self) -> Option<i32> {
         self.standing.map(|call| call.pid)
     }
 
-    /// Lets the call be made before which a process stands still.
+    /// Lets a paused process make its call.
     pub fn go_on(&mut self) {
         if let Some(call) = self.standing.take() {
             let _ = sys::decide(self.listener.as_fd(), call, None);
@@ -140,9 +140,9 @@ impl Listening {
         self.listener.as_fd()
     }
 
-    /// Decides on all calls that wait. Those made before the answer has begun are none
-    /// of its own: that is asked when a call is there, for it may be the first of the
-    /// answer's. Whose process has ended needs no decision.
+    /// Decides on all calls that wait. Calls from before the answer began are not its own.
+    /// This is checked when a call waits, because it may be the answer's first. A call whose
+    /// process has ended needs no decision.
     pub fn decide(&mut self, has_begun: impl Fn() -> bool) {
         while self.is_asked() {
             let Ok(call) = sys::next_call(self.listener.as_fd()) else { return };

@@ -12,9 +12,9 @@ use nix::sys::stat::{major, minor};
 
 use crate::places::{LAB, SCRATCH};
 
-/// The changes of a mount table, a line each, without the numbers of peer
-/// groups. What happened to a mount of the host happened to all below it too,
-/// mostly: then that is one line.
+/// The changes of a mount table, one line each, without the numbers of peer groups. What
+/// happened to a mount of the host mostly happened to everything below it too. Then that
+/// is one line.
 pub fn changes(changes: &[Change]) -> Vec<String> {
     let folded = |change: &Change, by: &Change| {
         let (change, by) = (Folding::of(change), Folding::of(by));
@@ -76,8 +76,8 @@ pub fn change(change: &Change) -> String {
     plain.to_string()
 }
 
-/// The mounts at `top` and below it, drawn as a tree. Of the mounts that were
-/// there `before`, those below another one of them are left out.
+/// The mounts at `top` and below it, drawn as a tree. Of the mounts that existed
+/// `before`, those below another one of them are left out.
 pub fn mounts_below(table: &MountTable, before: &MountTable, top: &Path) -> String {
     let labs = before.at(Path::new(SCRATCH)).map(|mount| &mount.device);
     let is_hosts = |mount: &Mount| {
@@ -164,7 +164,7 @@ impl std::fmt::Display for Failure {
     }
 }
 
-/// A file tree, a line an entry: kind and mode, path, what it is.
+/// A file tree, one line per entry: kind and mode, path, what it is.
 ///
 /// # Errors
 /// The tree cannot be read.
@@ -179,8 +179,8 @@ pub fn tree(top: &Path) -> io::Result<String> {
     Ok(lines)
 }
 
-/// Everything that tells whether a tree was touched: owners, modes, times,
-/// inode numbers and contents.
+/// Everything that shows whether a tree was touched: owners, modes, times, inode numbers
+/// and contents.
 ///
 /// # Errors
 /// The tree cannot be read.

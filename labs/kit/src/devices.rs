@@ -44,7 +44,7 @@ pub fn show(dev: &Path) -> mydocker_kernel::Result<()> {
     Ok(())
 }
 
-/// Mounts the host's own terminals, of which there are none yet. See pts(4).
+/// Mounts the host's own terminals. There are none yet. See pts(4).
 ///
 /// # Errors
 /// As mount(2).

@@ -1,9 +1,9 @@
-//! Evidence in Chinese. Graders write it in English, and only a report that is read
-//! in Chinese asks for more.
+//! Evidence in Chinese. Graders write it in English, and only a Chinese report needs
+//! more.
 
 use std::borrow::Cow;
 
-/// A line each: `English = Chinese`.
+/// One per line: `English = Chinese`.
 const PHRASES: &str = include_str!("evidence.zh.txt");
 
 /// What a grader wrote, in Chinese; as it is where there is no Chinese for it.

@@ -1,4 +1,4 @@
-//! A lab's tests: each promise is one, graded in a process of its own.
+//! A lab's tests: each promise is one test, graded in its own process.
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -37,7 +37,7 @@ pub struct Promise {
 }
 
 impl Promise {
-    /// A promise that needs nothing but the sandbox.
+    /// A promise that needs only the sandbox.
     pub const fn new(name: &'static str, judge: fn(&Host) -> Result<(), Finding>) -> Promise {
         Promise { name, needs: &[], judge }
     }
@@ -75,7 +75,7 @@ impl Exam {
     /// The lab's texts.
     ///
     /// # Panics
-    /// lab.toml is not as it must be.
+    /// lab.toml is invalid.
     pub fn lab(&self) -> Lab {
         Lab::parse(self.lab_toml).unwrap_or_else(|error| panic!("lab.toml: {error}"))
     }
@@ -89,7 +89,7 @@ impl Exam {
     /// Grades one promise, in the process made for it.
     ///
     /// # Errors
-    /// The program cannot be read, or the sandbox not be made.
+    /// The program cannot be read, or the sandbox cannot be made.
     ///
     /// # Panics
     /// There is no such promise.
@@ -120,14 +120,14 @@ impl Task {
     /// Has a new process of this program do it.
     ///
     /// # Errors
-    /// The grader itself has failed; in its words.
+    /// The grader itself failed, with its message.
     pub fn ask(&self) -> Result<Verdict, String> {
         ask(&serde_json::to_string(self).expect("plain data"))
     }
 }
 
-/// An answer that has taken away what the grader stands on: the grader's own
-/// panic is all that is known then, if there was no harm to the host.
+/// An answer took away something that the grader relies on. Then the grader's own panic
+/// is all that is known, if there was no harm to the host.
 pub(crate) fn confused(panic: &(dyn Any + Send)) -> Finding {
     let words = panic.downcast_ref::<String>().cloned().or_else(|| {
         let words = panic.downcast_ref::<&str>()?;
@@ -137,8 +137,8 @@ pub(crate) fn confused(panic: &(dyn Any + Send)) -> Finding {
     Finding::new("answer/unforeseen").with([evidence])
 }
 
-/// Harm to the host outranks everything else, unless the lab knows how it came
-/// about: then its finding has a word `harm`.
+/// Harm to the host outranks everything else, unless the lab knows the cause. Then its
+/// finding has a word `harm`.
 pub(crate) fn judge(harm: Option<Finding>, outcome: Result<(), Finding>) -> Verdict {
     match (harm, outcome) {
         (None, Ok(())) => Verdict::Kept,
@@ -149,7 +149,7 @@ pub(crate) fn judge(harm: Option<Finding>, outcome: Result<(), Finding>) -> Verd
     }
 }
 
-/// The variable that tells a process that it is to grade, and what.
+/// The variable that tells a process to grade, and what.
 const IN_SANDBOX: &str = "LABKIT_GRADES";
 
 /// The variable that asks a lab's tests what they cannot grade here and why: a
@@ -179,7 +179,7 @@ pub fn tell(verdict: mydocker_kernel::Result<Verdict>) -> ExitCode {
 /// Has a new process of this program grade `what`.
 ///
 /// # Errors
-/// The grader itself has failed; in its words.
+/// The grader itself failed, with its message.
 pub fn ask(what: &str) -> Result<Verdict, String> {
     let mut command = Command::new("/proc/self/exe");
     // The sandbox's folder for temporary files is /tmp, whatever the machine's is.
@@ -234,9 +234,9 @@ pub const PROGRAM: &str = "LABKIT_PROGRAM";
 /// See [`PROGRAM`].
 pub const FOLDER: &str = "LABKIT_FOLDER";
 
-/// The `main` of a grader in which there is no line of an answer: grades the
-/// program that [`PROGRAM`] names as `cargo test` is used to, and keeps the
-/// verdicts. That program is only executed in the sandbox.
+/// The `main` of a grader that contains no code of an answer: grades the program that
+/// [`PROGRAM`] names in the way of `cargo test`, and keeps the verdicts. That program is
+/// only executed in the sandbox.
 pub fn grade_program(exam: &'static Exam) -> ExitCode {
     if let Some(task) = Task::of_this_process() {
         return tell(exam.examine(&task));

@@ -1,5 +1,5 @@
-//! A call of an answer that fails: the first, the second, and so on, each in a process
-//! of its own. What an answer makes of it shows whether it looks at its errors.
+//! A call of an answer that fails: the first, the second, and so on, each in its own
+//! process. This shows whether the answer checks its errors.
 
 use std::cell::Cell;
 use std::fmt;
@@ -8,7 +8,7 @@ use std::rc::Rc;
 use crate::calls::Calls;
 use crate::deciding::{Deciding, Decision};
 
-/// More calls than that are not made to fail.
+/// No more calls than that are made to fail.
 const MOST: usize = 60;
 
 /// Has `attempt` made while the first call fails, the second, and so on, until it

@@ -1,10 +1,10 @@
-//! Generated values: many of them from one seed, and of those that show what is
-//! wrong the smallest.
+//! Generated values: many of them from one seed, and the smallest of those that show what
+//! is wrong.
 //!
-//! A value is made of choices, and a choice is made of bytes: see [`Unstructured`].
-//! Whoever has the bytes has the value; so a value of whatever type is made smaller
-//! by making its bytes fewer or lower. Where there are no more bytes each choice is
-//! the first one, so that the first one should be the simplest.
+//! A value is made of choices, and a choice is made of bytes: see [`Unstructured`]. The
+//! bytes determine the value, so a value of any type becomes smaller if its bytes become
+//! fewer or lower. If there are no more bytes, each choice is the first one, so the first
+//! one should be the simplest.
 
 use std::env;
 use std::time::Instant;
@@ -22,8 +22,8 @@ const STEPS: usize = 100;
 /// How many smaller values are tried at once.
 const AT_ONCE: usize = 100;
 
-/// The seed of all values: the same in every run, unless `LABKIT_SEED` says
-/// another number.
+/// The seed of all values: the same in every run, unless `LABKIT_SEED` sets another
+/// number.
 pub fn seed() -> u64 {
     let said = env::var(SEED).ok();
     said.and_then(|seed| seed.parse().ok()).unwrap_or(1)
@@ -41,9 +41,8 @@ pub struct Smallest<T, W> {
     pub wrong: W,
 }
 
-/// Looks for a value that shows what is wrong among `count` values. `first_wrong` is
-/// asked about some at once: which one of them is the first, and what is wrong with
-/// it.
+/// Looks for a value that shows what is wrong among `count` values. `first_wrong` gets
+/// several at once, and says which one is the first wrong one, and what is wrong with it.
 ///
 /// # Errors
 /// Those of `first_wrong`.

@@ -1,4 +1,4 @@
-//! Whether the graders are as they were released: a changed one grades nothing.
+//! Whether the graders are those that were released. A changed one does not count.
 
 use std::fs;
 use std::io;
@@ -8,11 +8,11 @@ use sha2::{Digest, Sha256};
 
 use crate::canary::contents;
 
-/// The list of what belongs to the graders, with a SHA-256 sum each.
+/// The list of the graders' files, with their SHA-256 sums.
 pub const LIST: &str = "graders.sha256";
 
-/// What a verdict stands on outside of the folder `labs`, as seen from there: how
-/// all is built, and the crate that kit and graders call the kernel by.
+/// What a verdict depends on outside the directory `labs`, as seen from there: how
+/// everything is built, and the crate with which kit and graders call the kernel.
 const BELOW_THE_TOP: [&str; 8] = [
     "../.cargo/config.toml",
     "../Cargo.lock",
@@ -24,8 +24,8 @@ const BELOW_THE_TOP: [&str; 8] = [
     "../scripts/busybox-image",
 ];
 
-/// The lines of the list as it must be now, in the folder `labs`: everything that
-/// a student's verdict stands on. `sha256sum -c` reads them there.
+/// The lines of the list as it must be now, in the directory `labs`: everything that a
+/// student's verdict depends on. `sha256sum -c` reads them there.
 ///
 /// # Errors
 /// A file cannot be read.
@@ -57,7 +57,7 @@ pub fn sums(labs: &Path) -> io::Result<Vec<String>> {
     Ok(lines)
 }
 
-/// The files that are not as the list says, by their paths in the checkout; none:
+/// The files that differ from the list, by their paths in the checkout. None means that
 /// all is well.
 ///
 /// # Errors
@@ -82,7 +82,7 @@ pub fn changed(labs: &Path) -> io::Result<Vec<String>> {
 mod tests {
     use super::*;
 
-    /// Whatever a verdict stands on: a change of each is named.
+    /// Everything that a verdict depends on: each change is named.
     #[test]
     fn what_a_verdict_stands_on_is_listed() {
         let folder = tempfile::tempdir().expect("a folder");

@@ -1,4 +1,4 @@
-//! The host that an answer sees, and the witness who stands on it.
+//! The host that an answer sees, and the witness on it.
 
 use std::cell::RefCell;
 use std::fs;
@@ -85,12 +85,12 @@ impl<T> Seen<T> {
 }
 
 impl Host {
-    /// Furnishes the host. `guarded` is the folder that the sandbox has copied,
-    /// `program` has the answer, `processes_outside` how many the machine has of the answer's user,
+    /// Furnishes the host. `guarded` is the directory that the sandbox has copied, `program`
+    /// has the answer, `processes_outside` how many the machine has of the answer's user,
     /// `oom_score` is the witness's.
     ///
     /// # Errors
-    /// The scratch folder cannot be written to.
+    /// The scratch directory cannot be written to.
     pub fn new(
         program: Option<Program>,
         guarded: Option<PathBuf>,
@@ -115,7 +115,7 @@ impl Host {
         })
     }
 
-    /// A path in the folder that the answer may use.
+    /// A path in the directory that the answer may use.
     pub fn path(&self, name: &str) -> PathBuf {
         self.ground.scratch.join(name)
     }
@@ -123,7 +123,7 @@ impl Host {
     /// The program with the answer in it.
     ///
     /// # Panics
-    /// There is none: what is graded here is no answer.
+    /// There is none: what is graded here is not an answer.
     pub fn program(&self) -> &Program {
         self.program.as_ref().expect("an answer is graded")
     }
@@ -175,11 +175,11 @@ impl Host {
         Ok(())
     }
 
-    /// Runs `body`, which is the grader's own and executes what is graded, in a process
-    /// of its own and in new `namespaces`, with an eye on it.
+    /// Runs `body`, which is the grader's own and executes what is graded, in its own process
+    /// and in new `namespaces`, and watches it.
     ///
     /// # Errors
-    /// The call did not come to its end: what happened instead.
+    /// The call did not finish: what happened instead.
     pub fn call<T: Serialize + DeserializeOwned>(
         &self,
         function: &str,
@@ -206,7 +206,7 @@ impl Host {
         self.printed.borrow().clone()
     }
 
-    /// What an answer did to the host that outranks all else.
+    /// What an answer did to the host that outranks everything else.
     pub fn harm(&self) -> Option<Finding> {
         if !self.precious.is_untouched() {
             return Some(

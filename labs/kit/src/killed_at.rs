@@ -8,7 +8,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
-/// Begins to trace a process that stands still in a call.
+/// Begins to trace a process that waits in a call.
 ///
 /// # Errors
 /// As ptrace(2).

@@ -42,7 +42,7 @@ pub struct Lab {
 pub struct Function {
     /// Its name.
     pub name: String,
-    /// From the concept over where to look and the man page to nearly the code.
+    /// From the concept, through where to look and the man page, to nearly the code.
     pub hints: Vec<Words>,
 }
 
@@ -71,7 +71,7 @@ pub struct Diagnosis {
     pub seen: Words,
     /// Why it matters.
     pub why: Words,
-    /// From the concept over where to look and the man page to nearly the code.
+    /// From the concept, through where to look and the man page, to nearly the code.
     pub hints: Vec<Words>,
 }
 
@@ -89,7 +89,7 @@ struct Panic {
     /// A panic is of this kind if one of these is among its words.
     #[serde(default)]
     words: Vec<String>,
-    /// It is too if its place begins so.
+    /// It is also of this kind if its place begins with this.
     #[serde(default)]
     place: Option<String>,
     hints: Vec<Words>,
@@ -99,7 +99,7 @@ impl Lab {
     /// Parses a `lab.toml`.
     ///
     /// # Errors
-    /// It is not as it must be; the error names the line.
+    /// It is invalid. The error names the line.
     pub fn parse(text: &str) -> Result<Lab, toml::de::Error> {
         toml::from_str(text)
     }
@@ -109,7 +109,7 @@ impl Lab {
         format!("{}-{}", self.number, self.name)
     }
 
-    /// The text of a promise, also by a name that it had before.
+    /// The text of a promise, by its present or an earlier name.
     pub fn promise(&self, name: &str) -> Option<&PromiseText> {
         let is = |promise: &&PromiseText| {
             promise.name == name || promise.formerly.iter().any(|old| old == name)
@@ -122,8 +122,8 @@ impl Lab {
         format!("{}/unforeseen", self.name)
     }
 
-    /// The diagnosis with this code: the lab's, else the kit's. What was not
-    /// foreseen has the same text in every lab.
+    /// The diagnosis with this code: the lab's, otherwise the kit's. Unforeseen findings have
+    /// the same text in every lab.
     pub fn diagnosis(&self, code: &str) -> Option<Diagnosis> {
         let find = |all: &[Diagnosis], code: &str| all.iter().find(|d| d.code == code).cloned();
         find(&self.diagnoses, code).or_else(|| {

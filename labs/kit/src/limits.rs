@@ -1,7 +1,7 @@
-//! What an answer may take: time, processes, memory and room on the disk.
+//! What an answer may use: time, processes, memory and disk space.
 //!
-//! What one process may take, its resource limits say, see setrlimit(2). What an
-//! answer and all that it starts may take together is looked at twice:
+//! Resource limits say what one process may use, see setrlimit(2). What an answer and
+//! everything that it starts may use together is checked twice:
 //!
 //! - by the witness, now and then: how many processes there are, and how much memory
 //!   is in them;
@@ -27,8 +27,8 @@ use crate::proc::Proc;
 pub const TIME: Duration = Duration::from_secs(5);
 /// With more processes than that, an answer is ended.
 const TOO_MANY: usize = 32;
-/// How many there can be at all: so many more that the witness, which looks now
-/// and then, sees too many of them before the answer fails for want of another.
+/// How many there can be at all. This is so many more that the witness, which checks now
+/// and then, sees too many before the answer fails to start another one.
 const PROCESSES: usize = 256;
 /// How much memory a process may ask for, how much all of them may use, and how
 /// long a file may be, in bytes.
@@ -39,8 +39,8 @@ const FILE: u64 = 64 << 20;
 pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// How many processes and how much memory, in bytes, the control groups of a sandbox
-/// allow. It is more than the answer may have: the witness is in them as well, and it
-/// is better that it sees what the answer takes than that the kernel kills.
+/// allow. It is more than the answer may have: the witness is in them too, and it is
+/// better if the witness sees what the answer takes than if the kernel kills it.
 pub(crate) const PROCESSES_OF_SANDBOX: u64 = PROCESSES as u64 + 64;
 pub(crate) const MEMORY_OF_SANDBOX: u64 = MEMORY_OF_ALL + (256 << 20);
 

@@ -38,12 +38,12 @@ impl Look {
         }
     }
 
-    /// Marks up what is to be seen first.
+    /// Marks up what should be seen first.
     pub fn bold(self, text: &str) -> String {
         self.styled("1", text)
     }
 
-    /// Marks up what can be passed over.
+    /// Marks up what can be skipped.
     pub fn dim(self, text: &str) -> String {
         self.styled("2", text)
     }
@@ -72,8 +72,7 @@ impl Look {
         self.wrap(&" ".repeat(columns), columns, text)
     }
 
-    /// Breaks a text into lines beside a label in a column of its own, which is
-    /// bold.
+    /// Breaks a text into lines next to a label, which is bold and has its own column.
     pub fn labelled(self, label: &str, column: usize, text: &str) -> String {
         let padding = " ".repeat(column.saturating_sub(display_width(label)));
         self.wrap(&format!("{}{padding}", self.bold(label)), column, text)
@@ -97,9 +96,8 @@ fn words(line: &str) -> Box<dyn Iterator<Item = Word<'_>> + '_> {
     Box::new(words.into_iter())
 }
 
-/// Whether a line may end between two characters: after blanks, and beside a
-/// Chinese character, but not so that a line begins with a full stop or ends
-/// with an opening bracket.
+/// Whether a line may end between two characters: after spaces, and next to a Chinese
+/// character, but a line never begins with a full stop or ends with an opening bracket.
 fn may_break(before: char, after: char) -> bool {
     let is_chinese = |c: char| !c.is_ascii() && c.width() == Some(2);
     let beside_chinese = is_chinese(before) || is_chinese(after);

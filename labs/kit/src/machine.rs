@@ -1,4 +1,4 @@
-//! The machine's mount table, for tests that look whether a grade has changed it.
+//! The machine's mount table, for tests that check whether a grade has changed it.
 
 use std::path::Path;
 use std::sync::OnceLock;
@@ -12,11 +12,11 @@ use nix::sched::CloneFlags;
 /// The table that the graders start from, if they could change one.
 static BEFORE: OnceLock<Option<MountTable>> = OnceLock::new();
 
-/// Gives this process, and the graders that it will start, a mount namespace of
-/// their own: what others mount on the machine meanwhile does not show there. To be
-/// called while there is one thread.
+/// Gives this process, and the graders that it will start, a mount namespace of their
+/// own: what others mount on the machine meanwhile does not show there. Call it while
+/// there is only one thread.
 ///
-/// A user has no need of it: who may not mount changes no table.
+/// An ordinary user does not need it: if you may not mount, you cannot change the table.
 ///
 /// # Errors
 /// As unshare(2) and mount(2).

@@ -1,4 +1,4 @@
-//! What a promise needs to be graded, and what is lacking here.
+//! What a promise needs to be graded, and what is missing here.
 
 use mydocker_kernel::file_systems::kernel_has;
 use mydocker_kernel::privileges::Privileges;
@@ -9,7 +9,7 @@ use crate::control_groups;
 /// Something that not every kernel has and not every user may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Need {
-    /// Mount overlayfs, with whiteouts and opaque folders.
+    /// Mount overlayfs, with whiteouts and opaque directories.
     Overlay,
     /// Mount AUFS.
     Aufs,
@@ -93,7 +93,7 @@ impl Lacking {
 /// How the machine is sealed off from an answer, the best seal first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Seal {
-    /// The answer is root of a user namespace, and nobody outside of it.
+    /// The answer is root of a user namespace, and nobody outside it.
     UserNamespace,
     /// The answer is root of the machine, in namespaces of its own, and may make
     /// device files, which nobody can open, but mount and unmount nothing.

@@ -1,4 +1,4 @@
-//! Whom the kernel kills when memory is used up. See proc_pid_oom_score_adj(5).
+//! Which process the kernel kills when memory is used up. See proc_pid_oom_score_adj(5).
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -18,8 +18,8 @@ pub struct OomScore {
 }
 
 impl OomScore {
-    /// Opens it: to be called by the witness before it changes its user, for
-    /// afterwards its files are nobody's in the sandbox.
+    /// Opens it. The witness calls this before it changes its user, because afterwards its
+    /// files belong to nobody in the sandbox.
     ///
     /// # Errors
     /// /proc is not mounted, or this process is hidden from itself already.

@@ -1,9 +1,9 @@
 //! Where an answer may write in the sandbox.
 
-/// The folder of the sandbox that can be written to.
+/// The directory of the sandbox that can be written to.
 pub const SCRATCH: &str = "/tmp";
-/// The folder in it that a lab is about.
+/// The directory in it that a lab is about.
 pub const LAB: &str = "/tmp/lab";
-/// The other folder that can be written to: root's home, where many a runtime
-/// keeps its images and containers.
+/// The other directory that can be written to: root's home, where many runtimes keep
+/// their images and containers.
 pub const HOME: &str = "/root";

@@ -1,4 +1,4 @@
-//! What an answer may do that is root of the machine.
+//! What an answer may do if it is the machine's root.
 
 use rustix::thread::{CapabilitySet, remove_capability_from_bounding_set};
 
@@ -13,8 +13,8 @@ const OVER_FILES: CapabilitySet = CapabilitySet::CHOWN
     .union(CapabilitySet::SETGID)
     .union(CapabilitySet::SETUID);
 
-/// Takes all powers but those over files from the program that this process will
-/// execute, and from all that it starts.
+/// Takes all powers except those over files from the program that this process will
+/// execute, and from everything that it starts.
 ///
 /// # Errors
 /// This process may not: it has no CAP_SETPCAP.
@@ -22,9 +22,9 @@ pub fn keep_those_over_files() -> std::io::Result<()> {
     give_up(CapabilitySet::all().difference(OVER_FILES))
 }
 
-/// Takes all powers from the program that this process will execute, and from all that
-/// it starts: it is an ordinary user, whatever its number. What it has made in a user
-/// namespace of its own is still its own, see user_namespaces(7).
+/// Takes all powers from the program that this process will execute, and from all that it
+/// starts: it is an ordinary user, whatever its user ID. What it has made in its own user
+/// namespace is still its own, see user_namespaces(7).
 ///
 /// # Errors
 /// This process may not: it has no CAP_SETPCAP.

@@ -1,4 +1,4 @@
-//! What an answer prints: a file in memory, of which the report shows a part.
+//! What an answer prints: a file in memory. The report shows a part of it.
 
 use std::fs::File;
 use std::io;
@@ -17,7 +17,7 @@ pub fn file() -> io::Result<File> {
     Ok(memfd_create("printed", MFdFlags::MFD_CLOEXEC)?.into())
 }
 
-/// What is in a file; of a long one the beginning and the end, for the last words
+/// What is in a file. Of a long one, the beginning and the end, because the last words
 /// before a failure say most.
 pub fn beginning_and_end_of(file: &File) -> String {
     let length = file.metadata().map_or(0, |metadata| metadata.len());

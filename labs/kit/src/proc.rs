@@ -46,7 +46,7 @@ impl Proc {
     /// Opens /proc.
     ///
     /// # Errors
-    /// It is not there.
+    /// It is missing.
     pub fn open() -> io::Result<Proc> {
         Ok(Proc { folder: File::open("/proc")?.into() })
     }
@@ -75,7 +75,7 @@ impl Proc {
         stats.map(|(pid, stat)| (pid, stat.state, stat.name)).collect()
     }
 
-    /// The state of a process; nothing if it is not there. See proc_pid_stat(5).
+    /// The state of a process; nothing if there is no such process. See proc_pid_stat(5).
     pub fn stat(&self, process: i32) -> Option<Stat> {
         let stat = self.read(&format!("{process}/stat")).ok()?;
         let stat = String::from_utf8_lossy(&stat).into_owned();
@@ -90,8 +90,8 @@ impl Proc {
         })
     }
 
-    /// The memory of all processes but the witness, in bytes: all that no file on a disk
-    /// stands for, also what several of them share.
+    /// The memory of all processes but the witness, in bytes: everything that is not backed
+    /// by a file on a disk, including what several of them share.
     pub fn memory(&self) -> u64 {
         let others = self.numbers_in(".").into_iter().filter(|pid| *pid != 1);
         others.filter_map(|pid| self.memory_of(pid)).sum()
@@ -121,7 +121,7 @@ impl Proc {
     /// The mount that an open file of this process is on. See proc_pid_fdinfo(5).
     ///
     /// # Errors
-    /// The file is not open, or the kernel says nothing of it.
+    /// The file is not open, or the kernel says nothing about it.
     pub fn mount_of(&self, file: &impl AsRawFd) -> io::Result<u32> {
         let read = || self.read(&format!("self/fdinfo/{}", file.as_raw_fd()));
         let info = match read() {
@@ -153,7 +153,7 @@ impl Proc {
         self.numbers_in(&format!("{process}/fd"))
     }
 
-    /// The entries of a folder whose names are numbers.
+    /// The entries of a directory whose names are numbers.
     fn numbers_in(&self, name: &str) -> Vec<i32> {
         let Ok(mut entries) = Dir::openat(&self.folder, name, OFlag::O_DIRECTORY, Mode::empty())
         else {

@@ -1,4 +1,4 @@
-//! What the kernel shows of a process, seen from outside of it.
+//! What the kernel shows of a process, seen from outside.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -16,15 +16,14 @@ pub struct Process {
     pub root: PathBuf,
     /// Where its working directory is.
     pub cwd: PathBuf,
-    /// Its descriptors but for 0, 1 and 2, and what each leads to. See
-    /// proc_pid_fd(5).
+    /// Its descriptors except 0, 1 and 2, and what each leads to. See proc_pid_fd(5).
     pub descriptors: BTreeMap<i32, PathBuf>,
     /// The fields of its status by their names. See proc_pid_status(5).
     pub status: BTreeMap<String, String>,
 }
 
 impl Process {
-    /// Looks at the process `pid`; nothing if it is not there any more.
+    /// Looks at the process `pid`; nothing if it no longer exists.
     pub fn look(proc: &Proc, pid: i32) -> Option<Process> {
         let status = proc.read(&format!("{pid}/status")).ok()?;
         let status = String::from_utf8_lossy(&status).into_owned();

@@ -1,5 +1,5 @@
-//! Exams of whole programs: what is graded is executed by the grader's own processes
-//! in the sandbox, and is asked for nothing but what its command line says.
+//! Exams of whole programs: what is graded is executed by the grader's own processes in
+//! the sandbox, and is asked only for what its command line says.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -36,7 +36,7 @@ impl<A> Exam<A> {
     /// The lab's texts.
     ///
     /// # Panics
-    /// lab.toml is not as it must be.
+    /// lab.toml is invalid.
     pub fn lab(&self) -> Lab {
         Lab::parse(self.lab_toml).unwrap_or_else(|error| panic!("lab.toml: {error}"))
     }

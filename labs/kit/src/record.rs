@@ -1,9 +1,9 @@
-//! What is remembered of a student's work: the folder `.lab` of the checkout.
+//! What is remembered of a student's work: the directory `.lab` of the checkout.
 //!
-//! It lies beside what it is about, so that it survives an update, a rename of
-//! the checkout, and the end of the VM. It goes by the numbers of labs and the
-//! names of promises; a promise that has another name now (`formerly` in
-//! lab.toml) is found by its old one.
+//! It is next to what it is about, so that it survives an update, a rename of the
+//! checkout, and the end of the VM. Its keys are the numbers of labs and the names of
+//! promises. A promise that has been renamed (`formerly` in lab.toml) is found by its old
+//! name.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -26,26 +26,26 @@ pub struct Report {
     pub lab: String,
     /// When it was graded, in seconds since 1970.
     pub at: u64,
-    /// Files of the graders that are not as they were released.
+    /// Files of the graders that have been changed since the release.
     pub graders_changed: Vec<String>,
-    /// What was said of each promise, by its name.
+    /// What was said about each promise, by its name.
     pub verdicts: BTreeMap<String, Verdict>,
     /// The [`digest`](crate::answer::digest) of what was graded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<String>,
-    /// The program that was graded, if it is none of the checkout's.
+    /// The program that was graded, if it is not part of the checkout.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub program: Option<PathBuf>,
-    /// Which run it came out of: what the caller put into [`RUN`].
+    /// Which run it came from: what the caller put into [`RUN`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<String>,
 }
 
-/// The variable by which the caller of a lab's tests knows its report again: the
-/// report of an earlier run may be as old as a second.
+/// The variable by which the caller of a lab's tests recognises its report. The report of
+/// an earlier run may be only a second old.
 pub const RUN: &str = "LABKIT_RUN";
 
-/// How far a student has come with a lab.
+/// How far a student has got with a lab.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Progress {
@@ -54,18 +54,18 @@ pub struct Progress {
     pub kept: BTreeMap<String, u64>,
     /// How many hints were shown: by promise, then by code.
     pub hints: BTreeMap<String, BTreeMap<String, usize>>,
-    /// Whether the solution was shown before all was kept.
+    /// Whether the solution was shown before all promises were kept.
     pub given_up: bool,
 }
 
-/// The folder `.lab` of one checkout.
+/// The directory `.lab` of one checkout.
 #[derive(Debug, Clone)]
 pub struct Records {
     folder: PathBuf,
 }
 
 impl Records {
-    /// Those of the checkout whose top folder is `top`.
+    /// Those of the checkout whose top directory is `top`.
     pub fn of(top: &Path) -> Records {
         Records { folder: top.join(".lab") }
     }
@@ -76,11 +76,10 @@ impl Records {
         Some(Report { verdicts: by_todays_names(report.verdicts, lab), ..report })
     }
 
-    /// Forgets the last report on a lab: the answer is another one now. The
-    /// progress stays.
+    /// Forgets the last report on a lab, because the answer has changed. The progress stays.
     ///
     /// # Errors
-    /// The folder cannot be written to.
+    /// The directory cannot be written to.
     pub fn forget_report(&self, lab: &Lab) -> io::Result<()> {
         match fs::remove_file(self.file("reports", lab)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -92,7 +91,7 @@ impl Records {
     /// they were. What is kept for the first time counts as progress.
     ///
     /// # Errors
-    /// The folder cannot be written to.
+    /// The directory cannot be written to.
     pub fn keep(&self, lab: &Lab, new: Report) -> io::Result<()> {
         let mut verdicts = self.report(lab).unwrap_or_default().verdicts;
         verdicts.extend(new.verdicts.clone());
@@ -111,7 +110,7 @@ impl Records {
         self.keep_progress(lab, &progress)
     }
 
-    /// How far the student has come with a lab.
+    /// How far the student has got with a lab.
     pub fn progress(&self, lab: &Lab) -> Progress {
         let progress: Progress = self.read("progress", lab).unwrap_or_default();
         Progress {
@@ -124,7 +123,7 @@ impl Records {
     /// Replaces what is remembered of the progress with a lab.
     ///
     /// # Errors
-    /// The folder cannot be written to.
+    /// The directory cannot be written to.
     pub fn keep_progress(&self, lab: &Lab, progress: &Progress) -> io::Result<()> {
         self.write("progress", lab, progress)
     }
@@ -133,7 +132,7 @@ impl Records {
     /// `.lab/backups/06/lib.rs.~1~`. Returns where.
     ///
     /// # Errors
-    /// The file cannot be read, or the folder not be written to.
+    /// The file cannot be read, or the directory cannot be written to.
     pub fn back_up(&self, lab: &Lab, file: &Path) -> io::Result<PathBuf> {
         let folder = self.folder.join("backups").join(&lab.number);
         let name = file.file_name().expect("a file of the lab").display();
@@ -155,8 +154,8 @@ impl Records {
         self.folder.join(kind).join(format!("{}.json", lab.number))
     }
 
-    /// Writes a whole file or none. It belongs to whom the checkout belongs,
-    /// also when root grades.
+    /// Writes a whole file or none. It belongs to the owner of the checkout, even if root
+    /// grades.
     fn write_file(&self, path: &Path, content: &[u8]) -> io::Result<()> {
         let folder = path.parent().expect("a file in a folder");
         fs::create_dir_all(folder)?;
@@ -173,8 +172,8 @@ impl Records {
     }
 }
 
-/// What is remembered by the name that a promise had then, by the name that it
-/// has now; what was noted under the new name goes before.
+/// Moves what is remembered under a promise's old name to its present name. What was
+/// noted under the new name has priority.
 fn by_todays_names<T>(mut noted: BTreeMap<String, T>, lab: &Lab) -> BTreeMap<String, T> {
     for promise in &lab.promises {
         for old in &promise.formerly {

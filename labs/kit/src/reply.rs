@@ -1,7 +1,7 @@
 //! The one reply of an answer: memory that both processes see.
 //!
-//! A pipe would be a descriptor, which a function may close, or find; and it
-//! would be up to the answer how much comes out of it.
+//! A pipe would be a descriptor, which a function may close or find. And the answer would
+//! decide how much comes out of it.
 
 use std::fs::File;
 use std::io;

@@ -1,4 +1,4 @@
-//! The sealed sandbox: an answer may do what it likes, the machine stays as it is.
+//! The sealed sandbox: an answer may do what it likes, and the machine does not change.
 //!
 //! In a mount namespace of its own a small host is put together: a tmpfs as its
 //! root, the machine's programs and devices on it, read-only, and a tmpfs on /tmp

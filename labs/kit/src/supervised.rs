@@ -1,7 +1,7 @@
-//! A function of an answer in a process of its own, with an eye on it.
+//! A function of an answer in its own process, which is watched.
 //!
-//! The witness starts a parent, the parent starts the answer: an answer that
-//! kills its parent kills a process made for that.
+//! The witness starts a parent, and the parent starts the answer. An answer that kills
+//! its parent kills a process made for that.
 
 use std::cell::RefCell;
 use std::fs::{self, File};
@@ -32,7 +32,7 @@ use crate::printed;
 use crate::proc::Proc;
 use crate::verdict::{Finding, NOT_WRITTEN, PANICKED};
 
-/// How often the witness looks whether all is well, in milliseconds.
+/// How often the witness checks that all is well, in milliseconds.
 const LOOK_EVERY: u16 = 20;
 
 /// What an answer stands on.
@@ -40,8 +40,8 @@ const LOOK_EVERY: u16 = 20;
 pub struct Ground {
     /// Its working directory, on the file system that it may fill.
     pub scratch: PathBuf,
-    /// How many processes its user has outside of the sandbox: before Linux
-    /// 5.14 they count where the number of processes is limited.
+    /// How many processes its user has outside the sandbox: before Linux 5.14 they count
+    /// where the number of processes is limited.
     pub processes_outside: usize,
     /// The witness's /proc.
     pub proc: Proc,
@@ -69,7 +69,7 @@ impl Ground {
         }
     }
 
-    /// Whether an answer has filled the disk, so that nothing says much any more.
+    /// Whether an answer has filled the disk, so that nothing else means much.
     pub(crate) fn is_full(&self) -> bool {
         statvfs(&self.scratch)
             .is_ok_and(|state| state.blocks_available() == 0 || state.files_available() == 0)
@@ -91,12 +91,12 @@ pub struct Looked {
     pub printed: String,
 }
 
-/// What the answer's process and its parent tell the witness, a line each.
+/// What the answer's process and its parent tell the witness, one line each.
 #[derive(Serialize, Deserialize)]
 enum Told<T> {
     /// The parent: this is the pid of the answer's process.
     Started(i32),
-    /// The answer: this was its mount table before, and it has returned that.
+    /// The answer: its mount table before, and what it returned.
     Returned(String, T),
     /// The answer: it has panicked, with these words, in this line of its source.
     Panicked { words: String, place: String },
@@ -109,7 +109,7 @@ enum Told<T> {
 /// Runs `body` and looks at its process when it has returned.
 ///
 /// # Errors
-/// It did not come to its end: what happened instead.
+/// It did not finish: what happened instead.
 pub fn call<T: Serialize + DeserializeOwned>(
     ground: &Ground,
     function: &str,
@@ -312,8 +312,8 @@ fn send<T: Serialize>(tell: &OwnedFd, message: &Told<T>) {
     }
 }
 
-/// Waits for the end of a process that has nothing more to do: on a slow machine
-/// that takes a while, and must not be taken for something left running.
+/// Waits for the end of a process that has nothing more to do. On a slow machine this
+/// takes a while, and must not be mistaken for something left running.
 fn wait_for(parent: Pid) {
     let deadline = Instant::now() + TIME * slowness();
     while waitpid(parent, Some(WaitPidFlag::WNOHANG)) == Ok(WaitStatus::StillAlive)
@@ -323,7 +323,7 @@ fn wait_for(parent: Pid) {
     }
 }
 
-/// Ends what the answer has left running and returns the names of that.
+/// Ends what the answer left running, and returns the names of those processes.
 pub fn end_all(proc: &Proc) -> Vec<String> {
     // What is about to end by itself is no daemon.
     let patience = Instant::now() + Duration::from_millis(100) * slowness();
@@ -337,7 +337,7 @@ pub fn end_all(proc: &Proc) -> Vec<String> {
     left
 }
 
-/// The names of the processes that are not over.
+/// The names of the processes that have not ended.
 fn running(proc: &Proc) -> Vec<String> {
     let all = proc.processes().into_iter();
     all.filter(|(_, state, _)| !matches!(state, 'Z' | 'X')).map(|(_, _, name)| name).collect()

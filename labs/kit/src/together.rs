@@ -1,4 +1,4 @@
-//! Several answers at once, of which one waits for what another does.
+//! Several answers at once, one of which waits for another.
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -14,15 +14,15 @@ use crate::supervised::end_all;
 /// How often it is looked.
 const LOOK_EVERY: Duration = Duration::from_micros(200);
 
-/// Who sleeps so long, while all the others have come to their ends or sleep too,
-/// waits for something that cannot come.
+/// If a process sleeps for so long, while all others have ended or sleep too, it waits
+/// for something that cannot come.
 pub(crate) fn asleep_for_good() -> Duration {
     Duration::from_millis(300) * slowness()
 }
 
 impl Host {
-    /// Waits until each of the answers has come to its end, or can never do so: then
-    /// it is [`Outcome::Asleep`]. Meanwhile `attend` is called again and again.
+    /// Waits until each of the answers has ended, or can never end: then it is
+    /// [`Outcome::Asleep`]. Meanwhile `attend` is called again and again.
     pub fn wait_for<const COUNT: usize>(
         &self,
         mut answers: [&mut Answering; COUNT],

@@ -1,4 +1,4 @@
-//! What a grader says of one promise.
+//! What a grader says about one promise.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -18,7 +18,7 @@ pub enum Verdict {
     Kept,
     /// It is not: what is wrong.
     Broken(Finding),
-    /// It cannot be found out here: what is lacking. Never a silent pass.
+    /// It cannot be found out here, with what is missing. Never a silent pass.
     NotGradable(Lacking),
 }
 
@@ -41,14 +41,14 @@ impl Verdict {
 pub const NOT_WRITTEN: &str = "answer/not-written";
 /// The code for a function that has panicked; its words are `words` and `place`.
 pub const PANICKED: &str = "answer/panicked";
-/// The code for a function that did not come to its end in time.
+/// The code for a function that did not end in time.
 pub const HUNG: &str = "answer/hung";
 
 /// What is wrong with an answer: a diagnosis and the evidence for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
-    /// The diagnosis, `pivot-root/old-root-still-mounted`; its texts are in
-    /// lab.toml. For what no rule foresaw it is `LAB/unforeseen`.
+    /// The diagnosis, `pivot-root/old-root-still-mounted`; its texts are in lab.toml. If no
+    /// rule foresaw it, it is `LAB/unforeseen`.
     pub code: String,
     /// What `%{name}` in the texts stands for.
     pub words: BTreeMap<String, String>,
@@ -63,7 +63,7 @@ pub struct Finding {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Evidence {
-    /// Something that should have been one way and was another.
+    /// Something that should have been one way but was another.
     Differs {
         /// What was looked at, `readlink("/proc/PID/root")`.
         what: String,
@@ -72,7 +72,7 @@ pub enum Evidence {
         /// What it was.
         seen: String,
     },
-    /// How a mount table has changed, a line a change.
+    /// How a mount table has changed, one line per change.
     MountTable {
         /// Whose: `the host's`, or `the container's`.
         whose: Whose,
@@ -124,7 +124,7 @@ impl Finding {
         self
     }
 
-    /// Adds evidence after that which is there; what was as it should be is none.
+    /// Adds evidence to the existing evidence. What was as it should be is not evidence.
     pub fn with(mut self, evidence: impl IntoIterator<Item = Evidence>) -> Finding {
         self.evidence.extend(evidence.into_iter().filter(Evidence::says_something));
         self
@@ -164,8 +164,8 @@ impl Evidence {
     }
 }
 
-/// Says that a promise is kept, or else why not: the diagnosis that fits, or
-/// `unforeseen`, in any case with the evidence.
+/// Says that a promise is kept, or why not: the diagnosis that fits, or `unforeseen`,
+/// always with the evidence.
 ///
 /// # Errors
 /// The promise is not kept.

@@ -1,8 +1,8 @@
 //! Deletion of a tree that somebody else may have made, as deep and as large as
 //! they liked.
 //!
-//! It can be run again, after success as after a kill at any point: what is gone
-//! already is no error.
+//! It can be run again, after success and after a kill at any point: it is not an error
+//! if something is already gone.
 
 use std::cell::{Cell, RefCell};
 use std::ffi::{CStr, CString, OsStr};
@@ -21,8 +21,8 @@ use crate::error::{Error, Result};
 use crate::on_path::OnPath;
 use crate::without_openat2::open_on_same_mount;
 
-/// How many directories deep the deletion goes before it moves what lies
-/// deeper up to the top: each level holds a descriptor open.
+/// How many directories deep the deletion goes before it moves deeper ones up to the top.
+/// Each level holds a descriptor open.
 const MAX_DEPTH: usize = 128;
 
 /// How many names of a directory are read before they are deleted.
@@ -62,7 +62,7 @@ pub fn delete_tree(path: &Path) -> Result<()> {
 /// A call, and how it failed.
 type Failed = (&'static str, Errno);
 
-/// Opens a directory that is no mount point, whatever lies at `name`.
+/// Opens a directory that is not a mount point, whatever is at `name`.
 fn open_directory(parent: BorrowedFd, name: &CStr) -> std::result::Result<OwnedFd, Failed> {
     let open = || {
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
@@ -205,7 +205,7 @@ impl Deletion<'_> {
     }
 }
 
-/// Deletes one name; a folder that nobody may write to is opened to its owner.
+/// Deletes one name. A directory that nobody may write to is opened to its owner.
 fn unlink(parent: BorrowedFd, name: &CStr, flag: UnlinkatFlags) -> nix::Result<()> {
     match unlinkat(parent, name, flag) {
         Err(Errno::ENOENT) => Ok(()),

@@ -38,7 +38,7 @@ impl Error {
         Error { what: what.into(), why: None, advice: None, errno: None, exit_code: FAILED }
     }
 
-    /// A kernel call that failed: `call` as strace would write it.
+    /// A system call that failed: `call` as strace would write it.
     pub fn call(call: impl fmt::Display, errno: Errno) -> Error {
         Error {
             errno: Some(errno as i32),
@@ -67,7 +67,7 @@ impl Error {
         }
     }
 
-    /// Says before it what had gone before.
+    /// Puts in front of it what happened before.
     pub fn after(self, before: impl fmt::Display) -> Error {
         Error { what: format!("{before}{}", self.what), ..self }
     }
@@ -87,7 +87,7 @@ impl Error {
         self.exit_code
     }
 
-    /// The errno of the kernel call that failed, if it was one.
+    /// The errno of the system call that failed, if it was one.
     pub fn errno(&self) -> Option<Errno> {
         self.errno.map(Errno::from_raw)
     }

@@ -1,4 +1,4 @@
-//! From a failed kernel call to its likely cause.
+//! From a failed system call to its likely cause.
 //!
 //! `EINVAL` alone answers at least six different mistakes. So after a failure
 //! each function here goes and looks at the preconditions of the call, and
@@ -40,8 +40,8 @@ pub fn clone(errno: Errno, flags: CloneFlags) -> Option<Cause> {
     }
 }
 
-/// The limits of the kinds of namespaces that were asked for; one of them is reached,
-/// or the depth to which some can be nested. See namespaces(7).
+/// The limits of the requested kinds of namespaces. One of them has been reached, or the
+/// depth to which some can be nested. See namespaces(7).
 fn no_more_namespaces(flags: CloneFlags) -> Option<Cause> {
     let asked = NAMESPACES.iter().filter(|(_, flag)| flags.contains(*flag));
     let limits: Vec<String> = asked
@@ -104,7 +104,7 @@ pub fn mount(
     }
 }
 
-/// Why a new file system of type `kind` could not be mounted, wherever.
+/// Why a new file system of type `kind` could not be mounted, whatever the target.
 pub fn new_mount(errno: Errno, kind: &str) -> Option<Cause> {
     match errno {
         Errno::ENODEV if !kernel_has(kind)? => Some(Cause::new(
@@ -123,8 +123,8 @@ pub fn new_mount(errno: Errno, kind: &str) -> Option<Cause> {
     }
 }
 
-/// Where the file systems are mounted of which a user namespace gets a fresh one only
-/// if it sees all of another.
+/// Where file systems are mounted that a user namespace can mount afresh only if it sees
+/// all of an existing one.
 fn top_of(kind: &str) -> Option<&'static str> {
     match kind {
         "proc" => Some("proc"),
@@ -234,8 +234,8 @@ fn has_no_exec(program: &Path) -> bool {
     statvfs(program).is_ok_and(|of_mount| of_mount.flags().contains(FsFlags::ST_NOEXEC))
 }
 
-/// Which processes keep the mount at `path` busy. They are looked for in all of
-/// /proc, which is too slow to be done at every EBUSY.
+/// Which processes keep the mount at `path` busy. This searches all of /proc, which is
+/// too slow for every EBUSY.
 pub fn busy(path: &Path) -> Option<Cause> {
     let holders = holders(&canonical(path));
     (!holders.is_empty()).then(|| {

@@ -1,4 +1,4 @@
-//! Folders that are to be there.
+//! Directories that must exist.
 
 use std::fs::{DirBuilder, File, Permissions, remove_dir};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
@@ -9,7 +9,7 @@ use nix::unistd::{fchown, getegid};
 use crate::error::Result;
 use crate::on_path::{OnPath, if_there};
 
-/// Makes a folder, and those above it, unless it is there.
+/// Makes a directory and those above it, unless it exists.
 ///
 /// # Errors
 /// As stat(2) and mkdir(2).
@@ -21,9 +21,9 @@ pub fn make_folder(folder: &Path, mode: u32) -> Result<()> {
     }
 }
 
-/// Makes a folder that is only ours, and through which nothing is handed down to
-/// what is made in it: a folder above can do so with its group and its access list.
-/// If that fails, there is none. See acl(5).
+/// Makes a directory that is only ours, and that passes nothing on to what is made in it,
+/// as a directory above could do with its group and its access list. If that fails,
+/// nothing is left. See acl(5).
 ///
 /// # Errors
 /// As mkdir(2), EEXIST among them; as fchown(2) and fchmod(2).

@@ -1,5 +1,5 @@
-//! Locks on files and folders, which the kernel takes back when their owner
-//! ends, however it ends. See flock(2).
+//! Locks on files and directories, which the kernel releases when their owner ends,
+//! however it ends. See flock(2).
 
 use std::fs::File;
 use std::path::Path;
@@ -17,11 +17,10 @@ pub use rustix::fs::FlockOperation;
 pub struct Lock(pub File);
 
 impl Lock {
-    /// Locks a file or folder.
+    /// Locks a file or directory.
     ///
     /// # Errors
-    /// EWOULDBLOCK if it was not to wait, and somebody else's lock forbids it;
-    /// ENOLCK.
+    /// EWOULDBLOCK if it should not wait and somebody else holds a lock; ENOLCK.
     pub fn take(file: File, how: FlockOperation) -> nix::Result<Lock> {
         loop {
             match flock(&file, how) {
@@ -34,15 +33,15 @@ impl Lock {
 }
 
 impl Drop for Lock {
-    /// Unlocks it, for a child that another thread is just starting has a copy
-    /// of the descriptor until its execve. Should that fail, closing it will do.
+    /// Unlocks it, because a child that another thread is just starting has a copy of the
+    /// descriptor until its execve. If that fails, closing is enough.
     fn drop(&mut self) {
         let _ = flock(&self.0, FlockOperation::Unlock);
     }
 }
 
-/// Locks a folder, and waits for it: shared by who makes or deletes something in
-/// it, exclusive for who looks what is left over.
+/// Locks a directory, and waits for it: shared to make or delete something in it,
+/// exclusive to look for what is left over.
 ///
 /// # Errors
 /// As open(2) and flock(2).

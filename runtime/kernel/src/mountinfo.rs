@@ -1,7 +1,7 @@
 //! The mount table: `/proc/thread-self/mountinfo`, its tree and its changes.
 //!
-//! The file is read for the *thread*, because each thread can be in a mount
-//! namespace of its own. Its format is in proc_pid_mountinfo(5).
+//! The file is read for the *thread*, because each thread can be in its own mount
+//! namespace. Its format is in proc_pid_mountinfo(5).
 
 mod difference;
 mod tree;
@@ -25,14 +25,14 @@ const TABLE_SIZE: usize = 16 * 1024;
 /// One line of the mount table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Mount {
-    /// The mount's number; the kernel reuses it after the mount has gone.
+    /// The mount ID. The kernel reuses it when the mount is gone.
     pub id: u32,
-    /// The number of the mount that this one is mounted on.
+    /// The mount ID of the mount that this one is mounted on.
     pub parent: u32,
     /// `major:minor` of the file system, the `st_dev` of its files.
     pub device: String,
-    /// The directory of the file system that is mounted: `/`, or the folder
-    /// that was bound.
+    /// The directory of the file system that is mounted: `/`, or the directory that was
+    /// bound.
     #[serde(serialize_with = "lossy")]
     pub root: PathBuf,
     /// Where it is mounted, as seen from the reader's root.
@@ -58,7 +58,7 @@ fn lossy<S: Serializer>(path: &Path, serializer: S) -> std::result::Result<S::Ok
 }
 
 impl Mount {
-    /// Whether the mount passes mounts below it on to its peers, and gets theirs.
+    /// Whether the mount passes mounts below it on to its peers, and receives theirs.
     pub fn is_shared(&self) -> bool {
         self.optional_fields.iter().any(|field| field.starts_with("shared:"))
     }
@@ -81,7 +81,7 @@ impl Mount {
     /// Parses one line, without its line feed.
     ///
     /// # Errors
-    /// Names the field that is missing or no number.
+    /// Names the field that is missing or is not a number.
     pub fn parse(line: &[u8]) -> Result<Mount> {
         let complain = |field: &str| {
             let line = String::from_utf8_lossy(line);
@@ -131,8 +131,8 @@ fn text(bytes: &[u8]) -> String {
     unescape(bytes).to_string_lossy().into_owned()
 }
 
-/// Undoes the kernel's escapes: blank, tab, line feed, `#` and backslash are
-/// written as a backslash and three octal digits.
+/// Undoes the kernel's escapes: space, tab, line feed, `#` and backslash are written as a
+/// backslash and three octal digits.
 pub fn unescape(bytes: &[u8]) -> OsString {
     // Nearly always there is nothing to undo, and tables can be long.
     if !bytes.contains(&b'\\') {

@@ -1,4 +1,4 @@
-//! A call on a path: its failure names the path, and says what of it is so.
+//! A call on a path: its failure names the path, and says what is wrong with it.
 
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -13,7 +13,7 @@ use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
 use crate::cause::Cause;
 use crate::error::{Error, Result};
 
-/// As good as nothing: fewer bytes than any file system gives out at once.
+/// Practically nothing: fewer bytes than any file system allocates at once.
 const NO_ROOM: u64 = 64 << 10;
 
 /// `None` for a file that is not there, where that is an answer; other errors
@@ -81,7 +81,7 @@ pub fn cause(errno: Errno, path: &Path) -> Option<Cause> {
     }
 }
 
-/// The first name of a path that is not there, or is no directory.
+/// The first name of a path that is missing, or is not a directory.
 fn missing(errno: Errno, path: &Path) -> Option<Cause> {
     // Without a slash at its end.
     let path = &path.components().collect::<PathBuf>();
@@ -150,7 +150,7 @@ fn closed(path: &Path) -> Option<Cause> {
     ))
 }
 
-/// What only its owner may do, or nobody.
+/// What only the owner may do, or nobody.
 fn not_ours(path: &Path) -> Option<Cause> {
     let folder = path.parent().map(|parent| nearest(parent).unwrap_or(parent));
     let kept = |place: &&Path| {
@@ -186,7 +186,7 @@ fn too_long(path: &Path) -> Option<Cause> {
     })
 }
 
-/// Which kind of room a file system has no more of.
+/// Which kind of space a file system has run out of.
 // Both are of 32 bits on i386.
 #[allow(clippy::unnecessary_cast)]
 fn no_room(path: &Path) -> Option<Cause> {
@@ -206,7 +206,7 @@ fn no_room(path: &Path) -> Option<Cause> {
     Some(Cause::new(why, "free some space, or choose another disk with --root"))
 }
 
-/// The path itself or, if it is not there, the nearest above it that is.
+/// The path itself or, if it is missing, the nearest existing one above it.
 fn nearest(path: &Path) -> Option<&Path> {
     let here = |place: &Path| place.as_os_str().is_empty();
     let mut places = path.ancestors().map(|place| if here(place) { Path::new(".") } else { place });

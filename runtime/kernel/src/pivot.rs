@@ -15,7 +15,7 @@ use crate::sys;
 /// this way, without a folder for the old root that would have to be removed.
 ///
 /// # Errors
-/// As pivot_root(2). The caller must stop then: it is still on the old root.
+/// As pivot_root(2). Then the caller must stop: it is still on the old root.
 pub fn pivot_root(new_root: &Path) -> Result<()> {
     sys::chdir(new_root)?;
     sys::pivot_root(Path::new("."), Path::new("."))

@@ -1,4 +1,4 @@
-//! Words of others on a terminal: names of files, options of mounts.
+//! Other people's words on a terminal: file names, mount options.
 
 use std::path::Path;
 

@@ -1,8 +1,8 @@
 //! Who runs this: real root, root of a user namespace, or an ordinary user.
 //!
-//! What decides is what the process may do, its capabilities; the user ID 0 alone
-//! gives nothing. Root of an ordinary container, of Docker's for instance, has it and
-//! may not mount: it is treated as a user is.
+//! What decides are the capabilities of the process. The user ID 0 alone gives nothing.
+//! Root of an ordinary container, such as Docker's, has the user ID but may not mount: it
+//! is treated like an ordinary user.
 
 use std::path::Path;
 
@@ -21,8 +21,8 @@ pub enum Privileges {
     /// Root only of a user namespace: may mount, but makes no device nodes
     /// and writes `user.*` attributes.
     MappedRoot,
-    /// An ordinary user, or a root who may not mount: becomes a mapped root in a user
-    /// namespace of the container's own.
+    /// An ordinary user, or a root who may not mount: becomes a mapped root in the
+    /// container's own user namespace.
     User,
 }
 
@@ -51,18 +51,18 @@ impl Privileges {
         })
     }
 
-    /// The same, where the lesser powers may be assumed if nothing is known.
+    /// The same, for callers that may assume the lesser powers if nothing is known.
     pub fn current() -> Privileges {
         Privileges::known().unwrap_or(Privileges::MappedRoot)
     }
 }
 
-/// Whether this process is called root and may not mount. See [`Privileges`].
+/// Whether this process has the user ID 0, but may not mount. See [`Privileges`].
 pub fn is_root_without_power() -> bool {
     geteuid().is_root() && !may_mount()
 }
 
-/// Whether this process has CAP_SYS_ADMIN, be it in a user namespace only.
+/// Whether this process has CAP_SYS_ADMIN, even if only in a user namespace.
 pub fn may_mount() -> bool {
     effective_capabilities().is_ok_and(|it| it.contains(CapabilitySet::SYS_ADMIN))
 }

@@ -1,5 +1,5 @@
-//! Whether a failure comes of a limit that holds for this process, as ulimit sets them,
-//! or for the whole machine.
+//! Whether a failure comes from a limit on this process, as ulimit sets them, or on the
+//! whole machine.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -10,10 +10,10 @@ use nix::unistd::getuid;
 
 use crate::cause::Cause;
 
-/// The limit that is reached, if it is one, whatever the call.
+/// The limit that has been reached, if there is one, whatever the call.
 ///
-/// Some of these errors have other reasons, too: so it is tried whether a call that
-/// needs only this fails as well. See getrlimit(2).
+/// Some of these errors have other reasons too. So this tries whether a call that needs
+/// only this resource fails as well. See getrlimit(2).
 pub fn cause(errno: Errno) -> Option<Cause> {
     match errno {
         Errno::EMFILE if open_anything() == Some(errno) => {
@@ -46,8 +46,8 @@ pub fn cause(errno: Errno) -> Option<Cause> {
     }
 }
 
-/// Why one process more could not be made: EAGAIN of clone(2). Each of the limits is
-/// looked at, for the errno does not tell them apart.
+/// Why one more process could not be made: EAGAIN of clone(2). It checks each limit,
+/// because the errno does not distinguish them.
 pub fn of_processes() -> Option<Cause> {
     let (limit, _) = getrlimit(Resource::RLIMIT_NPROC).ok()?;
     let ours = threads_of(getuid().as_raw());

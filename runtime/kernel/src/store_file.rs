@@ -1,5 +1,5 @@
-//! Files of a store. Whoever else may write to it can put something in their place:
-//! a FIFO that keeps the reader waiting, a link that leads elsewhere.
+//! Files of a store. Anybody else who may write to it can put something in their place: a
+//! FIFO that keeps the reader waiting, a link that leads elsewhere.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
@@ -12,10 +12,10 @@ use nix::fcntl::OFlag;
 use crate::error::{Error, Result};
 use crate::on_path::{OnPath, if_there};
 
-/// More than any file of a store that is read at once has, in bytes.
+/// The most bytes of a file in a store that is read at once; none has as many.
 const AT_MOST: u64 = 64 << 20;
 
-/// Opens a file, and nothing else that may be in its place; `None` if nothing is.
+/// Opens a file, and nothing else that may be in its place; `None` if there is nothing.
 /// `options` say how.
 ///
 /// # Errors
@@ -41,7 +41,7 @@ pub fn read(path: &Path) -> Result<Option<Vec<u8>>> {
     opened.map(|file| read_all(&file, path)).transpose()
 }
 
-/// What is in a file that is open, from where it stands on. `path` is its name.
+/// What is in an open file, from its present position on. `path` is its name.
 ///
 /// # Errors
 /// As [`read`].

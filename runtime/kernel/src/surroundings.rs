@@ -1,5 +1,5 @@
-//! What this process runs in, as far as that holds it back: a container, a chroot, a
-//! policy of the system. Only what the kernel shows is said.
+//! What this process runs in, as far as that restricts it: a container, a chroot, a
+//! policy of the system. It states only what the kernel shows.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use crate::cause::Cause;
 use crate::mountinfo::MountTable;
 use crate::privileges::{is_root_without_power, may_mount};
 
-/// Something that keeps a process from what a container is made with.
+/// Something that keeps a process from the calls that make a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Hindrance {
     /// The user ID is 0, and CAP_SYS_ADMIN is missing: root of an ordinary container.
@@ -25,11 +25,11 @@ pub enum Hindrance {
     AppArmor,
     /// In a chroot the kernel makes no user namespace.
     Chroot,
-    /// A filter of system calls refuses this process what a container is made with: that
-    /// of another container, mostly.
+    /// A system call filter, mostly that of another container, refuses this process the calls
+    /// that make a container.
     Seccomp,
-    /// Something is mounted on a part of /proc or /sys; then the kernel grants no fresh
-    /// one in a user namespace.
+    /// Something is mounted on a part of /proc or /sys. Then the kernel does not allow a
+    /// fresh one in a user namespace.
     Covered(PathBuf),
 }
 
@@ -93,7 +93,7 @@ impl Hindrance {
     }
 }
 
-/// All that is so here, the most weighty first.
+/// All that apply here, the most important first.
 pub fn hindrances() -> Vec<Hindrance> {
     let mut found = user_namespaces();
     if is_root_without_power() {
@@ -120,14 +120,14 @@ pub fn user_namespaces() -> Vec<Hindrance> {
     all.into_iter().flatten().collect()
 }
 
-/// What keeps a process from mounting that is root of a user namespace: AppArmor, which
-/// confines it by the profile `unprivileged_userns`.
+/// What keeps the root of a user namespace from mounting: AppArmor, which confines it
+/// with the profile `unprivileged_userns`.
 pub fn confined() -> Option<Hindrance> {
     profile().starts_with("unprivileged_userns").then_some(Hindrance::AppArmor)
 }
 
-/// The setting holds for programs that have no profile of their own. In Ubuntu such
-/// a program is confined by `unprivileged_userns` once it has made a user namespace.
+/// The setting applies to programs without their own profile. In Ubuntu such a program is
+/// confined by `unprivileged_userns` once it has made a user namespace.
 fn apparmor_restricts(profile: &str, setting: &str) -> bool {
     let has_none = ["unconfined", "unprivileged_userns"].iter().any(|it| profile.starts_with(it));
     has_none && setting.trim() == "1"
@@ -138,13 +138,13 @@ fn apparmor_setting() -> String {
     fs::read_to_string(setting).unwrap_or_default()
 }
 
-/// The profile of AppArmor that holds for this thread.
+/// The AppArmor profile that applies to this thread.
 fn profile() -> String {
     let files = ["/proc/thread-self/attr/apparmor/current", "/proc/thread-self/attr/current"];
     files.iter().find_map(|file| fs::read_to_string(file).ok()).unwrap_or_default()
 }
 
-/// The root of a mount namespace is a mount point; that of a chroot mostly is not.
+/// The root of a mount namespace is a mount point. That of a chroot mostly is not.
 fn is_chroot() -> bool {
     MountTable::read().is_ok_and(|table| table.at(Path::new("/")).is_none())
 }
@@ -163,8 +163,8 @@ pub fn seccomp() -> Option<Hindrance> {
     (has_filter && refused()).then_some(Hindrance::Seccomp)
 }
 
-/// The first place below `top`, /proc or /sys, that something is mounted on. Some are
-/// there for that: the kernel keeps them empty.
+/// The first place below `top`, /proc or /sys, that something is mounted on. Some
+/// directories exist for that: the kernel keeps them empty.
 pub fn covered(top: &Path) -> Option<Hindrance> {
     const MOUNT_POINTS: [&str; 11] = [
         "/proc/sys/fs/binfmt_misc",
@@ -188,10 +188,10 @@ pub fn covered(top: &Path) -> Option<Hindrance> {
     covers.map(|mount| Hindrance::Covered(mount.mount_point.clone()))
 }
 
-/// Windows Subsystem for Linux, and what of it makes a difference here.
+/// Windows Subsystem for Linux, and what is different there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wsl {
-    /// Version 1 is no Linux kernel: it has no namespaces and no overlay.
+    /// Version 1 is not a Linux kernel: it has no namespaces and no overlay.
     One,
     /// Version 2 is one, in a VM.
     Two,
@@ -213,8 +213,8 @@ pub fn wsl_of(version: &str) -> Option<Wsl> {
     }
 }
 
-/// Whether a file system of this type is one of Windows', on which no layers can lie:
-/// it has neither Linux's modes nor extended attributes, and is slow.
+/// Whether a file system of this type is a Windows one, which cannot hold layers: it has
+/// neither Linux's modes nor extended attributes, and is slow.
 pub fn is_of_windows(fs_type: &str) -> bool {
     matches!(fs_type, "9p" | "drvfs" | "fuseblk" | "ntfs" | "ntfs3")
 }

@@ -1,8 +1,8 @@
-//! Every kernel call by which a container is made, one thin function each.
+//! Every system call that makes a container, with one thin function per call.
 //!
-//! Each is named after the call, is told to whoever follows them, and on failure
-//! returns the call with its arguments, the errno and the likely cause.
-//! Only here and in the files below `sys` is there `unsafe`.
+//! Each function is named after its call, and reports it to whatever follows the calls.
+//! On failure, it returns the call with its arguments, the errno and the likely cause.
+//! Only this file and the files below `sys` contain `unsafe`.
 
 #![allow(unsafe_code)]
 
@@ -40,8 +40,8 @@ use crate::explain;
 use crate::on_path;
 use crate::without_openat2;
 
-/// What every function here ends with: whoever follows the calls is told, and an
-/// errno becomes an [`Error`] that names the call and its cause.
+/// Every function here ends with this: it reports the call, and turns an errno into an
+/// [`Error`] that names the call and its cause.
 fn finish<T>(
     result: nix::Result<T>,
     call: impl Fn() -> String,
@@ -84,7 +84,7 @@ pub fn clone_with_descriptor(
     Ok((pid, unsafe { OwnedFd::from_raw_fd(descriptor) }))
 }
 
-/// clone(2); a descriptor for the child is made if there is a place for it.
+/// clone(2). It makes a descriptor for the child if there is a place for it.
 fn clone_into(
     flags: CloneFlags,
     descriptor: *mut c_int,
@@ -108,8 +108,8 @@ fn clone_into(
     )
 }
 
-/// Mounts a file system, or with flags changes or binds one; what is empty
-/// is not given to the kernel. See mount(2).
+/// Mounts a file system or, with flags, changes or binds one. Empty arguments are not
+/// passed to the kernel. See mount(2).
 ///
 /// # Errors
 /// As mount(2); the cause is looked up in the mount table and the options.
@@ -134,7 +134,7 @@ pub fn mount(
     )
 }
 
-/// Gives the calling thread namespaces or attributes of its own. See unshare(2).
+/// Gives the calling thread its own namespaces or attributes. See unshare(2).
 ///
 /// # Errors
 /// EPERM, ENOSPC (a limit on namespaces), EINVAL.
@@ -162,7 +162,7 @@ pub fn umount2(target: &Path, flags: MntFlags) -> Result<()> {
 /// the old root to `put_old`. See pivot_root(2).
 ///
 /// # Errors
-/// EINVAL for half a dozen reasons; the state tells which.
+/// EINVAL for half a dozen reasons. The state shows which one.
 pub fn pivot_root(new_root: &Path, put_old: &Path) -> Result<()> {
     finish(
         nix::unistd::pivot_root(new_root, put_old),
@@ -282,7 +282,7 @@ pub fn bring_up_loopback() -> Result<()> {
 /// Linux 5.9, which has none, one after the other as /proc lists them.
 ///
 /// # Errors
-/// /proc is needed and not there.
+/// /proc is needed but missing.
 pub fn close_all_but(keep: &[RawFd]) -> Result<()> {
     let mut sorted: Vec<c_uint> = keep.iter().map(|&fd| fd as c_uint).collect();
     sorted.sort_unstable();

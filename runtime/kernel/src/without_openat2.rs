@@ -78,8 +78,8 @@ pub fn open_in_root(root: BorrowedFd, path: &Path, flags: OFlag) -> nix::Result<
 /// directory.
 ///
 /// # Errors
-/// As openat2(2): EXDEV where something is mounted on it, be it of the same file
-/// system. Without /proc, what that says: nothing is known of mounts then.
+/// As openat2(2): EXDEV if something is mounted on it, even of the same file system.
+/// Without /proc, the error of /proc, because then nothing is known about mounts.
 pub fn open_on_same_mount(parent: BorrowedFd, name: &CStr, flags: OFlag) -> nix::Result<OwnedFd> {
     let name = OsStr::from_bytes(name.to_bytes());
     let directory = opened(parent, name, flags)?;
@@ -179,7 +179,7 @@ mod tests {
         OFlag::O_RDONLY.union(OFlag::O_DIRECTORY).union(OFlag::O_NOFOLLOW),
     ];
 
-    /// The kernel's own answer is what is right.
+    /// The kernel's own answer is the right one.
     #[test]
     fn every_path_leads_where_openat2_leads() {
         let top = std::env::temp_dir().join(format!("without-openat2-{}", std::process::id()));

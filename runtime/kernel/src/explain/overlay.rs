@@ -86,7 +86,7 @@ pub fn mount(errno: Errno, data: &OsStr) -> Option<Cause> {
     }
 }
 
-/// Two layers of which the first is the second, or a folder in it.
+/// Two layers, the first of which is the second, or a directory in it.
 fn nested(layers: &[PathBuf]) -> Option<(&Path, &Path)> {
     let real: Vec<PathBuf> =
         layers.iter().map(|layer| layer.canonicalize()).collect::<Result<_, _>>().ok()?;
@@ -103,7 +103,7 @@ fn uses(super_options: &str, folders: &[PathBuf]) -> bool {
         .any(|folder| folders.iter().any(|used| Path::new(&folder) == used))
 }
 
-/// Whether this kernel is one that lets only root of the machine mount an overlay.
+/// Whether this kernel lets only the machine's root mount an overlay.
 fn before_users_may() -> Option<Cause> {
     let map = std::fs::read_to_string("/proc/self/uid_map").ok()?;
     let is_mapped = map.split_whitespace().collect::<Vec<_>>() != ["0", "0", "4294967295"];

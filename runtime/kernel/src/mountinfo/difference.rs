@@ -12,12 +12,12 @@ use crate::printable::{printable, printable_path};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "change", rename_all = "UPPERCASE")]
 pub enum Change {
-    /// A mount that was not there before.
+    /// A mount that did not exist before.
     Mounted {
         /// The new mount.
         mount: Mount,
     },
-    /// A mount that is not there any more.
+    /// A mount that no longer exists.
     Umounted {
         /// The mount as it was.
         mount: Mount,
@@ -78,8 +78,8 @@ impl fmt::Display for Change {
     }
 }
 
-/// The changes from `before` to `after`: first what went, in the old order,
-/// then what moved, changed or came, in the new one.
+/// The changes from `before` to `after`: first what is gone, in the old order, then what
+/// moved, changed or is new, in the new order.
 ///
 /// Both are readings by the same process, or of the same mount namespace.
 pub fn difference(before: &MountTable, after: &MountTable) -> Vec<Change> {
@@ -107,7 +107,7 @@ pub fn difference(before: &MountTable, after: &MountTable) -> Vec<Change> {
     changes
 }
 
-/// The kernel reuses mount IDs at once, so the ID alone does not tell.
+/// The kernel reuses mount IDs at once, so the ID alone is not enough.
 fn same_mount(old: &Mount, new: &Mount) -> bool {
     let identity =
         |mount: &Mount| (mount.id, mount.device.clone(), mount.root.clone(), mount.fs_type.clone());

@@ -8,7 +8,7 @@ use super::{Mount, MountTable};
 use crate::printable::{printable, printable_path};
 
 impl fmt::Display for MountTable {
-    /// One line a mount: where, what, with which options and propagation.
+    /// One line per mount: where, what, with which options and propagation.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let rows: Vec<[String; 4]> = self
             .labels()

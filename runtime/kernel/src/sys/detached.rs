@@ -1,5 +1,5 @@
-//! Mounts that hang nowhere yet: made or copied to a descriptor, and attached by
-//! one, so that no path is resolved a second time.
+//! Mounts that are not attached yet: made or copied to a descriptor, and attached by one,
+//! so that no path is resolved twice.
 
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
@@ -20,8 +20,8 @@ use crate::{explain, on_path};
 /// the mount. See fsopen(2), fsconfig(2), fsmount(2).
 ///
 /// # Errors
-/// EPERM where this user may not mount it, ENODEV where the kernel lacks it,
-/// EINVAL for an option that it does not know.
+/// EPERM if this user may not mount it, ENODEV if the kernel lacks it, EINVAL for an
+/// option that it does not know.
 pub fn new_mount(kind: &str, options: &[(&str, &str)], flags: MsFlags) -> Result<OwnedFd> {
     let context = finish(
         nix(rustix::mount::fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC)),

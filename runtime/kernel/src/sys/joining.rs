@@ -1,4 +1,4 @@
-//! How a process becomes one of a container that runs already.
+//! How a process joins a running container.
 
 use std::os::fd::BorrowedFd;
 
@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::explain;
 
 /// Joins these namespaces of the process that a descriptor stands for, all of them or
-/// none; of the PID namespace only children become members. See setns(2).
+/// none. Only children become members of the PID namespace. See setns(2).
 ///
 /// # Errors
 /// ESRCH when it has ended; EPERM; EINVAL before Linux 5.8.
@@ -29,8 +29,8 @@ pub fn setns(process: BorrowedFd, namespaces: CloneFlags) -> Result<()> {
 }
 // ANCHOR_END: setns
 
-/// Closes what /proc shows of this process to others, its descriptors and its program
-/// among it, until it executes another one. See PR_SET_DUMPABLE(2const).
+/// Hides from others what /proc shows of this process, including its descriptors and its
+/// program, until it executes another one. See PR_SET_DUMPABLE(2const).
 ///
 /// # Errors
 /// None that Linux gives.

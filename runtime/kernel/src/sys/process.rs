@@ -1,5 +1,5 @@
-//! What a process is and may do: its signals, its groups, its keys, and what it can
-//! never be again. And descriptors that stand for a process.
+//! What a process is and may do: its signals, its groups, its keys, and what it can never
+//! be again. Also descriptors that stand for a process.
 
 use std::ffi::c_int;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -37,7 +37,7 @@ pub fn set_no_new_privs() -> Result<()> {
 /// It needs no new privileges, or CAP_SYS_ADMIN. See PR_SET_SECCOMP(2const).
 ///
 /// # Errors
-/// EINVAL for a program that is none, or where the kernel knows no filters.
+/// EINVAL for an invalid program, or if the kernel has no filters.
 pub fn set_seccomp_filter(filter: &[libc::sock_filter]) -> Result<()> {
     let program = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_ptr().cast_mut() };
     // SAFETY: the kernel copies the program, which lives through the call.
@@ -50,9 +50,9 @@ pub fn set_seccomp_filter(filter: &[libc::sock_filter]) -> Result<()> {
     )
 }
 
-/// From here on a call of this thread, and of all that it starts, fails with `errno`,
-/// whatever it asks for: as where the kernel has no such call, or a container's filter
-/// refuses it. `number` is the call's, `libc::SYS_mount`.
+/// From here on, a call of this thread and of all that it starts fails with `errno`,
+/// whatever it asks for, as if the kernel had no such call or a container's filter
+/// refused it. `number` is the call's, `libc::SYS_mount`.
 ///
 /// # Errors
 /// As [`set_seccomp_filter`].
@@ -94,8 +94,8 @@ pub fn setresgid(group: u32) -> Result<()> {
     )
 }
 
-/// Gives this process a session keyring of its own, with nothing in it.
-/// See keyctl_join_session_keyring(3).
+/// Gives this process its own session keyring, which is empty. See
+/// keyctl_join_session_keyring(3).
 ///
 /// # Errors
 /// EDQUOT, ENOMEM; ENOSYS where the kernel has no keys.
@@ -147,7 +147,7 @@ pub fn set_default_action(signal: c_int) {
     unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, &raw const action, old, mask) };
 }
 
-/// Lets nothing happen when this signal comes. See signal(7).
+/// Ignores this signal. See signal(7).
 pub fn ignore_signal(signal: c_int) {
     // SAFETY: no code of ours runs.
     unsafe { libc::signal(signal, libc::SIG_IGN) };
