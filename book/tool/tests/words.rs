@@ -30,6 +30,13 @@ const REFUSED: &[(&str, &str)] = &[
     (r"\b[Mm]end(s|ed)? (it|that|this)\b", "fix"),
     (r"\bgo on from there\.", "say what to do next"),
     (r"\bnames? of a folder\b", "directory name"),
+    (r"\b[Ww]hoever\b", "you, anybody, the process that"),
+    (r"\b(outside|inside) of\b", "outside, inside"),
+    (r"\bcalls? to the kernel\b", "system call"),
+    (r"\bby chance\b", "at random"),
+    (r"\btakes it that\b", "assumes that"),
+    (r"\bbe (it|they|anything)\b.{0,40}\bor not\b", "whether it is"),
+    (r"\b(container|command) that runs\b[^ ]", "running container"),
 ];
 
 /// Terms that have one name. Code, paths and the keys of files are not looked at.
