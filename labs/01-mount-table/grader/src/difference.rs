@@ -5,6 +5,9 @@ mod generated;
 mod same;
 mod told;
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
 use labkit::host::Host;
 use labkit::verdict::{Evidence, Finding};
 
@@ -67,15 +70,17 @@ fn evidence(wrong: &Wrong) -> Vec<Evidence> {
     ]
 }
 
-/// A mount as a line of the table, but for escapes.
+/// A mount as a line of the table, but without its escapes.
 fn line(mount: &Mount) -> String {
     let Mount { id, parent, device, fs_type, .. } = mount;
-    let (root, place) = (mount.root.display(), mount.mount_point.display());
+    let shown = |name: &OsStr| escapes::shown(name.as_bytes());
+    let (root, place) = (shown(mount.root.as_os_str()), shown(mount.mount_point.as_os_str()));
     let options = mount.options.join(",");
     let optional: String = mount.optional_fields.iter().map(|it| format!("{it} ")).collect();
-    let source = mount.source.display();
-    let super_options = mount.super_options.join(",".as_ref());
-    let super_options = escapes::shown(super_options.as_encoded_bytes());
+    let source = shown(&mount.source);
+    // A comma in an option has to keep it.
+    let super_options = mount.super_options.iter().map(|it| shown(it).replace(',', r"\054"));
+    let super_options = super_options.collect::<Vec<_>>().join(",");
     format!(
         "{id} {parent} {device} {root} {place} {options} {optional}- {fs_type} {source} {super_options}"
     )

@@ -88,7 +88,7 @@ pub static EXAM: Exam = Exam {
             difference::judge(host, changes::came_and_went().into())
         }),
         Promise::new("a_moved_mount_is_no_new_one", |host| {
-            difference::judge(host, vec![changes::moved()])
+            difference::judge(host, changes::moves())
         }),
         Promise::new("new_options_are_a_remount", |host| {
             difference::judge(host, changes::new_options())

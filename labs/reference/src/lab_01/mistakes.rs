@@ -87,4 +87,9 @@ pub static MISTAKES: &[Mistake<Answers>] = &[
     difference::MOVED_BY_PARENT,
     difference::ADDITIONS_OVERLOOKED,
     difference::GONE_BY_ID_AND_DEVICE,
+    difference::COMPARED_AS_TEXT,
+    difference::SOURCE_AS_TEXT,
+    difference::LISTS_JOINED,
+    difference::SOURCE_MUST_BE_TEXT,
+    difference::LISTS_AS_SETS,
 ];

@@ -14,6 +14,12 @@ const BEFORE: &str = "\
 39 38 0:40 / /srv/data rw - tmpfs data rw,size=64k
 ";
 
+/// The same, where the names of the last mount are not UTF-8.
+const NOT_TEXT: &str = "\
+26 1 254:1 / / rw,relatime shared:1 - ext4 /dev/vda1 rw
+39 26 0:40 /\\351 /srv/\\351 rw - tmpfs \\351 rw,lower=\\351,upper=a\\054b
+";
+
 fn case(before: &str, after: &str, expected: &[Change]) -> Case {
     let input = Readings { before: read(before.as_bytes()), after: read(after.as_bytes()) };
     Case { input, expected: expected.to_vec() }
@@ -21,11 +27,25 @@ fn case(before: &str, after: &str, expected: &[Change]) -> Case {
 
 /// From the usual table to one in which lines are others.
 fn from_usual(replaced: &[(&str, &str)], expected: &[Change]) -> Case {
-    let after = replaced.iter().fold(BEFORE.to_owned(), |table, (old, new)| {
+    from(BEFORE, replaced, expected)
+}
+
+fn from(before: &str, replaced: &[(&str, &str)], expected: &[Change]) -> Case {
+    let after = replaced.iter().fold(before.to_owned(), |table, (old, new)| {
         assert!(table.contains(old), "{old}");
         table.replace(old, new)
     });
-    case(BEFORE, &after, expected)
+    case(before, &after, expected)
+}
+
+/// Names that are not UTF-8, and no change.
+pub fn not_text() -> Case {
+    from(NOT_TEXT, &[], &[])
+}
+
+/// A change of one byte that is not UTF-8.
+fn other_byte(old: &str, new: &str, expected: &[Change]) -> Case {
+    from(NOT_TEXT, &[(old, new)], expected)
 }
 
 pub fn came_and_went() -> [Case; 3] {
@@ -43,6 +63,10 @@ pub fn came_and_went() -> [Case; 3] {
             &[Umounted(39), Mounted(40)],
         ),
     ]
+}
+
+pub fn moves() -> Vec<Case> {
+    vec![moved(), other_byte("/srv/\\351", "/srv/\\352", &[Moved(39)])]
 }
 
 /// What is mounted below goes with it.
@@ -98,6 +122,8 @@ pub fn number_used_again() -> Vec<Case> {
         another_39("39 38 0:40 /photos /srv/photos rw - tmpfs data rw,size=64k"),
         // The numbers of file systems are used again just so.
         another_39("39 26 0:40 / /tmp rw - tmpfs tmpfs rw,size=64k"),
+        other_byte("0:40 /\\351", "0:40 /\\352", &[Umounted(39), Mounted(39)]),
+        other_byte("tmpfs \\351", "tmpfs \\352", &[Umounted(39), Mounted(39)]),
     ]
 }
 
@@ -112,11 +138,19 @@ pub fn stacked() -> Vec<Case> {
 }
 
 pub fn new_options() -> Vec<Case> {
-    vec![remounted(), new_super_options()]
+    vec![
+        remounted(),
+        new_super_options(),
+        from_usual(&[("rw,nosuid shared:2", "nosuid,rw shared:2")], &[Remounted(22)]),
+        from_usual(&[("rw,mode=755", "mode=755,rw")], &[Remounted(22)]),
+        other_byte("lower=\\351", "lower=\\352", &[Remounted(39)]),
+        // Two options in the place of one that has a comma in it.
+        other_byte("a\\054b", "a,b", &[Remounted(39)]),
+    ]
 }
 
 pub fn nothing_changed() -> Vec<Case> {
-    vec![from_usual(&[], &[]), new_parent()]
+    vec![from_usual(&[], &[]), new_parent(), not_text()]
 }
 
 /// A mount was put under another one, as `mount --beneath` does: that one has
@@ -135,7 +169,8 @@ pub fn new_parent() -> Case {
 pub fn all() -> Vec<Case> {
     let lists = [
         came_and_went().into(),
-        vec![moved(), moved_and_remounted()],
+        moves(),
+        vec![moved_and_remounted()],
         new_options(),
         new_propagation(),
         number_used_again(),

@@ -1,13 +1,16 @@
 //! Readings that are made up by chance.
 
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+
 use arbitrary::{Result, Unstructured};
 use labkit::generated::list;
 
 use super::Case;
-use super::same::is_remounted;
+use super::same::expected;
 use crate::acts::Readings;
 use crate::reading::read_line;
-use crate::table::{Change, Mount};
+use crate::table::Mount;
 
 /// A table, and what has become of it: mounts came and went, were moved and
 /// remounted, and numbers were given away again.
@@ -44,6 +47,7 @@ fn mount(id: u32, choices: &mut Unstructured) -> Result<Mount> {
         "26 254:1 / /mnt rw,noatime shared:1 - ext4 /dev/vdb rw",
         "26 254:1 /photos /mnt rw,noatime - ext4 /dev/vdb rw",
         "38 0:41 / /srv rw - proc proc rw",
+        r"26 0:40 /\351 /srv/\351 rw - tmpfs \351 rw,lower=\351,upper=a\054b",
     ])?;
     Ok(read_line(format!("{id} {rest}").as_bytes()))
 }
@@ -52,7 +56,7 @@ fn mount(id: u32, choices: &mut Unstructured) -> Result<Mount> {
 fn changed(mount: &Mount, choices: &mut Unstructured) -> Result<Mount> {
     let mut new = mount.clone();
     let mut change = |choices: &mut Unstructured| {
-        match choices.int_in_range(0..=9u8)? {
+        match choices.int_in_range(0..=15u8)? {
             0 => new.mount_point = "/elsewhere".into(),
             1 => new.options = vec!["ro".into()],
             2 => new.optional_fields = vec!["master:9".into()],
@@ -62,6 +66,13 @@ fn changed(mount: &Mount, choices: &mut Unstructured) -> Result<Mount> {
             6 => new.root = "/old photos".into(),
             7 => new.fs_type = "xfs".into(),
             8 => new.source = "another".into(),
+            // What can be told by its bytes alone, or by its order.
+            9 => new.root = other_byte(new.root.as_os_str()).into(),
+            10 => new.mount_point = other_byte(new.mount_point.as_os_str()).into(),
+            11 => new.source = other_byte(&new.source),
+            12 => new.super_options = new.super_options.iter().map(|it| other_byte(it)).collect(),
+            13 => new.super_options = vec![new.super_options.join(",".as_ref())],
+            14 => new.options.reverse(),
             _ => new.mount_point = "/srv".into(),
         }
         Ok(())
@@ -71,28 +82,8 @@ fn changed(mount: &Mount, choices: &mut Unstructured) -> Result<Mount> {
     Ok(new)
 }
 
-/// The grader's own difference.
-fn expected(before: &[Mount], after: &[Mount]) -> Vec<Change> {
-    let thing = |it: &Mount| {
-        let (device, root) = (it.device.clone(), it.root.clone());
-        (it.id, device, root, it.fs_type.clone(), it.source.clone())
-    };
-    let same = |mount: &Mount, others: &[Mount]| {
-        others.iter().find(|other| thing(other) == thing(mount)).cloned()
-    };
-    let gone = before.iter().filter(|old| same(old, after).is_none());
-    let mut changes: Vec<Change> = gone.map(|old| Change::Umounted(old.id)).collect();
-    for new in after {
-        let Some(old) = same(new, before) else {
-            changes.push(Change::Mounted(new.id));
-            continue;
-        };
-        if old.mount_point != new.mount_point {
-            changes.push(Change::Moved(new.id));
-        }
-        if is_remounted(&old, new) {
-            changes.push(Change::Remounted(new.id));
-        }
-    }
-    changes
+/// The same name with another byte in the place of one that is not UTF-8.
+fn other_byte(name: &OsStr) -> OsString {
+    let other = |byte: &u8| if *byte == 0o351 { 0o352 } else { *byte };
+    OsString::from_vec(name.as_bytes().iter().map(other).collect())
 }

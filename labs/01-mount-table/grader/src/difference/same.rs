@@ -1,7 +1,7 @@
-//! Which mount of one reading is which of the other.
+//! Which mount of one reading is which of the other, and what has changed.
 
 use crate::acts::Readings;
-use crate::table::Mount;
+use crate::table::{Change, Mount};
 
 impl Readings {
     /// The mounts that are in both, as they were and as they are.
@@ -37,4 +37,28 @@ pub fn is_remounted(old: &Mount, new: &Mount) -> bool {
     old.options != new.options
         || old.optional_fields != new.optional_fields
         || old.super_options != new.super_options
+}
+
+/// What has changed, in the order that difference has to keep.
+pub fn expected(before: &[Mount], after: &[Mount]) -> Vec<Change> {
+    let gone = before.iter().filter(|old| same(old, after).is_none());
+    let mut changes: Vec<Change> = gone.map(|old| Change::Umounted(old.id)).collect();
+    for new in after {
+        let Some(old) = same(new, before) else {
+            changes.push(Change::Mounted(new.id));
+            continue;
+        };
+        if old.mount_point != new.mount_point {
+            changes.push(Change::Moved(new.id));
+        }
+        if is_remounted(old, new) {
+            changes.push(Change::Remounted(new.id));
+        }
+    }
+    changes
+}
+
+/// The same mount in another reading.
+fn same<'a>(mount: &Mount, others: &'a [Mount]) -> Option<&'a Mount> {
+    others.iter().find(|other| other.id == mount.id && other_thing(other, mount).is_none())
 }

@@ -3,11 +3,12 @@
 //! As in [`crate::parse_line`], the answer is asked about other tables too.
 
 use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
 
 use labkit::cases::Outcome;
 use labkit::frame::{Facts, Rule, Rules, Words, rule};
 
-use super::same::is_remounted;
+use super::same::{expected, is_remounted};
 use super::{Subject, Tried, Wrong, cases};
 use crate::LAB;
 use crate::acts::{DIFFERENCE, Readings};
@@ -23,6 +24,7 @@ pub struct Told {
     moved: Tried,
     new_parent: Tried,
     number_of_another_file_system: Tried,
+    not_text: Tried,
 }
 
 impl Told {
@@ -37,6 +39,7 @@ impl Told {
             moved,
             new_parent,
             number_of_another_file_system,
+            not_text,
         ] = subject.try_each([
             came,
             went,
@@ -46,6 +49,7 @@ impl Told {
             cases::moved(),
             cases::new_parent(),
             cases::number_of_another_file_system(),
+            cases::not_text(),
         ]);
         Told {
             wrong,
@@ -55,6 +59,7 @@ impl Told {
             moved,
             new_parent,
             number_of_another_file_system,
+            not_text,
         }
     }
 
@@ -76,6 +81,21 @@ impl Told {
 
     fn seen_is(&self, so: impl FnOnce(&[Change]) -> bool) -> bool {
         self.seen().is_some_and(so)
+    }
+
+    /// Whether it was told what would be right if the mounts were so.
+    fn tells_as_if(&self, all_were: fn(&mut Mount)) -> bool {
+        let Readings { mut before, mut after } = self.tables().clone();
+        before.iter_mut().chain(&mut after).for_each(all_were);
+        self.seen_is(|seen| seen == expected(&before, &after))
+    }
+
+    /// Whether the function ends at names that are not UTF-8, and at nothing else.
+    fn demands_utf8(&self) -> bool {
+        let Readings { before, after } = self.tables();
+        let is_text = before.iter().chain(after).all(is_text);
+        let returns = self.seen().is_some() || self.not_text.output.is_some();
+        !is_text && !returns && self.remounted.is_right
     }
 
     /// The changes that were not told.
@@ -155,6 +175,9 @@ const BY_SHAPE: &[Rule<Told>] = &[
         let reversed: BTreeSet<Change> = it.expected().iter().map(reversed).collect();
         it.seen_is(|seen| set(seen) == reversed && reversed != set(it.expected()))
     }),
+    rule("compared-as-text", |it| it.tells_as_if(make_text)),
+    rule("lists-compared-as-sets", |it| it.tells_as_if(make_sets)),
+    rule("utf8-demanded", Told::demands_utf8),
     rule("umounts-overlooked", |it| {
         let missing = it.missing();
         let are_umounts = missing.iter().all(|change| matches!(change, Umounted(_)));
@@ -226,6 +249,33 @@ const BY_SETTINGS: &[Rule<Told>] = &[
     }),
     rule("super-options-overlooked", |it| it.lost_remount().is_some()),
 ];
+
+fn is_text(mount: &Mount) -> bool {
+    let names = [mount.root.as_os_str(), mount.mount_point.as_os_str(), &mount.source];
+    let options = mount.super_options.iter().map(OsString::as_os_str);
+    names.into_iter().chain(options).all(|name| name.to_str().is_some())
+}
+
+/// Names and options as a message shows them: what is not UTF-8 looks the same, and an
+/// option with a comma in it looks like two.
+fn make_text(mount: &mut Mount) {
+    let text = |name: &OsStr| name.to_string_lossy().into_owned();
+    mount.root = text(mount.root.as_os_str()).into();
+    mount.mount_point = text(mount.mount_point.as_os_str()).into();
+    mount.source = text(&mount.source).into();
+    mount.super_options = vec![text(&mount.super_options.join(",".as_ref())).into()];
+}
+
+/// Lists without an order.
+fn make_sets(mount: &mut Mount) {
+    fn make_set<T: Ord>(list: &mut Vec<T>) {
+        list.sort();
+        list.dedup();
+    }
+    make_set(&mut mount.options);
+    make_set(&mut mount.optional_fields);
+    make_set(&mut mount.super_options);
+}
 
 /// Whether each list of the one begins with that of the other, or the other way round.
 fn differ_in_length_only(old: &Mount, new: &Mount) -> bool {

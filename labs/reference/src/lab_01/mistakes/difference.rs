@@ -214,3 +214,52 @@ pub const GONE_BY_ID_AND_DEVICE: Mistake<Answers> =
         changes.retain(|change| !matches!(change, Change::Umounted(id) if is_there(*id)));
         changes
     });
+
+/// Names made printable before they are compared: what is not UTF-8 looks the same then.
+pub const COMPARED_AS_TEXT: Mistake<Answers> =
+    mistake("compared_as_text", "mount-table/compared-as-text", |before, after| {
+        without(before, after, |mount| {
+            mount.root = mount.root.to_string_lossy().into_owned().into();
+            mount.mount_point = mount.mount_point.display().to_string().into();
+            mount.source = mount.source.to_str().unwrap_or_default().into();
+            for option in &mut mount.super_options {
+                *option = option.to_string_lossy().into_owned().into();
+            }
+        })
+    });
+
+/// The same of the source alone.
+pub const SOURCE_AS_TEXT: Mistake<Answers> =
+    mistake("source_as_text", "mount-table/compared-as-text", |before, after| {
+        without(before, after, |mount| {
+            mount.source = mount.source.to_string_lossy().into_owned().into();
+        })
+    });
+
+/// A list as it is in the table: of a comma it is not seen any more what it was.
+pub const LISTS_JOINED: Mistake<Answers> =
+    mistake("lists_joined", "mount-table/compared-as-text", |before, after| {
+        without(before, after, |mount| {
+            mount.super_options = vec![mount.super_options.join(",".as_ref())];
+        })
+    });
+
+/// "What else should a source be?"
+pub const SOURCE_MUST_BE_TEXT: Mistake<Answers> =
+    mistake("source_must_be_text", "mount-table/utf8-demanded", |before, after| {
+        without(before, after, |mount| mount.source = mount.source.to_str().unwrap().into())
+    });
+
+/// Options have no order, one thinks: but of two that contradict each other the last
+/// one counts.
+pub const LISTS_AS_SETS: Mistake<Answers> =
+    mistake("lists_as_sets", "mount-table/lists-compared-as-sets", |before, after| {
+        without(before, after, |mount| {
+            mount.options.sort();
+            mount.options.dedup();
+            mount.optional_fields.sort();
+            mount.optional_fields.dedup();
+            mount.super_options.sort();
+            mount.super_options.dedup();
+        })
+    });
