@@ -1,5 +1,6 @@
 //! start, where something fails: a namespace, a step in the child, the command.
 
+use std::ffi::CString;
 use std::fs::{self, File, Permissions};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -15,8 +16,8 @@ use labkit::inside::Place;
 use labkit::sys::can_decide_on_calls;
 use labkit::verdict::{Evidence, Finding};
 use mydocker_kernel::mountinfo::Mount;
-use nix::errno::Errno;
-use nix::libc::{SYS_fsopen, SYS_mount};
+use nix::errno::Errno::{self, E2BIG, EIO, ELOOP, ENOEXEC, ENOTDIR, ETXTBSY};
+use nix::libc::{SYS_execve, SYS_execveat, SYS_fsopen, SYS_mount};
 use nix::mount::{MsFlags, mount};
 use nix::unistd::{chdir, chroot, dup2_stderr};
 
@@ -55,18 +56,20 @@ struct Attempt {
     container: Option<Container>,
 }
 
+type Call<'h> = labkit::call::Call<'h, Vec<CString>, Result<i32, Failure>>;
+
 /// Calls start, in this root directory or in the host's, and waits for the end of
 /// what it has started.
 fn attempt(host: &Host, root: Option<&Path>, command: &[&Path]) -> Result<Attempt, Finding> {
-    attempt_as(host, root, command, false)
+    attempt_where(host, root, command, |call| call)
 }
 
-/// The same; or where no file system can be mounted.
-fn attempt_as(
+/// The same with a call to which `so` has added circumstances.
+fn attempt_where(
     host: &Host,
     root: Option<&Path>,
     command: &[&Path],
-    refuses_file_systems: bool,
+    so: impl FnOnce(Call<'_>) -> Call<'_>,
 ) -> Result<Attempt, Finding> {
     let stderr = host.path("stderr");
     let before = || {
@@ -76,22 +79,15 @@ fn attempt_as(
     // One directory of this host's, and the usual ones.
     let path = format!("{}:/usr/local/bin:/usr/bin:/bin", host.path(PROGRAMS).display());
     let call = host.act(&START, words(command)).with_variable("PATH", path);
-    let mut call = call.after(before);
-    if refuses_file_systems {
-        call = call.deciding(MOUNTING, refuse_file_systems);
-    }
-    let meanwhile = |place: &Place, answering: &mut Answering| {
-        if refuses_file_systems {
-            until_all_have_ended(place, answering);
-        }
-    };
-    let (seen, (state, started)) = call.make_meanwhile(meanwhile, |place, returned| {
-        let child = *returned.as_ref().unwrap_or(&0);
-        let state = State::at_the_end_of(place.proc, child, place.pid);
-        let started = started_since(place.proc, place.pid);
-        end_all_but(place.proc, place.pid);
-        (state, started)
-    })?;
+    let call = so(call.after(before));
+    let (seen, (state, started)) =
+        call.make_meanwhile(until_all_have_ended, |place, returned| {
+            let child = *returned.as_ref().unwrap_or(&0);
+            let state = State::at_the_end_of(place.proc, child, place.pid);
+            let started = started_since(place.proc, place.pid);
+            end_all_but(place.proc, place.pid);
+            (state, started)
+        })?;
     let said = String::from_utf8_lossy(&fs::read(&stderr).unwrap_or_default()).into_owned();
     let (returned, printed) = (seen.returned, seen.printed);
     Ok(Attempt {
@@ -250,7 +246,9 @@ pub fn failed_step(host: &Host) -> Result<(), Finding> {
         return Ok(());
     }
     let (touch, trace) = (root.join("bin/touch"), host.path("has-run"));
-    let attempt = attempt_as(host, None, &[&touch, &trace], true)?;
+    let attempt = attempt_where(host, None, &[&touch, &trace], |call| {
+        call.deciding(MOUNTING, refuse_file_systems)
+    })?;
     let attempt = Attempt { has_run: trace.exists(), ..attempt };
     attempt.must_not_run(host, "where mount(2) says EPERM for a new proc", &NO_PROC)
 }
@@ -337,8 +335,19 @@ pub fn closed_command(host: &Host) -> Result<(), Finding> {
     cannot_be_executed(host, &closed_file(host), CANNOT_BE_EXECUTED)?;
     let name = "closed-in-path";
     script(&host.path(PROGRAMS).join(name), 0o644);
-    by_name(host, name, CANNOT_BE_EXECUTED)
+    by_name(host, name, CANNOT_BE_EXECUTED)?;
+    // Whatever else execve(2) can say.
+    let touch = host.busybox("root").join("bin/touch");
+    for errno in [ENOEXEC, ELOOP, ENOTDIR, E2BIG, ETXTBSY, EIO] {
+        let attempt = attempt_where(host, None, &[&touch], |call| call.refusing(EXECUTING, errno))?;
+        let what = format!("waitid(PID), where execve(2) says {errno:?}");
+        ends_with(host, &attempt, CANNOT_BE_EXECUTED, what)?;
+    }
+    Ok(())
 }
+
+/// The calls by which a program is executed.
+const EXECUTING: &[i64] = &[SYS_execve, SYS_execveat];
 
 /// An answer that finds no command by its name is not blamed for that here.
 fn by_name(host: &Host, name: &str, code: i32) -> Result<(), Finding> {
@@ -364,12 +373,14 @@ fn script(path: &Path, mode: u32) {
 }
 
 fn cannot_be_executed(host: &Host, command: &Path, code: i32) -> Result<(), Finding> {
-    static RULES: Rules<Attempt> = rules(&[NOT_TOLD]);
     let attempt = attempt(host, None, &[command])?;
-    let evidence = || {
-        let what = format!("waitid(PID) after start([{command:?}])");
-        vec![Evidence::differs(what, State::Ended(code), attempt.in_words())]
-    };
+    ends_with(host, &attempt, code, format!("waitid(PID) after start([{command:?}])"))
+}
+
+/// The promise is kept if the child has ended with this code.
+fn ends_with(host: &Host, attempt: &Attempt, code: i32, what: String) -> Result<(), Finding> {
+    static RULES: Rules<Attempt> = rules(&[NOT_TOLD]);
+    let evidence = || vec![Evidence::differs(what, State::Ended(code), attempt.in_words())];
     if attempt.state == State::Ended(FAILED) {
         // Perhaps it never came so far as to execute anything.
         if let Some(found) = RUN.diagnose(&observe(host, Given::Path)?) {

@@ -10,21 +10,21 @@ use std::time::{Duration, Instant};
 use labkit::answering::Answering;
 use labkit::call::Seen;
 use labkit::describe::{Failure, mounts_below};
-use labkit::frame::{Facts, Words, error_of};
 use labkit::host::Host;
 use labkit::inside::Place;
 use labkit::proc::Proc;
 use labkit::process::Process;
-use labkit::verdict::{Evidence, Finding};
+use labkit::verdict::{Evidence, Finding, PANICKED};
 use mydocker_kernel::mountinfo::{Mount, MountTable};
 use nix::unistd::{Pid, gethostname, sethostname};
 
+use crate::LAB;
 use crate::acts::START;
 use crate::child::{
     FOR_CHILDREN, Namespaces, State, end_all_but, is_asleep, namespaces, rests, started_since,
     wait_until,
 };
-use crate::probe::{Probe, variables_of, words_of};
+use crate::probe::{NOT_TEXT, Probe, variables_of, words_of};
 
 /// What the host is called.
 pub const HOST_NAME: &str = "host";
@@ -101,21 +101,41 @@ pub struct Command {
 }
 
 /// Has start run the probe, and looks at all that comes of it.
+///
+/// # Errors
+/// The act did not come to its end; or the probe only runs where its arguments and
+/// variables are text.
 pub fn observe(host: &Host, given: Given) -> Result<Container, Finding> {
+    let observed = observe_with(host, given, NOT_TEXT);
+    let is_refused = match &observed {
+        Ok(it) if it.runs() => false,
+        Ok(it) => !matches!(it.looked.state_after, State::Ended(0)),
+        Err(death) => death.code == PANICKED,
+    };
+    if !is_refused || !observe_with(host, given, b"text").is_ok_and(|it| it.runs()) {
+        return observed;
+    }
+    let printed = observed.map_or_else(|death| death.printed, |container| container.seen.printed);
+    let what = "execve(…), with an argument and a variable that are not UTF-8";
+    let finding = Finding::new(format!("{LAB}/utf8-demanded")).word("function", START.function);
+    Err(Finding { printed, ..finding.with([Evidence::differs(what, "Ok", "-")]) })
+}
+
+/// The same with `bytes` in an argument and in a variable.
+fn observe_with(host: &Host, given: Given, bytes: &[u8]) -> Result<Container, Finding> {
     sethostname(HOST_NAME).expect("the sandbox allows it");
     let probe = Probe::new(host);
-    let command = probe.command(match given {
+    let name = match given {
         Given::Path => probe.path(),
         Given::Name => PathBuf::from("probe"),
-    });
+    };
     let path = format!("{}:/usr/local/bin:/usr/bin:/bin", probe.folder.display());
     let early = RefCell::new(None);
     let open_file = host.path("open-file");
     let file = File::create(&open_file).expect("a file in the scratch folder");
-    let call = host.act(&START, command).giving(vec![file.into()]);
+    let call = host.act(&START, probe.command(name, bytes)).giving(vec![file.into()]);
     let call = call.with_variable("PATH", &path).with_variable("CANARY", &probe.canary);
-    // A value may be any bytes.
-    let call = call.with_variable("BYTES", OsStr::from_bytes(b"\xff\xfe"));
+    let call = call.with_variable("BYTES", OsStr::from_bytes(bytes));
     let (seen, looked) = call.make_meanwhile(
         |place, answering| {
             if waits_for(&probe, place, answering) {
@@ -323,18 +343,4 @@ impl Container {
 /// What is mounted on /proc, one on top of the other.
 fn on_proc(mounts: &[Mount]) -> impl Iterator<Item = &Mount> {
     mounts.iter().filter(|mount| mount.mount_point == Path::new("/proc"))
-}
-
-impl Facts for Container {
-    fn words(&self) -> Words {
-        let mut words = error_of(&self.seen.returned);
-        words.push(("flags", self.proc_lacks().join(", ")));
-        if let Some(changed) = self.differs_in_caller().or_else(|| self.differs_in_command()) {
-            words.push(("what", changed.what.to_owned()));
-        }
-        if let State::Ended(code) = self.looked.state_after {
-            words.push(("code", code.to_string()));
-        }
-        words
-    }
 }

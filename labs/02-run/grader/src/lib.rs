@@ -5,6 +5,8 @@ mod attempt;
 mod child;
 mod codes;
 mod container;
+mod inheritance;
+mod mounts;
 mod probe;
 mod start;
 mod waiting;
@@ -22,11 +24,11 @@ pub static EXAM: Exam = Exam {
         Promise::new("the_arguments_arrive_as_they_are", start::arguments),
         Promise::new("the_environment_arrives", start::environment),
         Promise::new("the_command_is_found_by_path", start::path),
-        Promise::new("every_mount_is_private", start::propagation),
-        Promise::new("the_hosts_mounts_stay", start::host_mounts),
+        Promise::new("every_mount_is_private", mounts::propagation),
+        Promise::new("the_hosts_mounts_stay", mounts::host_mounts),
         Promise::new("the_hosts_name_stays", start::host_name),
-        Promise::new("proc_shows_the_container", start::proc),
-        Promise::new("proc_is_harmless", start::proc_flags),
+        Promise::new("proc_shows_the_container", mounts::proc),
+        Promise::new("proc_is_harmless", mounts::proc_flags),
         Promise::new("start_does_not_wait", start::no_wait),
         Promise::new("the_caller_stays_where_it_is", start::caller),
         Promise::new("the_command_inherits_the_rest", start::inherited),

@@ -16,8 +16,11 @@ use nix::fcntl::OFlag;
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 
-/// The words after the command: spaces, and one that is empty.
-pub const ARGUMENTS: [&str; 3] = ["two  spaces", "", "end"];
+/// A word, and the value of a variable, may be any bytes.
+pub const NOT_TEXT: &[u8] = b"\xff\xfe";
+
+/// The words after the command: spaces, one that is empty, and one that is no text.
+pub const ARGUMENTS: [&[u8]; 4] = [b"two  spaces", b"", NOT_TEXT, b"end"];
 
 /// What the command calls its host.
 const HOST_NAME: &str = "container";
@@ -80,10 +83,11 @@ impl Probe {
         self.folder.join("probe")
     }
 
-    /// The probe under this name, and its arguments.
-    pub fn command(&self, name: impl AsRef<Path>) -> Vec<CString> {
-        [words(&[name.as_ref()]), ARGUMENTS.map(|word| CString::new(word).expect("no NUL")).into()]
-            .concat()
+    /// The probe under this name, and its arguments, with `bytes` for what is no text.
+    pub fn command(&self, name: impl AsRef<Path>, bytes: &[u8]) -> Vec<CString> {
+        let arguments = ARGUMENTS.map(|word| if word == NOT_TEXT { bytes } else { word });
+        let arguments = arguments.map(|word| CString::new(word).expect("no NUL"));
+        [words(&[name.as_ref()]), arguments.into()].concat()
     }
 
     /// Whether it has told that it is there.

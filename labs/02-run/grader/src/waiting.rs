@@ -41,9 +41,7 @@ struct Waited {
     ending: Ending,
     returned: Result<i32, Failure>,
     /// Whether wait had returned while the child was held.
-    too_early: bool,
-    /// Whether that was when the child was stopped.
-    when_stopped: bool,
+    early: Option<Early>,
     /// What has become of the child when wait has returned.
     child: State,
     /// What has become of another one that had ended before.
@@ -60,7 +58,7 @@ fn observe(host: &Host) -> Result<Calls, Finding> {
 fn call(host: &Host, ending: Ending) -> Result<Waited, Finding> {
     let (listen, say) = pipe().expect("a pipe");
     let (hold, let_go) = pipe().expect("a pipe");
-    let early = Cell::new(Early { running: false, stopped: false });
+    let early = Cell::new(None);
     let call = host.act(&WAIT, ending).giving(vec![say, hold]);
     let (seen, (child, other)) = call.make_meanwhile(
         |place, answering| early.set(returns_too_early(place, answering, listen, let_go)),
@@ -72,22 +70,16 @@ fn call(host: &Host, ending: Ending) -> Result<Waited, Finding> {
         },
     )?;
     let returned = seen.returned.returned;
-    let Early { running, stopped } = early.get();
-    Ok(Waited {
-        ending,
-        returned,
-        too_early: running || stopped,
-        when_stopped: stopped,
-        child,
-        other,
-    })
+    Ok(Waited { ending, returned, early: early.get(), child, other })
 }
 
 /// When wait has returned too early.
-#[derive(Clone, Copy)]
-struct Early {
-    running: bool,
-    stopped: bool,
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Early {
+    /// While the child ran.
+    Running,
+    /// While it was stopped.
+    Stopped,
 }
 
 /// Holds the child until wait can be seen to wait for it: while it runs, and while it
@@ -97,20 +89,20 @@ fn returns_too_early(
     answering: &mut Answering,
     listen: OwnedFd,
     let_go: OwnedFd,
-) -> Early {
+) -> Option<Early> {
     let mut child = [0; 4];
     let _ = File::from(listen).read_exact(&mut child);
     let child = i32::from_ne_bytes(child);
     if !blocks(place, answering) {
-        return Early { running: true, stopped: false };
+        return Some(Early::Running);
     }
     let process = Pid::from_raw(child);
     let _ = kill(process, Signal::SIGSTOP);
     wait_until(|| place.proc.stat(child).is_none_or(|stat| stat.state == 'T'));
-    let stopped = !blocks(place, answering);
+    let stopped = (!blocks(place, answering)).then_some(Early::Stopped);
     let _ = kill(process, Signal::SIGCONT);
     drop(let_go);
-    Early { running: false, stopped }
+    stopped
 }
 
 /// Whether the function goes on: it is asleep, or had its time.
@@ -133,8 +125,8 @@ const fn rules(tables: &'static [&'static [Rule<Calls>]]) -> Rules<Calls> {
 /// It was over before the child was.
 const TOO_EARLY: &[Rule<Calls>] = &[
     rule("waits-for-any-child", |it| it.0.iter().any(|it| it.other == State::Reaped)),
-    rule("wait-returns-at-once", |it| it.0.iter().any(|it| it.too_early && !it.when_stopped)),
-    rule("stop-taken-for-the-end", |it| it.0.iter().any(|it| it.when_stopped)),
+    rule("wait-returns-at-once", |it| it.0.iter().any(|it| it.early == Some(Early::Running))),
+    rule("stop-taken-for-the-end", |it| it.0.iter().any(|it| it.early == Some(Early::Stopped))),
 ];
 
 const ERRORS: &[Rule<Calls>] = &[
@@ -159,7 +151,7 @@ impl Waited {
         let (ending, of_others) = (self.ending, State::Ended(OTHERS_CODE));
         let seen = self.returned.as_ref().map(|code| format!("Ok({code})"));
         let seen = seen.unwrap_or_else(Failure::to_string);
-        let child = if self.too_early { State::Running } else { self.child };
+        let child = if self.early.is_some() { State::Running } else { self.child };
         vec![
             Evidence::differs(
                 format!("wait(PID), {ending:?}"),
@@ -201,7 +193,7 @@ impl Calls {
 
 pub fn until_the_end(host: &Host) -> Result<(), Finding> {
     let calls = observe(host)?;
-    TIME.judge(&calls, !calls.0.iter().any(|it| it.too_early), || calls.evidence())
+    TIME.judge(&calls, calls.0.iter().all(|it| it.early.is_none()), || calls.evidence())
 }
 
 pub fn exit_code(host: &Host) -> Result<(), Finding> {

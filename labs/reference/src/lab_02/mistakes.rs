@@ -77,4 +77,10 @@ pub static MISTAKES: &[Mistake<Answers>] = &[
     command::FOUND_PATH_IN_PLACE_OF_THE_NAME,
     command::EXISTS_DECIDES,
     command::CALLER_IGNORES_INTERRUPTS,
+    command::VARIABLES_MUST_BE_TEXT,
+    command::VARIABLES_MUST_BE_TEXT_BEFORE,
+    command::ARGUMENTS_AS_TEXT,
+    command::ARGUMENTS_MUST_BE_TEXT,
+    failures::ONLY_EACCES_IS_126,
+    failures::OTHER_ERRORS_ARE_125,
 ];

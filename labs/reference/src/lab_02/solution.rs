@@ -50,8 +50,8 @@ const NOT_FOUND: i32 = 127;
 /// - 125 if a step before the command failed, whatever the reason: the command must
 ///   not run then;
 /// - 127 if there is no such command: execve(2) says ENOENT;
-/// - 126 if the command exists but cannot be executed: it says something else. For a
-///   file that is no program (ENOEXEC), execvp(3) may try a shell.
+/// - 126 if the command cannot be executed: it says anything else. For a file that is
+///   no program (ENOEXEC), execvp(3) may try a shell.
 ///
 /// # Errors
 /// Those of clone(2), if one of the namespaces is refused: then nothing is started.

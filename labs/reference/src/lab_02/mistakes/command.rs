@@ -255,6 +255,74 @@ pub const VARIABLES_AS_TEXT: Mistake<Answers> = Mistake {
     },
 };
 
+/// What is no text is taken for a broken environment.
+pub const VARIABLES_MUST_BE_TEXT: Mistake<Answers> = Mistake {
+    name: "variables_must_be_text",
+    code: "run/utf8-demanded",
+    answers: Answers {
+        start: |command| {
+            start(ALL, prepare, || {
+                let mut variables = Vec::new();
+                for (name, value) in std::env::vars_os() {
+                    let (Ok(name), Ok(value)) = (name.into_string(), value.into_string()) else {
+                        return Errno::EILSEQ;
+                    };
+                    variables.extend(CString::new(format!("{name}={value}")));
+                }
+                let Err(errno) = execvpe(&command[0], command, &variables);
+                errno
+            })
+        },
+        ..SOLUTION
+    },
+};
+
+/// env::vars panics at it, here before there is a child.
+pub const VARIABLES_MUST_BE_TEXT_BEFORE: Mistake<Answers> = Mistake {
+    name: "variables_must_be_text_before",
+    code: "run/utf8-demanded",
+    answers: Answers {
+        start: |command| {
+            let variables = std::env::vars().map(|(name, value)| format!("{name}={value}"));
+            let variables: Vec<_> = variables.flat_map(CString::new).collect();
+            start(ALL, prepare, || {
+                let Err(errno) = execvpe(&command[0], command, &variables);
+                errno
+            })
+        },
+        ..SOLUTION
+    },
+};
+
+/// Words as text, of which the child makes C strings again.
+pub const ARGUMENTS_AS_TEXT: Mistake<Answers> = Mistake {
+    name: "arguments_as_text",
+    code: "run/arguments-made-text",
+    answers: Answers {
+        start: |command| {
+            let words = command.iter().map(|word| word.to_string_lossy().into_owned());
+            let words = words.map(CString::new).collect::<Result<Vec<_>, _>>()?;
+            start(ALL, prepare, || execute(&words))
+        },
+        ..SOLUTION
+    },
+};
+
+/// The same, and what is no text is an error.
+pub const ARGUMENTS_MUST_BE_TEXT: Mistake<Answers> = Mistake {
+    name: "arguments_must_be_text",
+    code: "run/utf8-demanded",
+    answers: Answers {
+        start: |command| {
+            for word in command {
+                word.to_str().map_err(std::io::Error::other)?;
+            }
+            solution::start(command)
+        },
+        ..SOLUTION
+    },
+};
+
 /// Looks in $PATH itself, and hands on what it has found.
 pub const FOUND_PATH_IN_PLACE_OF_THE_NAME: Mistake<Answers> = Mistake {
     name: "found_path_in_place_of_the_name",

@@ -9,7 +9,7 @@ use nix::sched::CloneFlags;
 use crate::catalogue::Mistake;
 use crate::lab_02::steps::{
     ALL, NOTHING, PRIVATE, SAFE, execute, failure, mount_proc, prepare, propagate, start,
-    start_child,
+    start_child, without,
 };
 use crate::lab_02::{SOLUTION, solution};
 
@@ -169,7 +169,7 @@ pub const WITHOUT_WHAT_IS_REFUSED: Mistake<Answers> = Mistake {
         start: |command| {
             start(ALL, prepare, || execute(command)).or_else(|error| {
                 eprintln!("clone: {error}; once more without an IPC namespace");
-                start(ALL.difference(CloneFlags::CLONE_NEWIPC), prepare, || execute(command))
+                without(CloneFlags::CLONE_NEWIPC, command)
             })
         },
         ..SOLUTION
@@ -191,6 +191,42 @@ pub const PROC_IF_IT_MAY_BE: Mistake<Answers> = Mistake {
                 })
             };
             start(ALL, prepare, || execute(command))
+        },
+        ..SOLUTION
+    },
+};
+
+/// The one reason that one has met oneself: for all others the command is "not found".
+pub const ONLY_EACCES_IS_126: Mistake<Answers> = Mistake {
+    name: "only_eacces_is_126",
+    code: "run/wrong-failure-code",
+    answers: Answers {
+        start: |command| {
+            start_child(ALL, prepare, || {
+                let errno = execute(command);
+                eprintln!("execve: {errno}");
+                if errno == Errno::EACCES { 126 } else { 127 }
+            })
+        },
+        ..SOLUTION
+    },
+};
+
+/// The two that the manual names, and docker's own code for the rest.
+pub const OTHER_ERRORS_ARE_125: Mistake<Answers> = Mistake {
+    name: "other_errors_are_125",
+    code: "run/wrong-failure-code",
+    answers: Answers {
+        start: |command| {
+            start_child(ALL, prepare, || {
+                let errno = execute(command);
+                eprintln!("execve: {errno}");
+                match errno {
+                    Errno::ENOENT => 127,
+                    Errno::EACCES | Errno::ENOEXEC => 126,
+                    _ => 125,
+                }
+            })
         },
         ..SOLUTION
     },
