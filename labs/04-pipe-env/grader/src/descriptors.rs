@@ -150,7 +150,7 @@ static OTHERS: Rules<Closed> = Rules {
         rule("answer/did-nothing", |it| it.left() == it.opened),
         rule("stops-at-the-first-gap", |it| it.is_left_from(GAP)),
         rule("only-below-the-limit", |it| it.is_left_from(LIMIT as i32)),
-        rule("highest-left", |it| it.left().as_slice() == &it.opened[it.opened.len() - 1..]),
+        rule("highest-left", |it| it.opened.last().is_some_and(|last| it.is_left_from(*last))),
         rule("only-low-numbers", |it| it.is_left_from(it.lowest())),
         rule("only-what-it-knows", |it| {
             let left = it.left();

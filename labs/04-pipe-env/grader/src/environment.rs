@@ -77,6 +77,16 @@ impl Merging {
         })
     }
 
+    /// Whether this is a name alone, and the host's value of it is so.
+    fn is_alone(&self, name: &OsStr, so: fn(Option<&OsString>) -> bool) -> bool {
+        self.alone().any(|(alone, value)| alone == name && so(value))
+    }
+
+    /// Whether something is missing, and all of it is so.
+    fn misses_only(&self, so: impl Fn(&OsString) -> bool) -> bool {
+        self.missing().next().is_some() && self.missing().all(so)
+    }
+
     /// The variables that only the host has, and that nobody has asked for.
     fn of_the_host(&self) -> Vec<String> {
         let is_there = |(name, value): &&(OsString, OsString)| {
@@ -165,10 +175,9 @@ static RULES: Rules<Merging> = Rules {
         // 3. Names alone.
         rule("name-alone-passed-on", |it| it.merged.iter().any(|it| split(it).is_none())),
         rule("name-alone-empty", |it| {
-            let is_alone =
-                |name: &OsString| it.alone().any(|(alone, value)| value.is_some() && alone == name);
-            let names = it.missing().map(name_of);
-            names.filter(is_alone).any(|name| it.values(&name) == [""])
+            let mut names = it.missing().map(name_of);
+            names
+                .any(|name| it.is_alone(&name, |value| value.is_some()) && it.values(&name) == [""])
         }),
         rule("unset-becomes-empty", |it| {
             it.alone().any(|(name, value)| {
@@ -177,28 +186,19 @@ static RULES: Rules<Merging> = Rules {
             })
         }),
         rule("unset-removes", |it| {
-            let is_unset = |lost: &&OsString| {
-                it.alone().any(|(name, value)| value.is_none() && *name == name_of(lost))
-            };
+            let is_unset = |lost: &&OsString| it.is_alone(&name_of(lost), |value| value.is_none());
             !it.lost().is_empty() && it.lost().iter().all(is_unset)
         }),
         rule("empty-host-value-dropped", |it| {
-            let is_empty = |missing: &OsString| {
-                let name = name_of(missing);
-                it.alone()
-                    .any(|(alone, value)| *alone == name && value.is_some_and(|it| it.is_empty()))
-            };
-            it.missing().next().is_some() && it.missing().all(is_empty)
+            it.misses_only(|missing| {
+                it.is_alone(&name_of(missing), |value| value.is_some_and(|it| it.is_empty()))
+            })
         }),
         rule("name-alone-ignored", |it| {
-            let is_alone = |missing: &OsString| {
-                it.alone().any(|(name, value)| value.is_some() && *name == name_of(missing))
-            };
-            it.missing().next().is_some() && it.missing().all(is_alone)
+            it.misses_only(|missing| it.is_alone(&name_of(missing), |value| value.is_some()))
         }),
         rule("path-overridden", |it| {
-            it.missing().next().is_some()
-                && it.missing().all(|missing| name_of(missing) == "PATH")
+            it.misses_only(|missing| name_of(missing) == "PATH")
                 && it.values("PATH".as_ref()) == [&DEFAULT_PATH["PATH=".len()..]]
         }),
         rule("image-variables-lost", |it| !it.lost().is_empty()),
@@ -236,8 +236,7 @@ static RULES: Rules<Merging> = Rules {
                 })
         }),
         rule("empty-value-dropped", |it| {
-            let is_empty = |missing: &OsString| missing.as_bytes().ends_with(b"=");
-            it.doubles().is_empty() && it.missing().next().is_some() && it.missing().all(is_empty)
+            it.doubles().is_empty() && it.misses_only(|missing| missing.as_bytes().ends_with(b"="))
         }),
         rule("duplicate-names", |it| !it.doubles().is_empty()),
         // 5. PATH, which must be there.

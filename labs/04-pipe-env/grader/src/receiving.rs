@@ -108,10 +108,9 @@ impl Arriving {
             pairs().filter(|(a, b)| a != b).map(|(sent, _)| sent.as_bytes()).collect();
         let exact = |byte: &u8| pairs().any(|(a, b)| a == b && a.as_bytes().contains(byte));
         let is_it = |byte: &u8| differing.iter().all(|it| it.contains(byte)) && !exact(byte);
-        let mut bytes: Vec<u8> = (1..=u8::MAX).filter(is_it).collect();
-        bytes.sort_by_key(u8::is_ascii_alphanumeric);
         let is_changed = sent.len() == seen.len() && !differing.is_empty();
-        bytes.first().copied().filter(|_| is_changed)
+        let byte = (1..=u8::MAX).filter(is_it).min_by_key(u8::is_ascii_alphanumeric);
+        byte.filter(|_| is_changed)
     }
 
     /// Whether a short command, too, is not read to its end.

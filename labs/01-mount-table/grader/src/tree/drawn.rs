@@ -104,8 +104,8 @@ impl Drawn {
         self.mounts().iter().filter(|mount| self.is_lost(mount))
     }
 
-    fn has_lost(&self) -> bool {
-        self.seen().is_some() && self.lost().next().is_some()
+    fn roots(&self) -> impl Iterator<Item = &Mount> {
+        self.mounts().iter().filter(|mount| is_root(mount, self.mounts()))
     }
 
     /// Whether a mount is on one that is its own parent, which is not lost; or on one
@@ -157,7 +157,8 @@ const BY_DIFFICULTY: &[Rule<Drawn>] = &[
         is_known && it.has_own_parent() && (it.seen().is_none() || are_lost())
     }),
     rule("nothing-on-its-own-parent", |it| {
-        it.plain.is_right && it.has_lost() && it.lost().all(|mount| it.is_on_its_own_parent(mount))
+        let has_lost = it.lost().next().is_some();
+        it.plain.is_right && has_lost && it.lost().all(|mount| it.is_on_its_own_parent(mount))
     }),
     rule("tree-by-beginning-of-path", |it| {
         let has_difficulty = it.has_two(are_neighbours) || it.has_stack();
@@ -169,18 +170,13 @@ const BY_DIFFICULTY: &[Rule<Drawn>] = &[
     }),
     rule("tree-by-path", |it| it.plain.is_right && it.has_stack() && !it.stacked.is_right),
     rule("only-one-unseen-parent", |it| {
-        let roots = || it.mounts().iter().filter(|mount| is_root(mount, it.mounts()));
-        let is_kept = |root: &&Mount| !it.is_lost(root);
-        let first = roots().find(is_kept).map(|root| root.parent);
+        let first = it.roots().find(|root| !it.is_lost(root)).map(|root| root.parent);
         it.plain.is_right
             && first.is_some()
-            && roots().any(|root| it.is_lost(root))
-            && roots().all(|root| it.is_lost(root) == (Some(root.parent) != first))
+            && it.roots().any(|root| it.is_lost(root))
+            && it.roots().all(|root| it.is_lost(root) == (Some(root.parent) != first))
     }),
-    rule("root-by-its-path", |it| {
-        let mut roots = it.mounts().iter().filter(|mount| is_root(mount, it.mounts()));
-        it.plain.is_right && roots.any(|root| it.is_lost(root))
-    }),
+    rule("root-by-its-path", |it| it.plain.is_right && it.roots().any(|root| it.is_lost(root))),
     rule("parent-must-come-first", |it| {
         it.plain.is_right && it.has_late_parent() && !it.child_first.is_right
     }),

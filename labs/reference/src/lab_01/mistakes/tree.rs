@@ -140,18 +140,23 @@ pub const ALL_BELOW_ARE_CHILDREN: Mistake<Answers> =
         tree
     });
 
+/// What is kept of the tree: it goes by the depth, and by the root that a mount is below.
+fn with_roots(mounts: &[Mount], is_kept: impl Fn(usize, u32) -> bool) -> Vec<(usize, u32)> {
+    let mut root = 0;
+    let mut tree = solution::tree(mounts);
+    tree.retain(|(depth, id)| {
+        root = if *depth == 0 { *id } else { root };
+        is_kept(*depth, root)
+    });
+    tree
+}
+
 /// Begins at `/`, which a process after chroot does not have.
 pub const ROOT_BY_ITS_PATH: Mistake<Answers> =
     mistake("root_by_its_path", "mount-table/root-by-its-path", |mounts| {
-        let mut is_shown = false;
         let is_root =
             |id: u32| mounts.iter().any(|it| it.id == id && it.mount_point == Path::new("/"));
-        let mut tree = solution::tree(mounts);
-        tree.retain(|(depth, id)| {
-            is_shown = if *depth == 0 { is_root(*id) } else { is_shown };
-            is_shown
-        });
-        tree
+        with_roots(mounts, |_, root| is_root(root))
     });
 
 /// Looks for a mount whose parent is not there; each has one.
@@ -195,27 +200,15 @@ pub const OWN_PARENT_LOOP: Mistake<Answers> =
 pub const OWN_PARENT_IS_A_LEAF: Mistake<Answers> =
     mistake("own_parent_is_a_leaf", "mount-table/nothing-on-its-own-parent", |mounts| {
         let is_own = |id: u32| mounts.iter().any(|it| it.id == id && it.parent == id);
-        let mut is_below = false;
-        let tree = solution::tree(mounts).into_iter();
-        tree.filter(|(depth, id)| {
-            is_below = if *depth == 0 { is_own(*id) } else { is_below };
-            *depth == 0 || !is_below
-        })
-        .collect()
+        with_roots(mounts, |depth, root| depth == 0 || !is_own(root))
     });
 
 /// Looks for the parent of the first root, and takes whatever has the same.
 pub const THE_PARENT_OF_THE_ROOT: Mistake<Answers> =
     mistake("the_parent_of_the_root", "mount-table/only-one-unseen-parent", |mounts| {
         let parent = |id: u32| mounts.iter().find(|it| it.id == id).map(|it| it.parent);
-        let tree = solution::tree(mounts);
-        let first = tree.first().and_then(|(_, id)| parent(*id));
-        let mut is_kept = true;
-        let kept = tree.into_iter().filter(|(depth, id)| {
-            is_kept = if *depth == 0 { parent(*id) == first } else { is_kept };
-            is_kept
-        });
-        kept.collect()
+        let first = solution::tree(mounts).first().and_then(|(_, id)| parent(*id));
+        with_roots(mounts, |_, root| parent(root) == first)
     });
 
 /// What comes before its parent is put aside, and added when all others are there.

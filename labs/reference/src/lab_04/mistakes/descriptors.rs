@@ -23,19 +23,19 @@ fn open() -> io::Result<Vec<(RawFd, String)>> {
     Ok(all)
 }
 
+/// Closes them, whatever comes of that.
+fn close_each(numbers: impl IntoIterator<Item = RawFd>) -> io::Result<()> {
+    for number in numbers {
+        let _ = close(number);
+    }
+    Ok(())
+}
+
 /// "Nobody has more than ten files open": fchdir(57) still leads to the host.
 pub const THREE_TO_TEN: Mistake<Answers> = Mistake {
     name: "three_to_ten",
     code: "pipe-env/only-low-numbers",
-    answers: Answers {
-        close_descriptors: || {
-            for number in 3..=10 {
-                let _ = close(number);
-            }
-            Ok(())
-        },
-        ..SOLUTION
-    },
+    answers: Answers { close_descriptors: || close_each(3..=10), ..SOLUTION },
 };
 
 /// Counts what is open and takes the count for the highest number.
@@ -45,10 +45,7 @@ pub const AS_MANY_AS_THERE_ARE: Mistake<Answers> = Mistake {
     answers: Answers {
         close_descriptors: || {
             let count = open()?.len() as RawFd;
-            for number in 3..count {
-                let _ = close(number);
-            }
-            Ok(())
+            close_each(3..count)
         },
         ..SOLUTION
     },
@@ -58,15 +55,7 @@ pub const AS_MANY_AS_THERE_ARE: Mistake<Answers> = Mistake {
 pub const UP_TO_1023: Mistake<Answers> = Mistake {
     name: "up_to_1023",
     code: "pipe-env/only-low-numbers",
-    answers: Answers {
-        close_descriptors: || {
-            for number in 3..1024 {
-                let _ = close(number);
-            }
-            Ok(())
-        },
-        ..SOLUTION
-    },
+    answers: Answers { close_descriptors: || close_each(3..1024), ..SOLUTION },
 };
 
 /// sysconf(_SC_OPEN_MAX) is what may be opened now; what was opened before stays.
@@ -76,10 +65,7 @@ pub const UP_TO_THE_LIMIT: Mistake<Answers> = Mistake {
     answers: Answers {
         close_descriptors: || {
             let limit = sysconf(SysconfVar::OPEN_MAX)?.unwrap_or(1024);
-            for number in 3..limit as RawFd {
-                let _ = close(number);
-            }
-            Ok(())
+            close_each(3..limit as RawFd)
         },
         ..SOLUTION
     },
@@ -178,10 +164,8 @@ pub const ONLY_PIPES: Mistake<Answers> = Mistake {
     code: "pipe-env/only-what-it-knows",
     answers: Answers {
         close_descriptors: || {
-            for (number, _) in open()?.into_iter().filter(|(_, link)| link.starts_with("pipe:")) {
-                let _ = close(number);
-            }
-            Ok(())
+            let pipes = open()?.into_iter().filter(|(_, link)| link.starts_with("pipe:"));
+            close_each(pipes.map(|(number, _)| number))
         },
         ..SOLUTION
     },
@@ -234,10 +218,7 @@ pub const BELOW_THE_HIGHEST: Mistake<Answers> = Mistake {
     answers: Answers {
         close_descriptors: || {
             let highest = open()?.into_iter().map(|(number, _)| number).max().unwrap_or(2);
-            for number in 3..highest {
-                let _ = close(number);
-            }
-            Ok(())
+            close_each(3..highest)
         },
         ..SOLUTION
     },
