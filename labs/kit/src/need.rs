@@ -5,6 +5,7 @@ use mydocker_kernel::privileges::Privileges;
 use serde::{Deserialize, Serialize};
 
 use crate::control_groups;
+use crate::sys::can_decide_on_calls;
 
 /// Something that not every kernel has and not every user may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,18 +20,21 @@ pub enum Need {
     Owners,
     /// Make control groups that limit memory and processes.
     ControlGroups,
+    /// Decide on each call of the answer, and hear of it. See [`crate::deciding`].
+    Deciding,
     /// Be root of the machine, for whatever it is.
     Root,
 }
 
 impl Need {
     /// All there are.
-    pub const ALL: [Need; 6] = [
+    pub const ALL: [Need; 7] = [
         Need::Overlay,
         Need::Aufs,
         Need::DeviceFiles,
         Need::Owners,
         Need::ControlGroups,
+        Need::Deciding,
         Need::Root,
     ];
 }
@@ -52,6 +56,8 @@ pub enum Lacking {
     Aufs,
     /// No control groups of this machine limit memory and processes.
     ControlGroups,
+    /// This kernel lets nobody decide on another process's calls: before Linux 5.6.
+    Deciding,
     /// The adapter of a program does not say something.
     Adapter {
         /// What it does not say.
@@ -82,6 +88,7 @@ impl Lacking {
             Lacking::Root => "root",
             Lacking::Aufs => "aufs",
             Lacking::ControlGroups => "control-groups",
+            Lacking::Deciding => "deciding",
             Lacking::Adapter { silent_about: Told::Image } => "adapter-image",
             Lacking::Adapter { silent_about: Told::WriteLayer } => "adapter-write-layer",
             Lacking::Adapter { silent_about: Told::Mnt } => "adapter-mnt",
@@ -116,7 +123,8 @@ pub fn seal(needs: &[Need]) -> Result<Seal, Lacking> {
             Need::ControlGroups if !control_groups::can_be_had() => {
                 return Err(Lacking::ControlGroups);
             }
-            Need::Owners | Need::ControlGroups => {}
+            Need::Deciding if !can_decide_on_calls() => return Err(Lacking::Deciding),
+            Need::Owners | Need::ControlGroups | Need::Deciding => {}
             Need::DeviceFiles | Need::Root if !is_root => return Err(Lacking::Root),
             Need::DeviceFiles => seal = seal.max(Seal::DeviceFiles),
             Need::Root => seal = Seal::RealRoot,

@@ -175,10 +175,11 @@ fn try_mistake<A>(
 
     // The snapshot is the same whoever grades: what only root can find out is
     // left out of it, unless there is nothing else.
+    const USUAL: [Need; 2] = [Need::Overlay, Need::Deciding];
     let is_for_all = |name: &str| {
         let promises = catalogue.promises();
         let promise = promises.iter().find(|(promise, _)| *promise == name);
-        promise.is_some_and(|(_, needs)| needs.iter().all(|need| *need == Need::Overlay))
+        promise.is_some_and(|(_, needs)| needs.iter().all(|need| USUAL.contains(need)))
     };
     let for_all: Vec<_> = broken.iter().filter(|(name, _)| is_for_all(name)).cloned().collect();
     let shown = if for_all.is_empty() { &broken } else { &for_all };

@@ -131,13 +131,18 @@ impl<'h> Occupied<'h> {
         };
         let is_there = self.group.folders().iter().any(|folder| folder.exists());
         let killed = damage.killed || self.was_killed.get() == Some(true);
-        let is_inner = match &self.ground {
+        let (is_inner, damage) = (self.is_inner(), Damage { killed, ..damage });
+        Ok(Removed { returned, held, is_there, is_inner, damage })
+    }
+
+    /// Whether the process is not in the group itself, but in one inside it.
+    fn is_inner(&self) -> bool {
+        match &self.ground {
             Ground::Kernel => false,
             Ground::Model(_, covered) => {
-                !self.group.folders().iter().any(|folder| covered.iter().any(|it| it == folder))
+                covered.iter().all(|it| !self.group.folders().contains(&it.as_path()))
             }
-        };
-        Ok(Removed { returned, held, is_there, is_inner, damage: Damage { killed, ..damage } })
+        }
     }
 
     /// What has become of the group and the process while they were left to the answer.

@@ -67,11 +67,7 @@ pub fn step_by_step(host: &Host) -> Result<(), Finding> {
 pub fn each_step(host: &Host) -> Result<(), Finding> {
     for (before, after) in [(LOW, Some(HIGH)), (HIGH, Some(LOW)), (NONE, Some(LOW)), (HIGH, None)] {
         let model = Model::new(host, Version::One, Lacks::Nothing);
-        let group = model.make_group("c1");
-        for file in [Version::One.memory_file(), Version::One.swap_file()] {
-            // As the kernel shows it, with the end of the line.
-            fs::write(group.memory.join(file), format!("{before}\n")).expect("the scratch folder");
-        }
+        let group = model.make_limited_group("c1", before);
         let asked = Limits { group, memory: after, pids: Some(PIDS) };
         model.act(&SET_LIMITS, asked).make()?;
         let mut limits = Both { memory: before, together: before };

@@ -18,6 +18,8 @@ use crate::model::{Contents, Lacks, Model, SUBTREE_CONTROL, Version, text};
 
 const FUNCTION: &str = CREATE_GROUP.function;
 const NAME: &str = "c1";
+/// What is a directory of the host's in version 1, and may be a group in version 2.
+const OTHER_VERSIONS: [&str; 4] = ["memory", "pids", "cpu", "unified"];
 
 /// All that is known of one call.
 struct Created {
@@ -47,7 +49,8 @@ fn create(model: &Model) -> Result<Created, Finding> {
 /// The words that were written into the file that hands controllers on.
 fn words_written(model: &Model, before: &Contents, after: &Contents) -> BTreeSet<String> {
     let file = model.top.join(SUBTREE_CONTROL);
-    let mut commands = model.written_into(SUBTREE_CONTROL);
+    let writes = model.writes().into_iter().filter(|it| it.file.ends_with(SUBTREE_CONTROL));
+    let mut commands: Vec<String> = writes.map(|it| it.text).collect();
     if commands.is_empty() && text(before, &file) != text(after, &file) {
         // It was written by another call than write(2).
         commands.push(text(after, &file).to_owned());
@@ -65,6 +68,7 @@ static RULES: Rules<Created> = Rules {
         rule("hybrid-taken-for-version-2", |it| {
             it.version == Version::One && it.made_below("unified")
         }),
+        rule("version-by-another-sign", |it| it.is_unusual() && it.went_the_other_versions_way()),
         rule("version-2-on-version-1", |it| {
             it.version == Version::One && it.went_the_other_versions_way()
         }),
@@ -150,6 +154,14 @@ impl Created {
         self.made().iter().any(|path| path.starts_with(self.top.join(name)))
     }
 
+    /// Whether the host lacks, or has, what usually comes with the other version or its own.
+    fn is_unusual(&self) -> bool {
+        match self.version {
+            Version::One => !self.before.contains_key(&self.top.join("unified")),
+            Version::Two => self.before.contains_key(&self.top.join(OTHER_VERSIONS[0])),
+        }
+    }
+
     fn went_the_other_versions_way(&self) -> bool {
         let errno = self.returned.as_ref().err().and_then(|failure| failure.errno);
         let missed_a_path = errno == Some(Errno::ENOENT as i32) && self.made().is_empty();
@@ -157,7 +169,7 @@ impl Created {
             Version::One => {
                 [NAME, SUBTREE_CONTROL, "unified"].iter().any(|name| self.made_below(name))
             }
-            Version::Two => self.made_below("memory") || self.made_below("pids"),
+            Version::Two => OTHER_VERSIONS.iter().any(|name| self.made_below(name)),
         };
         made_elsewhere || missed_a_path && self.lacks == Lacks::Nothing
     }
@@ -215,11 +227,13 @@ fn listing(paths: BTreeSet<&Path>) -> String {
 }
 
 pub fn version_1(host: &Host) -> Result<(), Finding> {
-    plain(host, Version::One)
+    plain(host, Version::One)?;
+    unusual(host, Version::One)
 }
 
 pub fn version_2(host: &Host) -> Result<(), Finding> {
     plain(host, Version::Two)?;
+    unusual(host, Version::Two)?;
     // Some of it may be on already, as systemd has it.
     ["memory", "pids", "cpu io", "cpu memory pids"].into_iter().try_for_each(|on| {
         let model = Model::new(host, Version::Two, Lacks::Nothing);
@@ -230,6 +244,18 @@ pub fn version_2(host: &Host) -> Result<(), Finding> {
 
 fn plain(host: &Host, version: Version) -> Result<(), Finding> {
     create(&Model::new(host, version, Lacks::Nothing))?.require_group()
+}
+
+/// A host on which `cgroup.controllers` alone tells the version.
+fn unusual(host: &Host, version: Version) -> Result<(), Finding> {
+    let model = Model::new(host, version, Lacks::Nothing);
+    match version {
+        Version::One => fs::remove_dir_all(model.top.join("unified")).expect("the witness may"),
+        Version::Two => OTHER_VERSIONS.iter().for_each(|name| {
+            model.make_open_group(name);
+        }),
+    }
+    create(&model)?.require_group()
 }
 
 pub fn taken(host: &Host) -> Result<(), Finding> {
@@ -279,6 +305,7 @@ pub fn by_the_kernel(host: &Host) -> Result<(), Finding> {
         ]],
     };
     plain(host, kernel::version())?;
+    unusual(host, kernel::version())?;
     let group = kernel::group(NAME);
     kernel::hand_nothing_on();
     let call = host.act(&CREATE_GROUP, (kernel::PLACE.into(), NAME.to_owned()));

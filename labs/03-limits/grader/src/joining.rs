@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use labkit::describe::result;
 use labkit::frame::{Facts, Returned, Rule, Rules, Words, error_of, rule};
 use labkit::host::Host;
+use labkit::sys::can_decide_on_calls;
 use labkit::verdict::{Evidence, Finding};
 use nix::errno::Errno;
 use nix::libc::SYS_write;
@@ -37,14 +38,12 @@ impl Members {
 
     /// Whether the process is in the whole group.
     pub fn has_joined(&self) -> bool {
-        let process = self.process.to_string();
-        self.written().iter().all(|(_, pid)| *pid == process)
+        self.written().iter().all(|(_, pid)| self.is_process(pid))
     }
 
     /// Whether it is in a part of the group.
     pub fn has_joined_in_part(&self) -> bool {
-        let process = self.process.to_string();
-        self.written().iter().any(|(_, pid)| *pid == process)
+        self.written().iter().any(|(_, pid)| self.is_process(pid))
     }
 
     /// In which folders somebody is written.
@@ -68,7 +67,7 @@ impl Members {
     pub fn evidence(&self, when: &str) -> Vec<Evidence> {
         let files = self.written().into_iter();
         files
-            .filter(|(_, pid)| *pid != self.process.to_string())
+            .filter(|(_, pid)| !self.is_process(pid))
             .map(|(file, pid)| {
                 let what = format!("{when}cat {file:?}");
                 Evidence::differs(what, "PID", self.name(pid))
@@ -81,9 +80,13 @@ impl Members {
         match pid {
             "" => "-",
             pid if self.is_caller(pid) => "getpid()",
-            pid if pid == self.process.to_string() => "PID",
+            pid if self.is_process(pid) => "PID",
             pid => pid,
         }
+    }
+
+    fn is_process(&self, pid: &str) -> bool {
+        pid == self.process.to_string()
     }
 
     fn is_caller(&self, pid: &str) -> bool {
@@ -135,8 +138,8 @@ fn join_by(
     refusal: Option<Errno>,
 ) -> Result<Joined, Finding> {
     let mut call = model.act(&JOIN, (group.clone(), process.as_raw() as u32));
-    if refusal == Some(Errno::ESRCH) {
-        // For whoever writes in a way that the model does not hear of.
+    if refusal == Some(Errno::ESRCH) && !can_decide_on_calls() {
+        // The model hears of no write.
         call = call.refusing(&[SYS_write], Errno::ESRCH);
     }
     let (seen, caller) = call.make_and_look(|place, _| {

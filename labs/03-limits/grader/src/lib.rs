@@ -41,7 +41,8 @@ pub static EXAM: Exam = Exam {
         Promise::new("no_limit_is_written_too", limits::no_limit),
         Promise::new("swap_need_not_be_counted", limits::without_swap),
         Promise::new("a_limit_that_cannot_be_set_is_an_error", limits::cannot_be_set),
-        Promise::new("memory_is_never_above_memory_and_swap", changing::step_by_step),
+        Promise::new("memory_is_never_above_memory_and_swap", changing::step_by_step)
+            .needing(&[Need::Deciding]),
         Promise::new("limits_can_be_changed", changing::by_the_kernel).needing(GROUPS),
         Promise::new("too_much_memory_is_death", over_the_limit::memory).needing(GROUPS),
         Promise::new("one_process_too_many_is_refused", over_the_limit::pids).needing(GROUPS),

@@ -116,11 +116,12 @@ impl Lacks {
     /// of a controller that the host lacks, and of a process that is not there.
     fn refusal(self, file: &Path, text: &str) -> Option<Errno> {
         let lacking = match self {
-            Lacks::Memory => "+memory",
-            Lacks::Pids => "+pids",
-            Lacks::Nothing | Lacks::Swap => "-",
+            Lacks::Memory => Some("+memory"),
+            Lacks::Pids => Some("+pids"),
+            Lacks::Nothing | Lacks::Swap => None,
         };
-        if file.ends_with(SUBTREE_CONTROL) && text.split_whitespace().any(|it| it == lacking) {
+        if file.ends_with(SUBTREE_CONTROL) && text.split_whitespace().any(|it| Some(it) == lacking)
+        {
             return Some(Errno::ENOENT);
         }
         let is_dead = |pid| kill(Pid::from_raw(pid), None) == Err(Errno::ESRCH);
@@ -247,7 +248,21 @@ impl<'h> Model<'h> {
         group
     }
 
-    /// The same, but its files can be deleted.
+    /// The same; and this many bytes of memory and swap, and this many processes, are its
+    /// limits, as the kernel shows them: with the end of the line.
+    pub fn make_limited_group(&self, name: &str, limit: u64) -> Group {
+        let group = self.make_group(name);
+        for file in [
+            group.memory.join(self.version.memory_file()),
+            group.memory.join(self.version.swap_file()),
+            group.pids.join("pids.max"),
+        ] {
+            write(&file, &format!("{limit}\n"));
+        }
+        group
+    }
+
+    /// The same without limits, but its files can be deleted.
     pub fn make_open_group(&self, name: &str) -> Group {
         let group = self.group(name);
         make_folder(&group.memory, &self.memory_files());
@@ -270,13 +285,6 @@ impl<'h> Model<'h> {
     /// Hands these controllers on from the beginning, as the file shows it.
     pub fn hand_on(&self, controllers: &str) {
         write(&self.top.join(SUBTREE_CONTROL), &format!("{controllers}\n"));
-    }
-
-    /// What was written into files of this name, in the order of the writes.
-    pub fn written_into(&self, name: &str) -> Vec<String> {
-        let writes = self.writes.borrow();
-        let into_it = writes.iter().filter(|written| written.file.ends_with(name));
-        into_it.map(|written| written.text.clone()).collect()
     }
 
     /// All writes, in their order.

@@ -103,16 +103,9 @@ struct Parsed {
     size: Option<Size>,
 }
 
-/// A text for a reader: a character may look like another one, or like a space.
-fn shown(text: &str) -> String {
-    let is_plain = |c: char| c.is_ascii() && !c.is_ascii_control();
-    let shown = |c: char| if is_plain(c) { c.to_string() } else { c.escape_default().to_string() };
-    text.chars().map(shown).collect()
-}
-
 impl Facts for Parsed {
     fn words(&self) -> Words {
-        let mut words = vec![("text", shown(&self.text))];
+        let mut words = vec![("text", self.text.escape_default().to_string())];
         if let Some(Err((kind, error))) = &self.size {
             words.extend([("kind", kind.clone()), ("error", error.clone())]);
         }
@@ -131,8 +124,10 @@ const OTHER_NUMBER: &[Rule<Parsed>] = &[
         it.is_made_of(|number, unit| number * 1000_u128.pow(unit.ilog2() / 10))
     }),
     rule("not-in-bytes", |it| it.is_made_of(|number, unit| number * unit / 1024)),
-    rule("rounded-size", |it| it.is_made_of(|number, unit| (number * unit) as f64 as u64 as u128)),
-    rule("rounded-size", |it| it.is_made_of(|number, unit| (number * unit) as f32 as u64 as u128)),
+    rule("rounded-size", |it| {
+        it.is_made_of(|number, unit| (number * unit) as f64 as u64 as u128)
+            || it.is_made_of(|number, unit| (number * unit) as f32 as u64 as u128)
+    }),
 ];
 
 const REFUSED: &[Rule<Parsed>] = &[
@@ -200,8 +195,9 @@ fn explain(rules: &Rules<Parsed>, wrong: Wrong<String, Expected, Size>) -> Findi
         Ok(size) => format!("Ok({size:?})"),
         Err((kind, error)) => format!("Err({kind}: {error})"),
     });
-    let evidence =
-        Evidence::differs(wrong.what(format!("parse_size(\"{}\")", shown(&text))), expected, seen);
+    // A character may look like another one, or like a space.
+    let call = wrong.what(format!("parse_size(\"{}\")", text.escape_default()));
+    let evidence = Evidence::differs(call, expected, seen);
     wrong.finding(rules, &Parsed { text, size }, [evidence])
 }
 

@@ -23,6 +23,7 @@ use crate::joining::{self, Members};
 use crate::kernel;
 use crate::limits::{self, MEMORY, PIDS};
 use crate::model::{Contents, Lacks, Model, PROCS, Version, close, text};
+use crate::values::Kind;
 
 const FUNCTION: &str = START_LIMITED.function;
 
@@ -147,30 +148,28 @@ fn start_with(model: &Model, limits: Limits, is_there: bool) -> Result<Started, 
 }
 
 impl Started {
-    fn written(&self, members: &Members) -> ((String, String), Vec<bool>) {
-        let (memory, pids) = self.limits(&members.contents);
-        ((memory.to_owned(), pids.to_owned()), members.has_anybody())
+    fn written(&self, members: &Members) -> ([String; 2], Vec<bool>) {
+        let limits = self.limits(&members.contents).map(|(_, limit)| limit.to_owned());
+        (limits, members.has_anybody())
     }
 
-    /// The limits as they are written in the group's files.
-    fn limits<'a>(&self, contents: &'a Contents) -> (&'a str, &'a str) {
-        let memory = self.group.memory.join(self.version.memory_file());
-        (text(contents, &memory), text(contents, &self.group.pids.join("pids.max")))
+    /// The limits as they are written in the group's files, with the files' names.
+    fn limits<'a>(&self, contents: &'a Contents) -> [(&'static str, &'a str); 2] {
+        let memory = (&self.group.memory, self.version.memory_file());
+        let pids = (&self.group.pids, "pids.max");
+        [memory, pids].map(|(folder, name)| (name, text(contents, &folder.join(name))))
     }
 
     /// The limits that the group had before and that are still there, by their files.
     fn old_limits<'a>(&self, contents: &'a Contents) -> Vec<(&'static str, &'a str)> {
-        let (memory, pids) = self.limits(contents);
-        let before = self.limits(&self.before);
-        let old = |now: &str, before: &str| !before.is_empty() && now == before;
-        let limits = [(self.version.memory_file(), memory, before.0), ("pids.max", pids, before.1)];
-        let stay = limits.into_iter().filter(|(_, now, before)| old(now, before));
-        stay.map(|(name, now, _)| (name, now)).collect()
+        let both = self.limits(contents).into_iter().zip(self.limits(&self.before));
+        let stay = both.filter(|(now, before)| !before.1.is_empty() && now == before);
+        stay.map(|(now, _)| now).collect()
     }
 
     fn is_ready(&self, members: &Members) -> bool {
-        let limits = (MEMORY.to_string(), PIDS.to_string());
-        self.limits(&members.contents) == (&limits.0, &limits.1) && members.has_joined()
+        let limits = self.limits(&members.contents).map(|(_, limit)| limit);
+        limits == [MEMORY, PIDS].map(|limit| limit.to_string()) && members.has_joined()
     }
 
     fn evidence(&self, expected: &str) -> Vec<Evidence> {
@@ -183,9 +182,8 @@ impl Started {
         if let (Some(at_begin), "Ok") = (&self.at_begin, expected) {
             let or_dash =
                 |text: &str| if text.is_empty() { "-".to_owned() } else { text.to_owned() };
-            let (memory, pids) = self.limits(&at_begin.contents);
-            for (name, limit, seen) in
-                [(self.version.memory_file(), MEMORY, memory), ("pids.max", PIDS, pids)]
+            for ((name, seen), limit) in
+                self.limits(&at_begin.contents).into_iter().zip([MEMORY, PIDS])
             {
                 let what = format!("begin(): cat {name}");
                 evidence.push(Evidence::differs(what, limit, or_dash(seen)));
@@ -211,14 +209,7 @@ pub fn in_order(host: &Host) -> Result<(), Finding> {
 /// lifted.
 fn unlimited_on(host: &Host, version: Version) -> Result<(), Finding> {
     let model = Model::new(host, version, Lacks::Nothing);
-    let group = model.make_group("c1");
-    for file in [
-        group.memory.join(version.memory_file()),
-        group.memory.join(version.swap_file()),
-        group.pids.join("pids.max"),
-    ] {
-        fs::write(file, format!("{OLD}\n")).expect("the scratch folder");
-    }
+    let group = model.make_limited_group("c1", OLD);
     let started = start_with(&model, Limits { group, memory: None, pids: None }, true)?;
     let is_right = started.at_begin.as_ref().is_some_and(|at_begin| {
         at_begin.has_joined() && started.old_limits(&at_begin.contents).is_empty()
@@ -228,7 +219,8 @@ fn unlimited_on(host: &Host, version: Version) -> Result<(), Finding> {
         let mut evidence = vec![Evidence::differs(call, "Ok", result(&started.returned))];
         if let Some(at_begin) = &started.at_begin {
             for (name, limit) in started.old_limits(&at_begin.contents) {
-                let none = if name == "memory.limit_in_bytes" { "-1" } else { "max" };
+                let kind = if name == "pids.max" { Kind::Pids } else { Kind::Memory };
+                let none = kind.no_limit(version);
                 evidence.push(Evidence::differs(format!("begin(): cat {name}"), none, limit));
             }
             evidence.extend(at_begin.evidence("begin(): "));

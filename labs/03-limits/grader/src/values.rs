@@ -18,6 +18,16 @@ pub enum Kind {
     Pids,
 }
 
+impl Kind {
+    /// What is written where there is no limit.
+    pub fn no_limit(self, version: Version) -> &'static str {
+        match (version, self) {
+            (Version::One, Kind::Memory | Kind::Swap) => "-1",
+            _ => "max",
+        }
+    }
+}
+
 /// A file, and what it has.
 pub struct Value {
     pub version: Version,
@@ -36,11 +46,7 @@ impl Value {
             (Version::Two, Kind::Swap) => self.limit.map(|_| 0),
             _ => self.limit,
         };
-        let none = match (self.version, self.kind) {
-            (Version::One, Kind::Memory | Kind::Swap) => "-1",
-            _ => "max",
-        };
-        number.map_or(none.to_owned(), |number| number.to_string())
+        number.map_or(self.kind.no_limit(self.version).to_owned(), |number| number.to_string())
     }
 
     fn number(&self) -> Option<u64> {

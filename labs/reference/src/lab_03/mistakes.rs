@@ -47,6 +47,8 @@ pub static MISTAKES: &[Mistake<Answers>] = &[
     creation::MEMORY_HANDED_ON,
     creation::PIDS_IF_POSSIBLE,
     creation::DONE_BY_SYSTEMD,
+    creation::VERSION_BY_THE_NAME_MEMORY,
+    creation::VERSION_BY_THE_NAME_UNIFIED,
     limits::THE_BLOGS_WAY,
     limits::VERSION_2_ONLY,
     limits::MEMORY_IN_PAGES,

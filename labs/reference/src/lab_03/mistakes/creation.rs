@@ -1,7 +1,7 @@
 //! create_group.
 
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::path::Path;
 
 use lab_03_grader::Answers;
@@ -31,16 +31,24 @@ fn in_version_2(root: &Path, name: &str) -> Group {
     Group { memory: root.join(name), pids: root.join(name) }
 }
 
+fn make_in_version_2(root: &Path, name: &str) -> io::Result<Group> {
+    let group = in_version_2(root, name);
+    fs::create_dir(&group.memory)?;
+    Ok(group)
+}
+
+fn make_in_version_1(root: &Path, name: &str) -> io::Result<Group> {
+    let group = in_version_1(root, name);
+    fs::create_dir(&group.memory)?;
+    fs::create_dir(&group.pids).inspect_err(|_| {
+        let _ = fs::remove_dir(&group.memory);
+    })?;
+    Ok(group)
+}
+
 /// The blog was written when all hosts had version 1: ENOENT on those of today.
 pub const THE_BLOGS_WAY: Mistake<Answers> =
-    mistake("the_blogs_way", "limits/version-1-on-version-2", |root, name| {
-        let group = in_version_1(root, name);
-        fs::create_dir(&group.memory)?;
-        fs::create_dir(&group.pids).inspect_err(|_| {
-            let _ = fs::remove_dir(&group.memory);
-        })?;
-        Ok(group)
-    });
+    mistake("the_blogs_way", "limits/version-1-on-version-2", make_in_version_1);
 
 /// Written on a new laptop, for new laptops: on an older host it makes a plain
 /// folder that limits nothing.
@@ -62,9 +70,7 @@ pub const UNIFIED_IS_THERE: Mistake<Answers> =
         if !unified.join("cgroup.controllers").exists() {
             return create_group(root, name);
         }
-        let group = in_version_2(&unified, name);
-        fs::create_dir(&group.memory)?;
-        Ok(group)
+        make_in_version_2(&unified, name)
     });
 
 /// Works where systemd has enabled them already; elsewhere there is no memory.max.
@@ -74,9 +80,7 @@ pub const CONTROLLERS_NOT_HANDED_ON: Mistake<Answers> =
         if !is_version_2(root) || !offered.contains("memory") || !offered.contains("pids") {
             return create_group(root, name);
         }
-        let group = in_version_2(root, name);
-        fs::create_dir(&group.memory)?;
-        Ok(group)
+        make_in_version_2(root, name)
     });
 
 /// The first limit that the blog sets is that of memory; the other is forgotten.
@@ -135,10 +139,8 @@ pub const CONTROLLER_MADE_BY_HAND: Mistake<Answers> =
 pub const CONTROLLERS_THAT_ARE_THERE: Mistake<Answers> =
     mistake("controllers_that_are_there", "limits/missing-controller-ignored", |root, name| {
         if is_version_2(root) {
-            let group = in_version_2(root, name);
             let _ = fs::write(root.join("cgroup.subtree_control"), "+memory +pids");
-            fs::create_dir(&group.memory)?;
-            return Ok(group);
+            return make_in_version_2(root, name);
         }
         let group = in_version_1(root, name);
         for (controller, folder) in [("memory", &group.memory), ("pids", &group.pids)] {
@@ -187,9 +189,7 @@ pub const NAMES_WITHOUT_A_SIGN: Mistake<Answers> =
             return create_group(root, name);
         }
         fs::write(root.join("cgroup.subtree_control"), "memory pids\n")?;
-        let group = in_version_2(root, name);
-        fs::create_dir(&group.memory)?;
-        Ok(group)
+        make_in_version_2(root, name)
     });
 
 /// One controller is forgotten: there is no pids.max.
@@ -200,9 +200,7 @@ pub const MEMORY_HANDED_ON: Mistake<Answers> =
             return create_group(root, name);
         }
         fs::write(root.join("cgroup.subtree_control"), "+memory")?;
-        let group = in_version_2(root, name);
-        fs::create_dir(&group.memory)?;
-        Ok(group)
+        make_in_version_2(root, name)
     });
 
 /// "Not every host can count processes": then they are not limited, in silence.
@@ -213,9 +211,7 @@ pub const PIDS_IF_POSSIBLE: Mistake<Answers> =
         }
         fs::write(root.join("cgroup.subtree_control"), "+memory")?;
         let _ = fs::write(root.join("cgroup.subtree_control"), "+pids");
-        let group = in_version_2(root, name);
-        fs::create_dir(&group.memory)?;
-        Ok(group)
+        make_in_version_2(root, name)
     });
 
 /// Something is on, so systemd has done it: but not for both.
@@ -225,7 +221,31 @@ pub const DONE_BY_SYSTEMD: Mistake<Answers> =
         if on.trim().is_empty() {
             return create_group(root, name);
         }
-        let group = in_version_2(root, name);
-        fs::create_dir(&group.memory)?;
-        Ok(group)
+        make_in_version_2(root, name)
     });
+
+/// Where memory is limited in a directory of its own there is version 1; but a group of
+/// version 2 may have that name as well.
+pub const VERSION_BY_THE_NAME_MEMORY: Mistake<Answers> =
+    mistake("version_by_the_name_memory", "limits/version-by-another-sign", |root, name| {
+        create_as(root, name, !root.join("memory").is_dir())
+    });
+
+/// A host with both versions is the only one with version 1 that one has seen.
+pub const VERSION_BY_THE_NAME_UNIFIED: Mistake<Answers> =
+    mistake("version_by_the_name_unified", "limits/version-by-another-sign", |root, name| {
+        create_as(root, name, !root.join("unified").is_dir())
+    });
+
+/// The solution's create_group, where something else tells the version.
+fn create_as(root: &Path, name: &str, is_version_2: bool) -> io::Result<Group> {
+    if is_version_2 {
+        // fs::write would make a file where there is none.
+        fs::OpenOptions::new()
+            .write(true)
+            .open(root.join("cgroup.subtree_control"))?
+            .write_all(b"+memory +pids")?;
+        return make_in_version_2(root, name);
+    }
+    make_in_version_1(root, name)
+}

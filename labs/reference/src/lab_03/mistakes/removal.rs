@@ -34,6 +34,19 @@ fn each(group: &Group, remove: fn(&Path) -> io::Result<()>) -> io::Result<()> {
     Ok(())
 }
 
+/// Tries again while something is in the way, for so long at most.
+fn while_busy(most: Duration, remove: impl Fn() -> io::Result<()>) -> io::Result<()> {
+    let begun = Instant::now();
+    loop {
+        match remove() {
+            Err(error) if error.kind() == ErrorKind::ResourceBusy && begun.elapsed() < most => {
+                sleep(Duration::from_millis(2));
+            }
+            other => return other,
+        }
+    }
+}
+
 /// os.RemoveAll of the blog: the files of a group cannot be deleted (EPERM).
 pub const REMOVE_DIR_ALL: Mistake<Answers> =
     mistake("remove_dir_all", "limits/files-deleted-singly", |group| {
@@ -70,15 +83,8 @@ pub const BUSY_PRINTED: Mistake<Answers> =
     });
 
 /// `while let Err(_)`: a process that stays keeps the runtime for ever.
-pub const TRIES_FOR_EVER: Mistake<Answers> = mistake("tries_for_ever", "answer/hung", |group| {
-    while let Err(error) = remove(group) {
-        if error.kind() != ErrorKind::ResourceBusy {
-            return Err(error);
-        }
-        sleep(Duration::from_millis(10));
-    }
-    Ok(())
-});
+pub const TRIES_FOR_EVER: Mistake<Answers> =
+    mistake("tries_for_ever", "answer/hung", |group| while_busy(Duration::MAX, || remove(group)));
 
 /// Makes the group free by force: the container's last write is lost.
 pub const PROCESSES_KILLED: Mistake<Answers> =
@@ -93,17 +99,7 @@ pub const PROCESSES_KILLED: Mistake<Answers> =
 /// A container that has made groups of its own: EBUSY.
 pub const GROUPS_IN_IT_FORGOTTEN: Mistake<Answers> =
     mistake("groups_in_it_forgotten", "limits/groups-in-it-left", |group| {
-        each(group, |folder| {
-            for _ in 0..30 {
-                match fs::remove_dir(folder) {
-                    Err(error) if error.kind() == ErrorKind::ResourceBusy => {
-                        sleep(Duration::from_millis(10));
-                    }
-                    other => return other,
-                }
-            }
-            Err(ErrorKind::ResourceBusy.into())
-        })
+        each(group, |folder| while_busy(Duration::from_millis(300), || fs::remove_dir(folder)))
     });
 
 /// The clean-up after a crash, or a second one, stops here; and in version 2 both
@@ -146,6 +142,7 @@ pub const THREE_TRIES: Mistake<Answers> =
 /// So short that a process that was killed is hardly over.
 pub const TRIES_FOR_A_MOMENT: Mistake<Answers> =
     mistake("tries_for_a_moment", "limits/given-up-too-early", |group| {
+        // By number, not by time: on a slow machine, too, it is tried again.
         for _ in 0..5 {
             match each(group, remove_tree) {
                 Err(error) if error.kind() == ErrorKind::ResourceBusy => {
@@ -176,18 +173,7 @@ pub const NEIGHBOURS_REMOVED: Mistake<Answers> =
 /// Twice as long as it should: every clean-up of a stuck container takes 4 seconds.
 pub const TRIES_FOR_4_SECONDS: Mistake<Answers> =
     mistake("tries_for_4_seconds", "limits/tried-too-long", |group| {
-        let begun = Instant::now();
-        loop {
-            match each(group, remove_tree) {
-                Err(error)
-                    if error.kind() == ErrorKind::ResourceBusy
-                        && begun.elapsed() < Duration::from_secs(4) =>
-                {
-                    sleep(Duration::from_millis(10));
-                }
-                other => return other,
-            }
-        }
+        while_busy(Duration::from_secs(4), || each(group, remove_tree))
     });
 
 /// Waits until nobody is in the group, and then tries once: who is in a group inside it
@@ -235,19 +221,10 @@ pub const HALF_GONE_IS_GONE: Mistake<Answers> =
 pub const A_DEADLINE_EACH: Mistake<Answers> =
     mistake("a_deadline_each", "limits/tried-too-long", |group| {
         let half = |folder: &Path| {
-            let begun = Instant::now();
-            loop {
-                match remove_tree(folder) {
-                    Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-                    Err(error)
-                        if error.kind() == ErrorKind::ResourceBusy
-                            && begun.elapsed() < Duration::from_millis(1_500) =>
-                    {
-                        sleep(Duration::from_millis(10));
-                    }
-                    other => return other,
-                }
-            }
+            while_busy(Duration::from_millis(1_500), || match remove_tree(folder) {
+                Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+                other => other,
+            })
         };
         let memory = half(&group.memory);
         let pids = if group.pids == group.memory { Ok(()) } else { half(&group.pids) };
