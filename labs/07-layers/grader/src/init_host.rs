@@ -29,6 +29,12 @@ pub enum Resolver {
     File,
     /// A link to one, as systemd-resolved has it.
     Link,
+    /// A file with a byte that is no UTF-8.
+    Bytes,
+    /// A file whose lines end as on other systems, the last one not at all.
+    Lines,
+    /// A file that is too long for one read(2) of any usual buffer.
+    Long,
     /// Nothing, as where there is no network.
     None,
     /// A link that leads nowhere, as where systemd-resolved does not run.
@@ -42,6 +48,19 @@ impl Resolver {
     pub fn is_there(self) -> bool {
         !matches!(self, Resolver::None | Resolver::Dangling)
     }
+
+    /// What is to be read there, with `words` in a comment.
+    pub fn content(self, words: &str) -> Vec<u8> {
+        match self {
+            Resolver::File | Resolver::Link => {
+                format!("nameserver 192.0.2.1\n# {words}\n").into_bytes()
+            }
+            Resolver::Bytes => b"# caf\xe9\nnameserver 192.0.2.1\n".to_vec(),
+            Resolver::Lines => b"nameserver 192.0.2.1\r\noptions edns0".to_vec(),
+            Resolver::Long => b"nameserver 192.0.2.1\n".repeat(7_000),
+            Resolver::None | Resolver::Dangling | Resolver::Unreadable => Vec::new(),
+        }
+    }
 }
 
 /// With this umask each mode must be set.
@@ -51,12 +70,16 @@ pub fn with_umask_077() -> io::Result<()> {
 }
 
 /// Gives the process an /etc of its own, with nothing but this in it.
-pub fn furnish_etc(resolver: Resolver, resolv_conf: &str) -> io::Result<()> {
+pub fn furnish_etc(resolver: Resolver, resolv_conf: &[u8]) -> io::Result<()> {
     let nothing: Option<&str> = None;
     mount(nothing, "/", nothing, MsFlags::MS_PRIVATE | MsFlags::MS_REC, nothing)?;
     mount(Some("etc"), "/etc", Some("tmpfs"), MsFlags::empty(), Some("mode=755"))?;
     match resolver {
-        Resolver::File => fs::write("/etc/resolv.conf", resolv_conf),
+        Resolver::File | Resolver::Bytes | Resolver::Lines | Resolver::Long => {
+            fs::write("/etc/resolv.conf", resolv_conf)?;
+            // The copy's mode does not depend on it.
+            fs::set_permissions("/etc/resolv.conf", Permissions::from_mode(0o640))
+        }
         Resolver::Link => {
             fs::write("/etc/stub-resolv.conf", resolv_conf)?;
             symlink("stub-resolv.conf", "/etc/resolv.conf")

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use labkit::call::Seen;
 use labkit::canary::{Canary, random_words};
-use labkit::describe::{Failure, tree};
+use labkit::describe::{Failure, result, tree};
 use labkit::frame::{Facts, Returned, Rule, Rules, Words, error_of, rule};
 use labkit::host::Host;
 use labkit::verdict::{Evidence, Finding, Whose};
@@ -32,7 +32,7 @@ struct Made {
     outside: Canary,
     resolver: Resolver,
     /// What the host has in its /etc/resolv.conf.
-    resolv_conf: String,
+    resolv_conf: Vec<u8>,
 }
 
 /// The call, on a host of its own.
@@ -63,10 +63,7 @@ impl Scene {
         let outside = Canary::watch(outside.folder).expect("just made");
         let image = fill_image(&ground.join("image"), &outside, links);
         let words = random_words().expect("/dev/urandom");
-        let resolv_conf = match resolver {
-            Resolver::File | Resolver::Link => format!("nameserver 192.0.2.1\n# {words}\n"),
-            Resolver::None | Resolver::Dangling | Resolver::Unreadable => String::new(),
-        };
+        let resolv_conf = resolver.content(&words);
 
         let input = (workspace.clone(), image.folder.clone(), HOSTNAME.to_owned());
         let furnish = || {
@@ -95,6 +92,15 @@ fn shown(name: &str) -> String {
     if name == "." { "init-layer".to_owned() } else { format!("init-layer/{name}") }
 }
 
+/// What is in a file, for a reader.
+fn quoted(content: &[u8]) -> String {
+    match str::from_utf8(content) {
+        _ if content.len() > 4_000 => format!("{} bytes", content.len()),
+        Ok(text) => format!("{text:?}"),
+        Err(_) => format!("\"{}\"", content.escape_ascii()),
+    }
+}
+
 /// A mode as chmod(1) takes it.
 pub fn octal(mode: u32) -> String {
     format!("{mode:04o}")
@@ -109,36 +115,39 @@ fn has_line(hosts: &str, address: &str, name: &str) -> bool {
 }
 
 impl Made {
-    fn read(&self, name: &str) -> Result<String, Failure> {
+    fn read(&self, name: &str) -> Result<Vec<u8>, Failure> {
         let path = self.init_layer.join(name);
-        match path.symlink_metadata() {
-            Ok(data) if data.is_symlink() => {
-                Ok(format!("a link to {}", path.read_link().unwrap_or_default().display()))
-            }
-            _ => fs::read_to_string(path).map_err(Failure::from),
+        match path.read_link() {
+            Ok(target) => Ok(format!("a link to {}", target.display()).into_bytes()),
+            Err(_) => fs::read(path).map_err(Failure::from),
         }
     }
 
     /// What is not as it must be, one piece of evidence for each.
     fn wrong_files(&self) -> Vec<Evidence> {
-        let content = |name: &str| self.read(name).unwrap_or_else(|failure| failure.to_string());
         let mut wrong = Vec::new();
-        let mut expect = |holds: bool, name: &str, expected: &str| {
+        let mut expect = |holds: bool, name: &str, expected: &[u8]| {
             if !holds {
-                let (what, seen) = (format!("init-layer/{name}"), content(name));
-                wrong.push(Evidence::differs(what, format!("{expected:?}"), format!("{seen:?}")));
+                let seen = self.read(name).unwrap_or_else(|it| it.to_string().into_bytes());
+                let what = format!("init-layer/{name}");
+                wrong.push(Evidence::differs(what, quoted(expected), quoted(&seen)));
             }
         };
-        let hostname = format!("{HOSTNAME}\n");
-        expect(self.read("etc/hostname").as_ref() == Ok(&hostname), "etc/hostname", &hostname);
+        let is = |name: &str, content: &[u8]| self.read(name).is_ok_and(|it| it == content);
+        let hostname = format!("{HOSTNAME}\n").into_bytes();
+        expect(is("etc/hostname", &hostname), "etc/hostname", &hostname);
         let hosts = self.read("etc/hosts").unwrap_or_default();
+        let hosts = String::from_utf8_lossy(&hosts);
         let has_both =
             has_line(&hosts, "127.0.0.1", "localhost") && has_line(&hosts, "127.0.1.1", HOSTNAME);
         let lines = format!("127.0.0.1 localhost\n127.0.1.1 {HOSTNAME}\n");
-        expect(has_both, "etc/hosts", &lines);
-        let same = self.read("etc/resolv.conf").as_ref() == Ok(&self.resolv_conf);
-        let expected = if self.resolver.is_there() { "as the host's" } else { "" };
-        expect(same, "etc/resolv.conf", expected);
+        expect(has_both, "etc/hosts", lines.as_bytes());
+        let expected = match self.resolver {
+            // There are random words in it.
+            Resolver::File | Resolver::Link => b"as the host's",
+            _ => self.resolv_conf.as_slice(),
+        };
+        expect(is("etc/resolv.conf", &self.resolv_conf), "etc/resolv.conf", expected);
         wrong
     }
 
@@ -231,13 +240,19 @@ const GENERAL: &[Rule<Made>] = &[
     rule("failed-call-not-told", |it| {
         it.resolver == Resolver::Unreadable && it.seen.returned.is_ok()
     }),
+    rule("resolver-read-as-text", |it| it.resolver == Resolver::Bytes && it.seen.returned.is_err()),
     rule("answer/returned-error", |it| it.seen.returned.is_err()),
     rule("answer/did-nothing", |it| !it.init_layer.exists()),
     rule("mount-point-left-to-the-image", |it| !it.wrong_directories().is_empty()),
 ];
 
 /// What is wrong with the files.
-const FILES: &[Rule<Made>] = &[rule("init-file-wrong", |it| !it.wrong_files().is_empty())];
+const FILES: &[Rule<Made>] = &[
+    rule("resolver-read-as-text", |it| {
+        it.resolver == Resolver::Bytes && !it.wrong_files().is_empty()
+    }),
+    rule("init-file-wrong", |it| !it.wrong_files().is_empty()),
+];
 
 /// What is wrong with the modes.
 const MODES: &[Rule<Made>] = &[
@@ -298,9 +313,23 @@ pub fn init_layer_has_its_files(host: &Host) -> Result<(), Finding> {
 
 /// Whether it is a file, a link or nothing, or cannot be read.
 pub fn resolver_is_the_hosts(host: &Host) -> Result<(), Finding> {
-    for resolver in [Resolver::File, Resolver::Link, Resolver::None, Resolver::Dangling] {
+    // Plain ones first: what is wrong with those is not due to what is odd about others.
+    for resolver in [
+        Resolver::File,
+        Resolver::Link,
+        Resolver::None,
+        Resolver::Dangling,
+        Resolver::Bytes,
+        Resolver::Lines,
+        Resolver::Long,
+    ] {
         let made = Scene { resolver, ..PLAIN }.observe(host)?;
-        judge(&made, &FILES_ONLY, wrong_files_and_directories(&made))?;
+        let mut evidence = wrong_files_and_directories(&made);
+        if resolver == Resolver::Bytes && made.seen.returned.is_err() {
+            let what = "create_init_layer(…)";
+            evidence.insert(0, Evidence::differs(what, "Ok", result(&made.seen.returned)));
+        }
+        judge(&made, &FILES_ONLY, evidence)?;
     }
     let made = Scene { resolver: Resolver::Unreadable, ..PLAIN }.observe(host)?;
     FILES_ONLY.judge(&made, made.seen.returned.is_err(), || {

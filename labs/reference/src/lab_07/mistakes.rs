@@ -6,6 +6,7 @@ mod marks;
 mod mounts;
 mod options;
 mod predictions;
+mod resolver;
 mod whiteouts;
 
 use lab_07_grader::Answers;
@@ -118,6 +119,11 @@ pub static MISTAKES: &[Mistake<Answers>] = mistakes! {
         only_the_sticky_bit, "layers/image-mode-lost", folders::only_the_sticky_bit;
         image_listed, "layers/image-listed", folders::image_listed;
         init_layer_reused, "layers/used-directory-accepted", folders::init_layer_reused;
+        resolver_as_text, "layers/resolver-read-as-text", resolver::as_text;
+        resolver_as_far_as_it_is_text, "layers/resolver-read-as-text", resolver::as_far_as_it_is_text;
+        resolver_by_lines, "layers/init-file-wrong", resolver::by_lines;
+        resolver_in_one_read, "layers/init-file-wrong", resolver::in_one_read;
+        resolver_with_its_mode, "layers/mode-not-as-asked", resolver::with_its_mode;
     }
     create_write_layer {
         write_layer_not_made, "answer/did-nothing", folders::write_layer_not_made;
