@@ -9,6 +9,9 @@ pub type Calls = (&'static str, &'static [i64]);
 /// Those that write into a file. See [`Asked::written`](crate::deciding::Asked::written).
 pub const WRITE: Calls = ("write", &[libc::SYS_write, libc::SYS_pwrite64, libc::SYS_writev]);
 
+/// Those that wait for a while. See [`Asked::pause`](crate::deciding::Asked::pause).
+pub const PAUSE: Calls = ("nanosleep", &[libc::SYS_nanosleep, libc::SYS_clock_nanosleep]);
+
 /// Those that make a directory.
 pub const MKDIR: Calls = (
     "mkdir",

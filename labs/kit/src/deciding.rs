@@ -7,6 +7,7 @@ use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::libc;
@@ -85,27 +86,46 @@ impl Asked {
     /// if it is another call, or cannot be looked at.
     pub fn written(&self) -> Option<(PathBuf, Vec<u8>)> {
         let [descriptor, address, count, ..] = self.call.arguments;
-        let proc = PathBuf::from(format!("/proc/{}", self.call.pid));
-        let file = proc.join(format!("fd/{descriptor}")).read_link().ok()?;
-        let memory = File::open(proc.join("mem")).ok()?;
-        let read = |address, count: u64| {
-            let mut bytes = vec![0; count.min(MOST) as usize];
-            memory.read_exact_at(&mut bytes, address).ok().map(|()| bytes)
-        };
+        let file = PathBuf::from(format!("/proc/{}/fd/{descriptor}", self.call.pid));
+        let file = file.read_link().ok()?;
         let bytes = match self.call.number {
-            libc::SYS_write | libc::SYS_pwrite64 => read(address, count)?,
+            libc::SYS_write | libc::SYS_pwrite64 => self.memory(address, count)?,
             libc::SYS_writev => {
-                let pieces = read(address, count * size_of::<libc::iovec>() as u64)?;
-                let words: Vec<u64> = pieces
-                    .chunks_exact(size_of::<u64>())
-                    .map(|word| u64::from_ne_bytes(word.try_into().expect("of this length")))
-                    .collect();
-                let pieces = words.chunks_exact(2).map(|piece| read(piece[0], piece[1]));
+                let pieces = self.pairs(address, count)?.into_iter();
+                let pieces = pieces.map(|[address, count]| self.memory(address, count));
                 pieces.collect::<Option<Vec<_>>>()?.concat()
             }
             _ => return None,
         };
         Some((file, bytes))
+    }
+
+    /// How long one of [`PAUSE`](crate::calls::PAUSE) lasts at least; nothing if it is
+    /// another call, ends at a given moment, or cannot be looked at.
+    pub fn pause(&self) -> Option<Duration> {
+        let address = match (self.call.number, self.call.arguments) {
+            (libc::SYS_nanosleep, [address, ..]) => address,
+            (libc::SYS_clock_nanosleep, [_, 0, address, ..]) => address,
+            _ => return None,
+        };
+        let [seconds, nanoseconds] = self.pairs(address, 1)?.pop()?;
+        Some(Duration::from_secs(seconds).saturating_add(Duration::from_nanos(nanoseconds)))
+    }
+
+    /// What its process has at this address: so many bytes.
+    fn memory(&self, address: u64, count: u64) -> Option<Vec<u8>> {
+        let memory = File::open(format!("/proc/{}/mem", self.call.pid)).ok()?;
+        let mut bytes = vec![0; count.min(MOST) as usize];
+        memory.read_exact_at(&mut bytes, address).ok().map(|()| bytes)
+    }
+
+    /// The same, if it is so many structures of two words each.
+    fn pairs(&self, address: u64, count: u64) -> Option<Vec<[u64; 2]>> {
+        const WORD: usize = size_of::<u64>();
+        let bytes = self.memory(address, count.saturating_mul(2 * WORD as u64))?;
+        let word = |bytes: &[u8]| u64::from_ne_bytes(bytes.try_into().expect("of this length"));
+        let pairs = bytes.chunks_exact(2 * WORD);
+        Some(pairs.map(|pair| [word(&pair[..WORD]), word(&pair[WORD..])]).collect())
     }
 }
 

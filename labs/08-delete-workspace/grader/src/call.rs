@@ -1,10 +1,12 @@
 //! One call of an answer's function: on which workspace, as whom, meanwhile what.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::path::PathBuf;
-use std::time::Instant;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
 
-use labkit::calls::CALLS;
+use labkit::calls::{CALLS, PAUSE};
 use labkit::verdict::Finding;
 use nix::errno::Errno;
 use nix::sched::CloneFlags;
@@ -92,7 +94,8 @@ impl<'a> Call<'a> {
         let began = Instant::now();
         let for_a_moment = matches!(self.open, Some((_, Open::ForAMoment)));
         let mut held = opened;
-        let (seen, ()) = self.act().make_meanwhile(
+        let paused = Rc::<Cell<Duration>>::default();
+        let (seen, ()) = self.listening(paused.clone()).make_meanwhile(
             |place, answering| {
                 while for_a_moment && held.is_some() {
                     let stat = place.proc.stat(place.pid.as_raw());
@@ -132,8 +135,27 @@ impl<'a> Call<'a> {
             root_before,
             seen,
             lasted,
+            paused: paused.get(),
             orphans,
             litter,
+        })
+    }
+
+    /// The act; where a file stays open, the pauses that it takes are added up.
+    fn listening<'h>(
+        &self,
+        paused: Rc<Cell<Duration>>,
+    ) -> labkit::call::Call<'h, std::ffi::OsString, labkit::frame::Returned>
+    where
+        'a: 'h,
+    {
+        let act = self.act();
+        if !matches!(self.open, Some((_, Open::Throughout))) {
+            return act;
+        }
+        act.deciding(&[PAUSE], move |asked| {
+            paused.set(paused.get().saturating_add(asked.pause().unwrap_or_default()));
+            None
         })
     }
 

@@ -12,10 +12,13 @@ use nix::errno::Errno;
 use crate::facts::{Facts, PARTS};
 use crate::scene::{Open, Which};
 
-/// How long a mount that stays busy must be tried again, and how long it may be:
-/// more than is promised, for the machine may be busy too.
+/// How long a mount that stays busy must be tried again, and how long it may be by our
+/// clock: more than is promised, for the machine may be busy too.
 const AT_LEAST: Duration = Duration::from_millis(200);
 const AT_MOST: Duration = Duration::from_millis(3_000);
+/// How long the pauses may be that it asks for, on whatever machine: 2 seconds, and what
+/// is left of the last one when these are over.
+const PAUSES: Duration = Duration::from_millis(2_100);
 
 /// What befell the files and mounts of others.
 const HARM: &[Rule<Facts>] = &[
@@ -43,6 +46,9 @@ const MOUNTS: &[Rule<Facts>] = &[
     rule("lazy-umount", |it| it.is_busy_throughout() && !it.open_mount_is_there()),
     rule("another-error", |it| {
         it.should_unmount() && it.is_busy_throughout() && it.returned_another_error()
+    }),
+    rule("errno-not-the-kernels", |it| {
+        it.should_unmount() && it.refused.is_some() && it.returned_another_error()
     }),
     rule("error-ignored", |it| {
         it.refused.is_some() && it.should_unmount() && it.seen.returned.is_ok()
@@ -92,6 +98,7 @@ const FILES: &[Rule<Facts>] = &[
         let nothing = it.mounts_before().is_empty() && it.which == Which::MountPoint;
         it.seen.returned.is_err() && (it.something_was_gone() || nothing)
     }),
+    rule("only-known-parts-deleted", Facts::are_only_strangers_left),
     rule("answer/returned-error", |it| it.seen.returned.is_err()),
     rule("error-ignored", |it| it.refused.is_some()),
     rule("orphan-left", |it| !it.orphans.is_empty()),
@@ -118,6 +125,7 @@ impl frame::Facts for Facts {
         words.push(("gone", self.deleted_too_much().join(", ")));
         words.push(("orphan", self.orphans.join(", ")));
         words.push(("litter", self.litter.join(", ")));
+        words.push(("expected", format!("{:?}", self.kernels_error())));
         words.push(("call", self.refused.unwrap_or_default().to_owned()));
         // Whoever finds this word finds harm.
         let harmed = self.harmed().or_else(|| self.mistaken_neighbour());
@@ -138,7 +146,7 @@ impl Facts {
     }
 
     /// Whether mounts are there that its function should have taken away.
-    fn should_unmount(&self) -> bool {
+    pub fn should_unmount(&self) -> bool {
         self.is_mounted() && self.which != Which::WriteLayer
     }
 
@@ -157,15 +165,19 @@ impl Facts {
         failure.is_some_and(|failure| failure.errno == Some(Errno::EBUSY as i32))
     }
 
-    /// Whether it has returned an error of the kernel's other than EBUSY.
+    /// What the kernel says of a mount that stays: EBUSY, or what calls fail with.
+    pub fn kernels_error(&self) -> Errno {
+        if self.refused.is_some() { self.errno } else { Errno::EBUSY }
+    }
+
+    /// Whether it has returned another error than that.
     pub fn returned_another_error(&self) -> bool {
-        let failure = self.seen.returned.as_ref().err();
-        failure.is_some_and(|it| it.errno.is_some_and(|errno| errno != Errno::EBUSY as i32))
+        self.seen.returned.as_ref().is_err_and(|failure| !failure.is(self.kernels_error()))
     }
 
     /// Whether it has tried longer than promised.
     pub fn is_too_long(&self) -> bool {
-        self.is_busy_throughout() && self.lasted > AT_MOST * slowness()
+        self.is_busy_throughout() && (self.paused > PAUSES || self.lasted > AT_MOST * slowness())
     }
 
     /// Whether it has given up before it was promised to.
@@ -175,6 +187,14 @@ impl Facts {
 
     fn is_only_itself_left(&self) -> bool {
         self.mounts_after().iter().all(|mount| mount.mount_point == self.workspace)
+    }
+
+    /// Whether all parts of a workspace are gone, and other entries are left in it.
+    fn are_only_strangers_left(&self) -> bool {
+        let left = self.left_behind();
+        left.contains(&".")
+            && left.len() > 1
+            && left.iter().all(|it| *it == "." || !PARTS.contains(it))
     }
 
     fn something_was_gone(&self) -> bool {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use labkit::call::Seen;
 use labkit::canary::Canary;
-use labkit::describe::{mounts_below, result, tree};
+use labkit::describe::{Failure, mounts_below, result, tree};
 use labkit::frame::Returned;
 use labkit::verdict::{Evidence, Finding};
 use mydocker_kernel::mountinfo::{Mount, MountTable};
@@ -42,6 +42,8 @@ pub struct Facts {
     pub errno: Errno,
     pub seen: Seen<Returned>,
     pub lasted: Duration,
+    /// The pauses that it took, as it asked for them, while a file stayed open.
+    pub paused: Duration,
     pub before: Entries,
     pub after: Entries,
     /// What was in the container's root before and after.
@@ -182,13 +184,19 @@ impl Facts {
         }
         // What is left was not deleted because of the call that failed.
         let is_untold = self.refused.is_some() && self.seen.returned.is_ok();
-        let promised = if is_untold { "Err" } else { expected };
+        let promised = match expected {
+            _ if is_untold => "Err".to_owned(),
+            "Err" if self.should_unmount() && self.returned_another_error() => {
+                Failure::from(self.kernels_error()).to_string()
+            }
+            _ => expected.to_owned(),
+        };
         let mut evidence = Vec::new();
         let letters = &self.untouched.letters.0;
         let mode = |path: &Path| path.metadata().map_or(0, |metadata| metadata.mode() & 0o7777);
         let shared = &self.untouched.shared.0;
         for (what, promised, seen) in [
-            (call, promised.to_owned(), result(&self.seen.returned)),
+            (call, promised, result(&self.seen.returned)),
             (format!("ls -a {workspace:?}"), listing(must_stay), listing(self.after.keys())),
             ls(&self.untouched.volume.0),
             ls(&self.untouched.image.0),

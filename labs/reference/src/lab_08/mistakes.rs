@@ -43,6 +43,7 @@ pub static MISTAKES: &[Mistake<Answers>] = &[
     mount_point::NOT_THE_WORKSPACE_ITSELF,
     mount_point::LINKS_FOLLOWED,
     mount_point::RETRIED_FOR_FOUR_SECONDS,
+    mount_point::PAUSES_DOUBLED,
     mount_point::EINVAL_IS_GONE,
     mount_point::NO_TABLE_IS_NOTHING_MOUNTED,
     mount_point::HIDDEN_IS_GONE,
@@ -72,12 +73,16 @@ pub static MISTAKES: &[Mistake<Answers>] = &[
     workspace::GONE_IS_AN_ERROR,
     workspace::NOTE_LEFT_BESIDE,
     workspace::ONLY_NAMED_PARTS,
+    workspace::STRANGERS_LEFT_IN_SILENCE,
+    workspace::ERRORS_IN_OWN_WORDS,
     workspace::GONE_WITHOUT_MNT,
     write_layer::GONE_WITHOUT_THE_WRITE_LAYER,
     write_layer::MODES_THROUGH_LINKS,
     refusals::ONLY_BUSY_COUNTS,
     refusals::NAMES_AS_TEXT,
     refusals::RAREST_ERROR_RETURNED,
+    refusals::BUSY_IS_TIMED_OUT,
+    refusals::WHATEVER_STAYS_IS_BUSY,
     refusals::NO_TABLE_NO_MOUNTS,
     links::FILES_OPENED_TOO,
     links::LAYER_OPENED_THROUGH_A_LINK,
@@ -107,6 +112,12 @@ fn umount_patiently(mount_point: &Path) -> io::Result<()> {
         }
     }
     Err(Errno::EBUSY.into())
+}
+
+/// Of several errors EBUSY, else the first. It may be that there is none.
+fn most_important(refusals: &[Errno]) -> io::Result<()> {
+    let busy = refusals.iter().find(|errno| **errno == Errno::EBUSY);
+    busy.or(refusals.first()).map_or(Ok(()), |errno| Err((*errno).into()))
 }
 
 /// Deletes a folder that may be gone, with closed ones in it, and through mounts.

@@ -78,7 +78,7 @@ pub fn delete_mount_point(workspace: &Path) -> io::Result<()> {
 }
 
 // What is mounted at `workspace` or below it, in the order of the table.
-fn mounted_below(workspace: &Path) -> io::Result<Vec<PathBuf>> {
+pub(crate) fn mounted_below(workspace: &Path) -> io::Result<Vec<PathBuf>> {
     let workspace = match workspace.canonicalize() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         // The table has real paths.

@@ -11,7 +11,7 @@ use lab_08_grader::Answers;
 use nix::errno::Errno;
 use nix::mount::{MntFlags, umount2};
 
-use super::{mounted_below, rm_workspace, umount, umount_patiently};
+use super::{most_important, mounted_below, rm_workspace, umount, umount_patiently};
 use crate::catalogue::Mistake;
 use crate::lab_08::SOLUTION;
 use crate::lab_08::solution::{delete_mount_point, delete_write_layer, mount_points};
@@ -245,7 +245,8 @@ pub const BUSY_NOT_RETRIED: Mistake<Answers> = Mistake {
                     let _ = umount(mount_point);
                 }
             }
-            if mounted_below(workspace)?.is_empty() { Ok(()) } else { Err(Errno::EBUSY.into()) }
+            let left = mounted_below(workspace)?;
+            most_important(&left.iter().filter_map(|it| umount(it).err()).collect::<Vec<_>>())
         },
         ..SOLUTION
     },
@@ -371,6 +372,33 @@ pub const RETRIED_FOR_FOUR_SECONDS: Mistake<Answers> = {
     }
 };
 
+/// Each pause is twice as long as the one before it, and the last one alone is longer
+/// than what is left of the time.
+pub const PAUSES_DOUBLED: Mistake<Answers> = Mistake {
+    name: "pauses_doubled",
+    code: "delete-workspace/busy-retried-too-long",
+    answers: Answers {
+        delete_mount_point: |workspace| {
+            let mut pauses = (0..8).map(|nth| Duration::from_millis(10 << nth));
+            loop {
+                let mounted = mounted_below(workspace)?;
+                let refusals = mounted.iter().rev().filter_map(|it| umount(it).err());
+                let refusals: Vec<_> = refusals.collect();
+                if mounted.is_empty() {
+                    return Ok(());
+                }
+                if refusals.len() == mounted.len() {
+                    match pauses.next() {
+                        Some(pause) if refusals.contains(&Errno::EBUSY) => sleep(pause),
+                        _ => return most_important(&refusals),
+                    }
+                }
+            }
+        },
+        ..SOLUTION
+    },
+};
+
 /// EINVAL must mean that it is gone already; but a covered mount says so too.
 pub const EINVAL_IS_GONE: Mistake<Answers> = Mistake {
     name: "einval_is_gone",
@@ -404,10 +432,10 @@ fn unmount_all(
         if mounted.is_empty() {
             return Ok(());
         }
-        let refused = |it: &&PathBuf| umount(it).is_err();
-        if mounted.iter().rev().filter(refused).count() == mounted.len() {
+        let refusals: Vec<_> = mounted.iter().rev().filter_map(|it| umount(it).err()).collect();
+        if refusals.len() == mounted.len() {
             if Instant::now() > deadline {
-                return Err(Errno::EBUSY.into());
+                return most_important(&refusals);
             }
             sleep(Duration::from_millis(10));
         }

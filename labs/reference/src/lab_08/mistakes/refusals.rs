@@ -82,6 +82,36 @@ pub const RAREST_ERROR_RETURNED: Mistake<Answers> = Mistake {
     },
 };
 
+/// The time is over, and so that is the error.
+pub const BUSY_IS_TIMED_OUT: Mistake<Answers> = Mistake {
+    name: "busy_is_timed_out",
+    code: "delete-workspace/another-error",
+    answers: Answers {
+        delete_mount_point: |workspace| {
+            delete_mount_point(workspace).map_err(|error| match error.raw_os_error() {
+                Some(errno) if errno == Errno::EBUSY as i32 => io::ErrorKind::TimedOut.into(),
+                _ => error,
+            })
+        },
+        ..SOLUTION
+    },
+};
+
+/// What stays mounted must be busy.
+pub const WHATEVER_STAYS_IS_BUSY: Mistake<Answers> = Mistake {
+    name: "whatever_stays_is_busy",
+    code: "delete-workspace/errno-not-the-kernels",
+    answers: Answers {
+        delete_mount_point: |workspace| {
+            delete_mount_point(workspace).map_err(|error| match error.kind() {
+                io::ErrorKind::PermissionDenied => Errno::EBUSY.into(),
+                _ => error,
+            })
+        },
+        ..SOLUTION
+    },
+};
+
 /// Where there is no table, there is nothing in it.
 pub const NO_TABLE_NO_MOUNTS: Mistake<Answers> = {
     fn is_mounted(workspace: &Path) -> bool {

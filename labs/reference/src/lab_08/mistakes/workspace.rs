@@ -168,17 +168,43 @@ pub const NOTE_LEFT_BESIDE: Mistake<Answers> = Mistake {
 /// Knows its own parts by name: with a lock or a log beside them the folder stays.
 pub const ONLY_NAMED_PARTS: Mistake<Answers> = Mistake {
     name: "only_named_parts",
-    code: "answer/returned-error",
+    code: "delete-workspace/only-known-parts-deleted",
     answers: Answers {
         delete_workspace: |workspace| {
             delete_mount_point(workspace)?;
             delete_write_layer(workspace)?;
             rm_rf(&workspace.join("init-layer"))?;
             rm_rf(&workspace.join("mnt"))?;
-            match fs::remove_dir(workspace) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-                other => other,
-            }
+            workspace.canonicalize().map_or(Ok(()), fs::remove_dir)
+        },
+        ..SOLUTION
+    },
+};
+
+/// The same, and who asks is told that all went well.
+pub const STRANGERS_LEFT_IN_SILENCE: Mistake<Answers> = Mistake {
+    name: "strangers_left_in_silence",
+    code: "delete-workspace/only-known-parts-deleted",
+    answers: Answers {
+        delete_workspace: |workspace| {
+            let told = (ONLY_NAMED_PARTS.answers.delete_workspace)(workspace);
+            told.or_else(|error| match error.kind() {
+                io::ErrorKind::DirectoryNotEmpty => Ok(()),
+                _ => Err(error),
+            })
+        },
+        ..SOLUTION
+    },
+};
+
+/// An error of its own for each step: nobody can tell any more that it was busy.
+pub const ERRORS_IN_OWN_WORDS: Mistake<Answers> = Mistake {
+    name: "errors_in_own_words",
+    code: "delete-workspace/another-error",
+    answers: Answers {
+        delete_workspace: |workspace| {
+            delete_mount_point(workspace).map_err(|_| io::Error::other("umount failed"))?;
+            delete_workspace(workspace)
         },
         ..SOLUTION
     },
