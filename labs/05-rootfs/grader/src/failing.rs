@@ -180,14 +180,13 @@ const CALLS: [Calls; 8] = [
 /// together, and for directories and others alone.
 pub fn failing_calls(host: &Host) -> Result<(), Finding> {
     let directories = [folder("./", 0o751), folder("bin/", 0o755)];
-    let files = ["bin/", ""].map(|at| {
+    let [below, alone] = ["bin/", ""].map(|at| {
         [
             file(format!("{at}busybox"), 0o4755, [b'x'; 20_000]),
             hard_link(format!("{at}sh"), format!("{at}busybox")),
             symlink(format!("{at}ash"), "sh"),
         ]
     });
-    let [below, alone] = files;
     let all = Archive::new(directories.clone().into_iter().chain(below));
     refuse_each(host, "all", &all, &CALLS)?;
     let mut of_attributes = CALLS.to_vec();

@@ -146,9 +146,7 @@ pub fn devices(host: &Host) -> Result<(), Finding> {
         entry("dev/initctl", Kind::Fifo, 0o600),
         file("dev/README", 0o644, ""),
     ]);
-    small(host)?;
-    let run = run(host, &place(host, "devices"), &archive, Due::Layer);
-    none(run.map_err(|finding| opened(&archive, finding))?, on(is_device, &OF_DEVICES))
+    with_a_fifo(host, "devices", &archive)
 }
 
 /// Everybody may make one.
@@ -159,19 +157,18 @@ pub fn fifos(host: &Host) -> Result<(), Finding> {
         entry("run/initctl", Kind::Fifo, 0o620),
         file("run/README", 0o644, ""),
     ]);
-    // Who comes to no end anyway has opened nothing for all we know.
-    small(host)?;
-    let run = run(host, &place(host, "fifos"), &archive, Due::Layer);
-    none(run.map_err(|finding| opened(&archive, finding))?, on(is_device, &OF_DEVICES))
+    with_a_fifo(host, "fifos", &archive)
 }
 
-/// What is looked at of a device or a fifo.
-const OF_DEVICES: [Aspect; 2] = [Aspect::Mode, Aspect::Time];
-
 /// Nothing in an archive makes a call wait but a fifo that is opened.
-fn opened(archive: &Archive, finding: Finding) -> Finding {
-    let opened = Finding::new(format!("{LAB}/fifo-opened")).word("function", CREATE.function);
-    if finding.code == HUNG { opened.with([archive.evidence()]) } else { finding }
+fn with_a_fifo(host: &Host, name: &str, archive: &Archive) -> Result<(), Finding> {
+    // Who comes to no end anyway has opened nothing for all we know.
+    small(host)?;
+    let run = run(host, &place(host, name), archive, Due::Layer).map_err(|finding| {
+        let opened = Finding::new(format!("{LAB}/fifo-opened")).word("function", CREATE.function);
+        if finding.code == HUNG { opened.with([archive.evidence()]) } else { finding }
+    });
+    none(run?, on(is_device, &[Aspect::Mode, Aspect::Time]))
 }
 
 /// Paths that begin at the working directory.
@@ -236,7 +233,7 @@ pub fn nothing_beside(host: &Host) -> Result<(), Finding> {
     all.extend([
         Evidence::differs("new beside the layer", "", shown(&run.outside.new)),
         Evidence::differs("gone beside the layer", "", shown(&run.outside.gone)),
-        Evidence::differs("/proc/PID/fd above 2, after the call", "", shown(&run.open)),
+        run.open_evidence(),
     ]);
     let outside = &run.outside;
     let kept = run.is_done()

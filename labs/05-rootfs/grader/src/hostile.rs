@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use labkit::host::Host;
-use labkit::verdict::{Evidence, Finding};
+use labkit::verdict::Finding;
 
 use crate::archive::{Archive, Entry, Kind, entry, file, folder, hard_link, symlink};
 use crate::diagnosis::RULES;
@@ -36,8 +36,7 @@ fn attempt(host: &Host, name: &str, archive: &Archive, due: Due) -> Result<(), F
     }
     evidence.extend(outside_evidence(&run));
     if !run.open.is_empty() {
-        let open = crate::outside::shown(&run.open);
-        evidence.push(Evidence::differs("/proc/PID/fd above 2, after the call", "", open));
+        evidence.push(run.open_evidence());
     }
     let kept = is_refused && run.outside.is_harmless() && run.open.is_empty();
     run.judge(&RULES, kept, evidence)
@@ -94,8 +93,8 @@ pub fn symlinks(host: &Host) -> Result<(), Finding> {
     attempt(host, "folder", &over, Due::NoHarm(Trick::PlantedSymlink))?;
     // 4. A directory first, perhaps with another in it, then a link of its name: what the
     //    directories get at the end goes through it.
-    let replaced = [folder("door/", 0o777), folder("door/photos/", 0o777), symlink("door", home)];
-    let [door, photos, link] = replaced;
+    let (door, photos) = (folder("door/", 0o777), folder("door/photos/", 0o777));
+    let link = symlink("door", home);
     let shallow = archive([door.clone(), link.clone()]);
     attempt(host, "replaced", &shallow, Due::NoHarm(Trick::PlantedSymlink))?;
     let deep = archive([door, photos, link]);

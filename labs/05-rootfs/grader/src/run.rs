@@ -14,7 +14,7 @@ use nix::sys::stat::{Mode, umask};
 use crate::acts::{CREATE, Place};
 use crate::archive::Archive;
 use crate::listing::{Difference, Listing, differences, expected, on_disk};
-use crate::outside::{Changes, Outside};
+use crate::outside::{Changes, Outside, shown};
 
 /// The umask of each call: what follows it is told apart from what has the
 /// default mode, and from what the archive says.
@@ -121,6 +121,11 @@ impl Run {
     /// Whether the layer is there and the function says so.
     pub fn is_done(&self) -> bool {
         self.returned.is_ok() && self.layer.is_some()
+    }
+
+    /// What it has left open, as evidence.
+    pub fn open_evidence(&self) -> Evidence {
+        Evidence::differs("/proc/PID/fd above 2, after the call", "", shown(&self.open))
     }
 
     /// Says that a promise is kept, or else what is wrong.
