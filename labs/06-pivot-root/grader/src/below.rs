@@ -5,7 +5,7 @@ use std::path::Path;
 
 use labkit::call::Seen;
 use labkit::describe::result;
-use labkit::frame::{Facts, Returned, Rules, Words, error_of, rule};
+use labkit::frame::{Facts, Returned, Rule, Rules, Words, error_of, rule};
 use labkit::host::Host;
 use labkit::verdict::{Evidence, Finding};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
@@ -17,7 +17,6 @@ use crate::pivot::{PIVOT, call, furnish, observe};
 /// A call with another path than an absolute one, or with a mount below new_root.
 struct Entered {
     seen: Seen<Returned>,
-    is_relative: bool,
     /// Whether the file is there by which it is known.
     is_there: bool,
 }
@@ -28,21 +27,22 @@ impl Facts for Entered {
     }
 }
 
-static RULES: Rules<Entered> = Rules {
-    lab: LAB,
-    function: ENTER_WITH_PIVOT_ROOT.function,
-    tables: &[&[
-        rule("relative-path-fails", |it| it.is_relative && it.seen.returned.is_err()),
-        rule("answer/returned-error", |it| it.seen.returned.is_err()),
-        rule("mounts-below-left-behind", |it| !it.is_relative && !it.is_there),
-    ]],
-};
+const fn rules(tables: &'static [&'static [Rule<Entered>]]) -> Rules<Entered> {
+    Rules { lab: LAB, function: ENTER_WITH_PIVOT_ROOT.function, tables }
+}
+
+static MOUNTS: Rules<Entered> = rules(&[&[
+    rule("answer/returned-error", |it| it.seen.returned.is_err()),
+    rule("mounts-below-left-behind", |it| !it.is_there),
+]]);
+
+static RELATIVE: Rules<Entered> =
+    rules(&[&[rule("relative-path-fails", |it| it.seen.returned.is_err())]]);
 
 /// What is wrong with it anyway is not wrong for this.
 fn right_anyway(host: &Host) -> Result<(), Finding> {
     let undisturbed = observe(host)?;
-    let is_right = undisturbed.inside.root_is_new && PIVOT.diagnose(&undisturbed).is_none();
-    PIVOT.judge(&undisturbed, is_right, Vec::new)
+    PIVOT.judge(&undisturbed, undisturbed.is_right(), Vec::new)
 }
 
 /// As mount_kernel_file_systems has mounted /proc and /dev by then.
@@ -56,8 +56,8 @@ pub fn mounts(host: &Host) -> Result<(), Finding> {
         .make_and_look(|place, _| place.look(|| fs::exists("/mnt/file").unwrap_or(false)));
     umount2(&mnt, MntFlags::MNT_DETACH).expect("the witness has mounted it");
     let (seen, is_there) = made?;
-    let it = Entered { seen, is_there, is_relative: false };
-    RULES.judge(&it, it.seen.returned.is_ok() && is_there, || {
+    let it = Entered { seen, is_there };
+    MOUNTS.judge(&it, it.seen.returned.is_ok() && is_there, || {
         let shown = if is_there { "Ok" } else { "ENOENT (No such file or directory)" };
         vec![
             Evidence::differs(
@@ -77,8 +77,8 @@ pub fn relative_path(host: &Host) -> Result<(), Finding> {
     let call = call(host, Path::new("relative")).standing_in(host.path("."));
     let (seen, is_there) =
         call.make_and_look(|place, _| place.look(|| fs::exists("/etc/marker").unwrap_or(false)))?;
-    let it = Entered { seen, is_there, is_relative: true };
-    RULES.judge(&it, it.seen.returned.is_ok() && is_there, || {
+    let it = Entered { seen, is_there };
+    RELATIVE.judge(&it, it.seen.returned.is_ok() && is_there, || {
         let what = "enter_with_pivot_root(\"relative\"), which is in the working directory";
         vec![Evidence::differs(what, "Ok", result(&it.seen.returned))]
     })

@@ -88,17 +88,15 @@ static ENTER: Rules<Entered> = Rules {
 fn enter(host: &Host) -> Result<Entered, Finding> {
     let new_root = host.busybox("busybox");
     fs::write(new_root.join("etc/marker"), "").expect("a file in the scratch folder");
-    look(host, new_root, None, |call| call)
+    look(host, new_root, |call| call)
 }
 
 /// The call as `with` makes it.
 fn look<'h>(
     host: &'h Host,
     new_root: PathBuf,
-    impossible: Option<Errno>,
     with: impl FnOnce(Enter<'h>) -> Enter<'h>,
 ) -> Result<Entered, Finding> {
-    let was_there = new_root.symlink_metadata().is_ok();
     let call = with(host.act(&ENTER_WITH_CHROOT, new_root.clone()));
     let (seen, inside) = call.make_and_look(|place, _| {
         place.look(|| Inside {
@@ -106,8 +104,7 @@ fn look<'h>(
             host_from_here: fs::exists("home/thesis.txt").unwrap_or(false),
         })
     })?;
-    let is_made = impossible.is_some() && !was_there && new_root.exists();
-    Ok(Entered { seen, new_root, inside, impossible, is_made })
+    Ok(Entered { seen, new_root, inside, impossible: None, is_made: false })
 }
 
 type Enter<'h> = Call<'h, PathBuf, Returned>;
@@ -120,7 +117,7 @@ pub fn root(host: &Host) -> Result<(), Finding> {
     })?;
     // By a path that begins at the working directory.
     let (busybox, above) = (PathBuf::from("busybox"), host.path("."));
-    let facts = look(host, busybox, None, |call| call.standing_in(above))?;
+    let facts = look(host, busybox, |call| call.standing_in(above))?;
     ENTER.judge(&facts, facts.inside.root_is_new, || {
         let what = "enter_with_chroot(\"busybox\"), which is in the working directory";
         vec![Evidence::differs(what, "Ok", result(&facts.seen.returned))]
@@ -141,7 +138,7 @@ pub fn working_directory(host: &Host) -> Result<(), Finding> {
         let new_root = host.path("busybox");
         let inside = new_root.join(name);
         let before = format!(", which was new_root/{name} before");
-        judge(look(host, new_root, None, |call| call.standing_in(inside))?, &before)?;
+        judge(look(host, new_root, |call| call.standing_in(inside))?, &before)?;
     }
     Ok(())
 }
@@ -153,7 +150,11 @@ pub fn failure(host: &Host) -> Result<(), Finding> {
     }
     // 2. What cannot be entered.
     for (name, is, errno) in nowhere_to_enter(host) {
-        let facts = look(host, host.path(name), Some(errno), |call| call)?;
+        let new_root = host.path(name);
+        let was_there = new_root.symlink_metadata().is_ok();
+        let facts = look(host, new_root, |call| call)?;
+        let is_made = !was_there && facts.new_root.exists();
+        let facts = Entered { impossible: Some(errno), is_made, ..facts };
         ENTER.judge(&facts, facts.is_told() && !facts.is_made, || {
             let what = format!("enter_with_chroot({:?}), {is}", facts.new_root);
             vec![Evidence::differs(what, said(errno), result(&facts.seen.returned))]
@@ -162,7 +163,7 @@ pub fn failure(host: &Host) -> Result<(), Finding> {
     // 3. Each of its calls in turn.
     failing::each(|nth| {
         let new_root = host.path("busybox");
-        let facts = look(host, new_root, None, |call| call.failing(nth, CALLS, Errno::EPERM))?;
+        let facts = look(host, new_root, |call| call.failing(nth, CALLS, Errno::EPERM))?;
         let Some(failed) = facts.seen.failed else { return Ok(false) };
         let is_done = facts.inside.root_is_new && !facts.inside.host_from_here;
         ENTER.judge(&facts, facts.seen.returned.is_err() || is_done, || {

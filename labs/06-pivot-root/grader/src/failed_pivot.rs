@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::LAB;
 use crate::acts::ENTER_WITH_PIVOT_ROOT;
 use crate::breakout;
-use crate::pivot::{PIVOT, call, furnish, names, observe, only_in};
+use crate::pivot::{call, furnish, names, observe, only_in};
 
 const FUNCTION: &str = ENTER_WITH_PIVOT_ROOT.function;
 
@@ -68,8 +68,7 @@ static REFUSED: Rules<Attempt> = Rules {
 
 pub fn failure(host: &Host) -> Result<(), Finding> {
     // 1. An answer that is wrong all the same is not blamed for that here.
-    let undisturbed = observe(host)?;
-    if !undisturbed.inside.root_is_new || PIVOT.diagnose(&undisturbed).is_some() {
+    if !observe(host)?.is_right() {
         return Ok(());
     }
     // 2. Where nothing is.

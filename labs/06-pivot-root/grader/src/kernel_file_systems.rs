@@ -90,9 +90,10 @@ impl Facts for Mounted {
 
 /// What is wrong with all of it.
 const GENERAL: &[Rule<Mounted>] = &[
-    rule("error-ignored", |it| it.seen.failed.is_some()),
     rule("mount-point-made", |it| it.lacks.is_some_and(|name| it.new_root.join(name).exists())),
-    rule("error-ignored", |it| it.lacks.is_some() && it.seen.returned.is_ok()),
+    rule("error-ignored", |it| {
+        it.seen.failed.is_some() || it.lacks.is_some() && it.seen.returned.is_ok()
+    }),
     rule("dev-on-the-image", |it| it.image_before != it.image_after),
     rule("device-by-mknod", |it| it.stopped_before_devices(Errno::EPERM)),
     rule("nothing-to-bind-onto", |it| it.stopped_before_devices(Errno::ENOENT)),

@@ -212,6 +212,11 @@ pub static PIVOT: Rules<Entering> = Rules {
 };
 
 impl Entering {
+    /// Whether the root is the new one, and nothing is wrong with it.
+    pub fn is_right(&self) -> bool {
+        self.inside.root_is_new && PIVOT.diagnose(self).is_none()
+    }
+
     fn has_stopped(&self) -> bool {
         self.seen.returned.is_err()
     }

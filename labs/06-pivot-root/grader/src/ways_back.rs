@@ -13,10 +13,9 @@ use nix::fcntl::OFlag;
 /// above: what is detached has no parent.
 pub fn leads_to(directory: &Path, host_file: &Path) -> bool {
     let names: Vec<_> = host_file.components().skip(1).collect();
-    let ends = (0..names.len()).map(|from| names[from..].iter().collect::<PathBuf>());
-    let ends: Vec<PathBuf> = ends.collect();
-    let above = (0..64).map(|steps| directory.join("../".repeat(steps)));
-    above.into_iter().any(|it| ends.iter().any(|end| fs::exists(it.join(end)).unwrap_or(false)))
+    let ends: Vec<PathBuf> = (0..names.len()).map(|from| names[from..].iter().collect()).collect();
+    let mut above = (0..64).map(|steps| directory.join("../".repeat(steps)));
+    above.any(|it| ends.iter().any(|end| fs::exists(it.join(end)).unwrap_or(false)))
 }
 
 /// The descriptors of the process by which the host's file is found.
@@ -24,11 +23,10 @@ pub fn ways_back(place: &Place, host_file: &Path) -> Vec<i32> {
     let pid = place.pid.as_raw();
     let mut numbers = place.proc.descriptors(pid);
     numbers.retain(|number| {
-        let Ok(open) = place.proc.open_file(&format!("{pid}/fd/{number}"), OFlag::O_PATH) else {
-            return false;
-        };
-        let directory = format!("/proc/self/fd/{}", open.as_raw_fd());
-        leads_to(Path::new(&directory), host_file)
+        let open = place.proc.open_file(&format!("{pid}/fd/{number}"), OFlag::O_PATH);
+        open.is_ok_and(|open| {
+            leads_to(Path::new(&format!("/proc/self/fd/{}", open.as_raw_fd())), host_file)
+        })
     });
     numbers
 }
