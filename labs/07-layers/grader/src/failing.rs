@@ -3,7 +3,6 @@
 use labkit::call::{Call, Seen};
 use labkit::calls::{CALLS, Calls};
 use labkit::failing;
-use labkit::frame::{Facts, Rule, Rules, Words, rule};
 use labkit::verdict::{Evidence, Finding};
 use nix::errno::Errno;
 use nix::libc;
@@ -107,28 +106,13 @@ pub fn each_is_told(
         let Some(failed) = failed else { return Ok(false) };
         if !is_told_or_right {
             plain()?;
-            not_told(function, &failed, drawn)?;
+            let what = format!("{function}(…) while {failed} fails with {ERRNO:?}");
+            return Err(Finding::new(format!("{LAB}/failed-call-not-told"))
+                .word("function", function)
+                .with([Evidence::differs(what, "Err", "Ok"), drawn]));
         }
         Ok(true)
     };
     EVERY.into_iter().try_for_each(|failing| each(failing).map(drop))?;
     failing::each(|nth| each(Failing::Nth(nth)))
-}
-
-/// Ok.
-struct NotTold;
-
-impl Facts for NotTold {
-    fn words(&self) -> Words {
-        Words::new()
-    }
-}
-
-const TABLE: &[Rule<NotTold>] = &[rule("failed-call-not-told", |_| true)];
-
-fn not_told(function: &'static str, call: &str, drawn: Evidence) -> Result<(), Finding> {
-    Rules { lab: LAB, function, tables: &[TABLE] }.judge(&NotTold, false, || {
-        let what = format!("{function}(…) while {call} fails with {ERRNO:?}");
-        vec![Evidence::differs(what, "Err", "Ok"), drawn]
-    })
 }

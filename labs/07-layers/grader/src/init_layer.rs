@@ -162,11 +162,12 @@ impl Made {
     /// What has another mode than it must have: its name, that mode, and its own.
     fn wrong_modes(&self) -> Vec<(&'static str, u32, u32)> {
         let lstat = |top: &Path, name: &str| top.join(name).symlink_metadata().ok();
-        let mode = |data: Option<fs::Metadata>| data.map_or(0, |data| data.mode() & 0o7777);
+        let mode = |data: fs::Metadata| data.mode() & 0o7777;
         let of_the_image = |name: &str| {
             let directory = lstat(&self.image.folder, name).filter(fs::Metadata::is_dir);
-            if directory.is_some() { mode(directory) } else { 0o755 }
+            directory.map_or(0o755, mode)
         };
+        let seen = |name: &str| lstat(&self.init_layer, name).map_or(0, mode);
         let own = [
             (".", 0o755),
             ("etc/hostname", 0o644),
@@ -175,7 +176,7 @@ impl Made {
         ];
         let shared = ["etc", "dev", "proc", "sys"].map(|name| (name, of_the_image(name)));
         let all = own.into_iter().chain(shared);
-        let all = all.map(|(name, expected)| (name, expected, mode(lstat(&self.init_layer, name))));
+        let all = all.map(|(name, expected)| (name, expected, seen(name)));
         all.filter(|(_, expected, seen)| expected != seen).collect()
     }
 
@@ -371,7 +372,13 @@ pub fn a_failed_call_is_told(host: &Host) -> Result<(), Finding> {
         let plain = PLAIN.observe(host)?;
         ALL.judge(&plain, plain.is_right(), || vec![drawn(&plain)])
     };
-    there_already::is_an_error(host, CREATE_INIT_LAYER.function, plain)?;
+    let call = |workspace: PathBuf| {
+        let image = workspace.with_file_name("image");
+        directories(&image, [""]);
+        let input = (workspace, image, "a-host".to_owned());
+        Ok(host.act(&CREATE_INIT_LAYER, input).make()?.returned)
+    };
+    there_already::is_an_error(host, CREATE_INIT_LAYER.function, &["init-layer"], call, plain)?;
     each_is_told(CREATE_INIT_LAYER.function, plain, |failing| {
         let made = Scene { failing: Some(failing), ..PLAIN }.observe(host)?;
         Ok(Attempt {

@@ -107,7 +107,13 @@ pub fn a_failed_mount_is_told(host: &Host) -> Result<(), Finding> {
         vec![returned, it.seen.host_evidence()]
     })?;
     let plain = || mnt_shows_all_layers(host);
-    there_already::is_an_error(host, CREATE_MOUNT_POINT.function, plain)?;
+    let call = |workspace: PathBuf| {
+        let image = workspace.with_file_name("image");
+        directories(&image, [""]);
+        directories(&workspace, ["init-layer", "write-layer", "work"]);
+        Ok(host.act(&CREATE_MOUNT_POINT, (workspace, image, user_xattr())).make()?.returned)
+    };
+    there_already::is_an_error(host, CREATE_MOUNT_POINT.function, &["mnt"], call, plain)?;
     each_is_told(CREATE_MOUNT_POINT.function, plain, |failing| {
         let workspace = host.path(&failing.name());
         let image = workspace.join("image");

@@ -196,9 +196,9 @@ impl Rewritten {
     }
 
     /// The entries that must be there, and are not or are not so.
-    fn lost(&self) -> impl Iterator<Item = (&Path, Option<&str>)> {
+    fn lost(&self) -> impl Iterator<Item = (&Path, &str)> {
         let lost = self.expected.iter().filter(|(name, must)| self.after.get(*name) != Some(must));
-        lost.map(|(name, must)| (name.as_path(), Some(must.as_str())))
+        lost.map(|(name, must)| (name.as_path(), must.as_str()))
     }
 
     /// Whether a name that begins so is there, and must not be.
@@ -241,15 +241,15 @@ const TABLE: &[Rule<Rewritten>] = &[
     rule("book-keeping-left", |it| it.goes(Direction::ToOverlay) && it.is_left(b".wh..wh.")),
     rule("marker-left-behind", |it| it.goes(Direction::ToOverlay) && it.is_left(b".wh.")),
     rule("fifo-taken-for-a-whiteout", |it| {
-        let is_none = |must: Option<&str>| must.is_some_and(|it| it == "fifo" || it == "socket");
-        it.goes(Direction::ToAufs)
-            && it.lost().any(|(name, must)| is_none(must) && it.is_hidden(name))
+        let is_taken =
+            |(name, must): (&Path, &str)| ["fifo", "socket"].contains(&must) && it.is_hidden(name);
+        it.goes(Direction::ToAufs) && it.lost().any(is_taken)
     }),
     rule("opaque-folder-not-entered", |it| {
         it.goes(Direction::ToAufs) && it.is_anything_left_in_an_opaque_directory()
     }),
     rule("other-files-changed", |it| {
         let files = ["link", "\"content\"", "fifo", "socket"];
-        it.lost().any(|(_, must)| must.is_some_and(|it| files.contains(&it)))
+        it.lost().any(|(_, must)| files.contains(&must))
     }),
 ];

@@ -158,7 +158,10 @@ pub fn a_failed_call_is_told(host: &Host) -> Result<(), Finding> {
 
 /// Directories that are there already may have something in them.
 pub fn nothing_used_is_taken_over(host: &Host) -> Result<(), Finding> {
-    there_already::is_an_error(host, CREATE_WRITE_LAYER.function, || is_right_anyway(host))
+    let call = |workspace| Ok(host.act(&CREATE_WRITE_LAYER, workspace).make()?.returned);
+    let both = ["write-layer", "work"];
+    let plain = || is_right_anyway(host);
+    there_already::is_an_error(host, CREATE_WRITE_LAYER.function, &both, call, plain)
 }
 
 fn is_right_anyway(host: &Host) -> Result<(), Finding> {

@@ -168,10 +168,10 @@ fn lstat(path: &Path) -> io::Result<Option<Metadata>> {
 }
 
 // The name of the file that makes its directory opaque for AUFS.
-const OPAQUE: &str = ".wh..wh..opq";
+pub(crate) const OPAQUE: &str = ".wh..wh..opq";
 
 // The attribute that makes a directory opaque for overlayfs.
-fn opaque_attribute(user_xattr: bool) -> &'static str {
+pub(crate) fn opaque_attribute(user_xattr: bool) -> &'static str {
     if user_xattr { "user.overlay.opaque" } else { "trusted.overlay.opaque" }
 }
 

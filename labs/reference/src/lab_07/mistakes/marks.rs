@@ -10,16 +10,10 @@ use std::path::{Path, PathBuf};
 use nix::sys::stat::{Mode, SFlag, mknod};
 
 use super::whiteouts::{find, is_whiteout};
-use crate::lab_07::solution::{self, hidden_name};
-
-const OPAQUE: &str = ".wh..wh..opq";
-
-fn attribute(user_xattr: bool) -> &'static str {
-    if user_xattr { "user.overlay.opaque" } else { "trusted.overlay.opaque" }
-}
+use crate::lab_07::solution::{self, OPAQUE, hidden_name, opaque_attribute};
 
 fn is_opaque(directory: &Path, user_xattr: bool) -> io::Result<bool> {
-    Ok(xattr::get(directory, attribute(user_xattr))?.as_deref() == Some(b"y"))
+    Ok(xattr::get(directory, opaque_attribute(user_xattr))?.as_deref() == Some(b"y"))
 }
 
 /// The name by which AUFS hides a file.
@@ -42,7 +36,7 @@ pub fn whiteouts_through_links(layer: &Path, user_xattr: bool) -> io::Result<()>
 pub fn opaque_marks_through_links(layer: &Path, user_xattr: bool) -> io::Result<()> {
     if is_opaque(layer, user_xattr)? {
         File::create(layer.join(OPAQUE))?;
-        xattr::remove(layer, attribute(user_xattr))?;
+        xattr::remove(layer, opaque_attribute(user_xattr))?;
     }
     solution::whiteouts_to_aufs(layer, user_xattr)
 }
@@ -74,7 +68,7 @@ pub fn no_number_is_zero(layer: &Path, user_xattr: bool) -> io::Result<()> {
 pub fn opaque_not_entered(layer: &Path, user_xattr: bool) -> io::Result<()> {
     if is_opaque(layer, user_xattr)? {
         File::create_new(layer.join(OPAQUE))?;
-        return xattr::remove(layer, attribute(user_xattr));
+        return xattr::remove(layer, opaque_attribute(user_xattr));
     }
     for entry in fs::read_dir(layer)?.collect::<io::Result<Vec<_>>>()? {
         let data = entry.metadata()?;
@@ -126,7 +120,7 @@ pub fn unseen_is_not_there(layer: &Path, user_xattr: bool) -> io::Result<()> {
 fn in_directory(directory: &Path, user_xattr: bool, hides_all: bool) -> io::Result<()> {
     let is_opaque = directory.join(OPAQUE).exists();
     if is_opaque {
-        xattr::set(directory, attribute(user_xattr), b"y")?;
+        xattr::set(directory, opaque_attribute(user_xattr), b"y")?;
     }
     let hides_all = hides_all || is_opaque;
     for entry in fs::read_dir(directory)?.collect::<io::Result<Vec<_>>>()? {

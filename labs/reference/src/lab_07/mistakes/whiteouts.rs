@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use nix::sys::stat::{Mode, SFlag, makedev, mknod};
 
-use crate::lab_07::solution::{self, hidden_name};
+use crate::lab_07::solution::{self, OPAQUE, hidden_name, opaque_attribute};
 
 /// Looks for `.wh.` anywhere in the name.
 pub fn prefix_anywhere(name: &OsStr) -> Option<&OsStr> {
@@ -64,7 +64,7 @@ fn hidden(marker: &Path) -> Option<PathBuf> {
 }
 
 fn is_opaque_mark(path: &Path) -> bool {
-    path.ends_with(".wh..wh..opq")
+    path.ends_with(OPAQUE)
 }
 
 pub fn is_whiteout(path: &Path) -> bool {
@@ -121,7 +121,7 @@ pub fn opaque_mark_deleted(layer: &Path, user_xattr: bool) -> io::Result<()> {
 /// The name of the attribute as the older tutorials have it: in a user namespace
 /// it cannot be written, or is not read.
 pub fn opaque_in_the_wrong_namespace(layer: &Path, user_xattr: bool) -> io::Result<()> {
-    let attribute = if user_xattr { "trusted.overlay.opaque" } else { "user.overlay.opaque" };
+    let attribute = opaque_attribute(!user_xattr);
     for mark in find(layer, is_opaque_mark)? {
         xattr::set(mark.parent().expect("a folder"), attribute, b"y")?;
         fs::remove_file(mark)?;
@@ -133,7 +133,7 @@ pub fn opaque_in_the_wrong_namespace(layer: &Path, user_xattr: bool) -> io::Resu
 pub fn opaque_is_one(layer: &Path, user_xattr: bool) -> io::Result<()> {
     let opaque = find(layer, is_opaque_mark)?;
     solution::whiteouts_to_overlay(layer, user_xattr)?;
-    let attribute = if user_xattr { "user.overlay.opaque" } else { "trusted.overlay.opaque" };
+    let attribute = opaque_attribute(user_xattr);
     opaque.iter().try_for_each(|mark| xattr::set(mark.parent().expect("a folder"), attribute, b"1"))
 }
 
@@ -186,7 +186,7 @@ pub fn opaque_overlooked(layer: &Path, user_xattr: bool) -> io::Result<()> {
 /// Leaves the attribute where it is: a tar with extended attributes carries it.
 pub fn attribute_left(layer: &Path, user_xattr: bool) -> io::Result<()> {
     solution::whiteouts_to_aufs(layer, user_xattr)?;
-    let attribute = if user_xattr { "user.overlay.opaque" } else { "trusted.overlay.opaque" };
+    let attribute = opaque_attribute(user_xattr);
     let opaque = find(layer, is_opaque_mark)?;
     opaque.iter().try_for_each(|mark| xattr::set(mark.parent().expect("a folder"), attribute, b"y"))
 }
@@ -214,9 +214,9 @@ pub fn whiteout_is_null(layer: &Path, user_xattr: bool) -> io::Result<()> {
 
 /// Looks for the mark in each directory that it comes to, and begins in the layer.
 pub fn only_below_the_top(layer: &Path, user_xattr: bool) -> io::Result<()> {
-    let is_opaque = layer.join(".wh..wh..opq").exists();
+    let is_opaque = layer.join(OPAQUE).exists();
     solution::whiteouts_to_overlay(layer, user_xattr)?;
-    let attribute = if user_xattr { "user.overlay.opaque" } else { "trusted.overlay.opaque" };
+    let attribute = opaque_attribute(user_xattr);
     if is_opaque { xattr::remove(layer, attribute) } else { Ok(()) }
 }
 
@@ -227,7 +227,7 @@ pub fn user_attribute_always(layer: &Path, _user_xattr: bool) -> io::Result<()> 
 
 /// `let _ = xattr::set(…)`: not every file system has attributes.
 pub fn attribute_not_set_is_no_error(layer: &Path, user_xattr: bool) -> io::Result<()> {
-    let attribute = if user_xattr { "user.overlay.opaque" } else { "trusted.overlay.opaque" };
+    let attribute = opaque_attribute(user_xattr);
     for mark in find(layer, is_opaque_mark)? {
         let directory = mark.parent().expect("a directory");
         // What lies in an opaque directory needs no whiteout.
@@ -266,19 +266,19 @@ pub fn any_device_is_a_whiteout(layer: &Path, user_xattr: bool) -> io::Result<()
 
 /// Looks at the attribute of each directory that it finds in another one.
 pub fn top_attribute_overlooked(layer: &Path, user_xattr: bool) -> io::Result<()> {
-    let attribute = if user_xattr { "user.overlay.opaque" } else { "trusted.overlay.opaque" };
+    let attribute = opaque_attribute(user_xattr);
     let value = xattr::get(layer, attribute)?;
     solution::whiteouts_to_aufs(layer, user_xattr)?;
     if value.as_deref() != Some(b"y") {
         return Ok(());
     }
-    fs::remove_file(layer.join(".wh..wh..opq"))?;
+    fs::remove_file(layer.join(OPAQUE))?;
     xattr::set(layer, attribute, b"y")
 }
 
 /// Asks whether there is the attribute, and not for its value.
 pub fn any_value_is_the_mark(layer: &Path, user_xattr: bool) -> io::Result<()> {
-    let attribute = if user_xattr { "user.overlay.opaque" } else { "trusted.overlay.opaque" };
+    let attribute = opaque_attribute(user_xattr);
     if xattr::get(layer, attribute)?.is_some() {
         xattr::set(layer, attribute, b"y")?;
     }
@@ -294,7 +294,7 @@ pub fn user_attribute_taken_always(layer: &Path, user_xattr: bool) -> io::Result
 /// Remembers that a directory is opaque for what lies in it, and not for what lies
 /// further down.
 pub fn opaque_for_one_level(layer: &Path, user_xattr: bool) -> io::Result<()> {
-    let opaque = find(layer, |path| path.file_name() == Some(OsStr::new(".wh..wh..opq")))?;
+    let opaque = find(layer, is_opaque_mark)?;
     let mut kept = Vec::new();
     for mark in opaque {
         let top = mark.parent().unwrap_or(layer);
