@@ -50,9 +50,6 @@ const MOUNTS: &[Rule<Facts>] = &[
     rule("errno-not-the-kernels", |it| {
         it.should_unmount() && it.refused.is_some() && it.returned_another_error()
     }),
-    rule("error-ignored", |it| {
-        it.refused.is_some() && it.should_unmount() && it.seen.returned.is_ok()
-    }),
     rule("error-ignored", |it| it.refused.is_some() && it.is_mounted() && it.seen.returned.is_ok()),
     rule("umounts-to-delete", |it| it.which == Which::WriteLayer && it.has_unmounted()),
     rule("covered-mount-left", |it| it.should_unmount() && it.are_uncovered()),

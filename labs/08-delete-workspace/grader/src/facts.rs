@@ -193,24 +193,14 @@ impl Facts {
         };
         let mut evidence = Vec::new();
         let letters = &self.untouched.letters.0;
-        let mode = |path: &Path| path.metadata().map_or(0, |metadata| metadata.mode() & 0o7777);
-        let shared = &self.untouched.shared.0;
         for (what, promised, seen) in [
             (call, promised, result(&self.seen.returned)),
             (format!("ls -a {workspace:?}"), listing(must_stay), listing(self.after.keys())),
             ls(&self.untouched.volume.0),
             ls(&self.untouched.image.0),
             ls(letters),
-            (
-                format!("stat -c %a {letters:?}"),
-                format!("{MODE_OF_LETTERS:o}"),
-                format!("{:o}", mode(letters)),
-            ),
-            (
-                format!("stat -c %a {shared:?}"),
-                format!("{MODE_OF_SHARED:o}"),
-                format!("{:o}", mode(shared)),
-            ),
+            stat(letters, MODE_OF_LETTERS),
+            stat(&self.untouched.shared.0, MODE_OF_SHARED),
         ] {
             if !seen.starts_with(&promised) {
                 evidence.push(Evidence::differs(what, promised, seen));
@@ -252,6 +242,12 @@ fn ls(canary: &Path) -> (String, String, String) {
         _ => listing(names.iter()),
     };
     (format!("ls {canary:?}"), FILES_OF_A_CANARY.to_owned(), seen)
+}
+
+/// The mode of a file, what it must be, and what it is.
+fn stat(path: &Path, mode: u32) -> (String, String, String) {
+    let seen = path.metadata().map_or(0, |metadata| metadata.mode() & 0o7777);
+    (format!("stat -c %a {path:?}"), format!("{mode:o}"), format!("{seen:o}"))
 }
 
 /// The mounts at and below a folder, in the order of the table.

@@ -159,8 +159,8 @@ impl<'a> Stage<'a> {
     /// A workspace whose layers are links to the letters.
     pub fn workspace_of_links(&self, name: &str) -> PathBuf {
         let workspace = self.workspace(name);
+        set_mode(&workspace.join("work/work"), 0o700);
         for layer in ["write-layer", "work"] {
-            set_mode(&workspace.join("work/work"), 0o700);
             let _ = fs::remove_dir_all(workspace.join(layer));
             symlink(&self.letters.folder, workspace.join(layer)).expect("the scratch folder");
         }

@@ -96,20 +96,20 @@ const CALLS: &[(&str, i64)] = &[
 pub fn failures(host: &Host) -> Result<(), Finding> {
     let stage = Stage::new(host);
     plain(&stage)?;
-    for (name, number) in CALLS {
-        let workspace = stage.workspace(name);
-        let facts = call(&stage, workspace).refusing(name, *number, Errno::EPERM).make()?;
-        if facts.seen.returned.is_ok() {
-            facts.require(facts.left_behind().is_empty())?;
-        }
-    }
-    failing::each(|nth| {
-        let workspace = stage.workspace(&format!("failing-{nth}"));
-        let facts = call(&stage, workspace).failing(nth, Errno::EPERM).make()?;
+    let told_or_done = |call: Call| {
+        let facts = call.make()?;
         if facts.seen.returned.is_ok() {
             facts.require(facts.left_behind().is_empty())?;
         }
         Ok(facts.seen.failed.is_some())
+    };
+    for (name, number) in CALLS {
+        let call = call(&stage, stage.workspace(name));
+        told_or_done(call.refusing(name, *number, Errno::EPERM))?;
+    }
+    failing::each(|nth| {
+        let call = call(&stage, stage.workspace(&format!("failing-{nth}")));
+        told_or_done(call.failing(nth, Errno::EPERM))
     })?;
     // Nobody knows then whether anything is mounted there. Who does not look is not blamed
     // for that here.

@@ -6,7 +6,7 @@ mod refusals;
 mod workspace;
 mod write_layer;
 
-use std::fs::{self, Permissions};
+use std::fs::{self, FileType, Permissions};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -131,11 +131,22 @@ fn rm_workspace(workspace: &Path) -> io::Result<()> {
 }
 
 fn open_folders(folder: &Path) -> io::Result<()> {
-    fs::set_permissions(folder, Permissions::from_mode(0o700))?;
-    for entry in fs::read_dir(folder)? {
+    let open = |path: &Path| fs::set_permissions(path, Permissions::from_mode(0o700));
+    open(folder)?;
+    each_below(folder, |path, kind| if kind.is_dir() { open(path) } else { Ok(()) })
+}
+
+/// Does this with all that is in a directory; what is in another one in it, after that.
+fn each_below(
+    directory: &Path,
+    then: impl Fn(&Path, FileType) -> io::Result<()> + Copy,
+) -> io::Result<()> {
+    for entry in fs::read_dir(directory)? {
         let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            open_folders(&entry.path())?;
+        let (path, kind) = (entry.path(), entry.file_type()?);
+        then(&path, kind)?;
+        if kind.is_dir() {
+            each_below(&path, then)?;
         }
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! Symbolic links, hard links, and paths that are too long for a call.
+//! Symbolic links, and files with another name.
 
 use std::fs::{self, Permissions};
 use std::io;
@@ -7,41 +7,30 @@ use std::path::Path;
 
 use lab_08_grader::Answers;
 
-use super::{mounted_below, open_folders};
+use super::{each_below, mounted_below, open_folders};
 use crate::catalogue::Mistake;
 use crate::lab_08::SOLUTION;
 use crate::lab_08::solution::{delete_mount_point, delete_workspace, delete_write_layer};
 
 /// A read-only file cannot be deleted, it seems: as in other systems.
-pub const FILES_OPENED_TOO: Mistake<Answers> = {
-    fn open_files(directory: &Path) -> io::Result<()> {
-        for entry in fs::read_dir(directory)? {
-            let entry = entry?;
-            let kind = entry.file_type()?;
-            if kind.is_dir() {
-                open_files(&entry.path())?;
-            } else if kind.is_file() {
-                fs::set_permissions(entry.path(), Permissions::from_mode(0o644))?;
+pub const FILES_OPENED_TOO: Mistake<Answers> = Mistake {
+    name: "files_opened_too",
+    code: "delete-workspace/hard-linked-file-changed",
+    answers: Answers {
+        delete_write_layer: |workspace| {
+            let layer = workspace.join("write-layer");
+            let is_there = layer.symlink_metadata().is_ok_and(|data| data.is_dir());
+            if is_there && mounted_below(workspace)?.is_empty() {
+                open_folders(&layer)?;
+                each_below(&layer, |path, kind| match kind.is_file() {
+                    true => fs::set_permissions(path, Permissions::from_mode(0o644)),
+                    false => Ok(()),
+                })?;
             }
-        }
-        Ok(())
-    }
-    Mistake {
-        name: "files_opened_too",
-        code: "delete-workspace/hard-linked-file-changed",
-        answers: Answers {
-            delete_write_layer: |workspace| {
-                let layer = workspace.join("write-layer");
-                let is_there = layer.symlink_metadata().is_ok_and(|data| data.is_dir());
-                if is_there && mounted_below(workspace)?.is_empty() {
-                    open_folders(&layer)?;
-                    open_files(&layer)?;
-                }
-                delete_write_layer(workspace)
-            },
-            ..SOLUTION
+            delete_write_layer(workspace)
         },
-    }
+        ..SOLUTION
+    },
 };
 
 /// The layer itself is a directory, for the function that made it says so.
