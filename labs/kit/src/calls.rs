@@ -43,6 +43,20 @@ pub const RENAME: Calls = (
     ],
 );
 
+/// Those that make what is no regular file.
+pub const MKNOD: Calls = (
+    "mknod",
+    &[
+        libc::SYS_mknodat,
+        #[cfg(target_arch = "x86_64")]
+        libc::SYS_mknod,
+    ],
+);
+
+/// Those that read an extended attribute.
+pub const GETXATTR: Calls =
+    ("getxattr", &[libc::SYS_getxattr, libc::SYS_lgetxattr, libc::SYS_fgetxattr]);
+
 /// The calls by which directories, mounts and roots are changed.
 pub const CALLS: &[Calls] = &[
     ("mount", &[libc::SYS_mount]),
@@ -60,14 +74,7 @@ pub const CALLS: &[Calls] = &[
         ],
     ),
     MKDIR,
-    (
-        "mknod",
-        &[
-            libc::SYS_mknodat,
-            #[cfg(target_arch = "x86_64")]
-            libc::SYS_mknod,
-        ],
-    ),
+    MKNOD,
     SYMLINK,
     (
         "unlink",

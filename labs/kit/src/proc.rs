@@ -75,6 +75,13 @@ impl Proc {
         stats.map(|(pid, stat)| (pid, stat.state, stat.name)).collect()
     }
 
+    /// Those of them that have not ended, by their numbers and names.
+    pub fn running(&self) -> Vec<(i32, String)> {
+        let all = self.numbers_in(".").into_iter().filter(|pid| *pid != 1);
+        let stats = all.filter_map(|pid| Some((pid, self.stat(pid)?)));
+        stats.filter(|(_, stat)| !stat.is_over()).map(|(pid, stat)| (pid, stat.name)).collect()
+    }
+
     /// The state of a process; nothing if there is no such process. See proc_pid_stat(5).
     pub fn stat(&self, process: i32) -> Option<Stat> {
         let stat = self.read(&format!("{process}/stat")).ok()?;

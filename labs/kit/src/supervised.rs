@@ -327,18 +327,12 @@ fn wait_for(parent: Pid) {
 pub fn end_all(proc: &Proc) -> Vec<String> {
     // What is about to end by itself is no daemon.
     let patience = Instant::now() + Duration::from_millis(100) * slowness();
-    let mut left = running(proc);
+    let mut left = proc.running();
     while !left.is_empty() && Instant::now() < patience {
         thread::sleep(Duration::from_millis(1));
-        left = running(proc);
+        left = proc.running();
     }
     let _ = kill(Pid::from_raw(-1), Signal::SIGKILL);
     while waitpid(None, None) != Err(Errno::ECHILD) {}
-    left
-}
-
-/// The names of the processes that have not ended.
-fn running(proc: &Proc) -> Vec<String> {
-    let all = proc.processes().into_iter();
-    all.filter(|(_, state, _)| !matches!(state, 'Z' | 'X')).map(|(_, _, name)| name).collect()
+    left.into_iter().map(|(_, name)| name).collect()
 }

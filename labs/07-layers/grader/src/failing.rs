@@ -1,7 +1,7 @@
 //! What a function says while one of its calls to the kernel fails.
 
 use labkit::call::{Call, Seen};
-use labkit::calls::{CALLS, Calls};
+use labkit::calls::{CALLS, Calls, GETXATTR};
 use labkit::failing;
 use labkit::verdict::{Evidence, Finding};
 use nix::errno::Errno;
@@ -75,7 +75,7 @@ const MORE: &[Calls] = &[
         ],
     ),
     ("getdents64", &[libc::SYS_getdents64]),
-    ("getxattr", &[libc::SYS_getxattr, libc::SYS_lgetxattr, libc::SYS_fgetxattr]),
+    GETXATTR,
     ("setxattr", &[libc::SYS_setxattr, libc::SYS_lsetxattr, libc::SYS_fsetxattr]),
     ("removexattr", &[libc::SYS_removexattr, libc::SYS_lremovexattr, libc::SYS_fremovexattr]),
 ];

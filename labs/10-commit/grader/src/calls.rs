@@ -1,7 +1,7 @@
 //! Calls to the kernel that fail for an answer: under each name that they have, for
 //! libraries differ in which one they use.
 
-use labkit::calls::{Calls, MKDIR, RENAME, SYMLINK};
+use labkit::calls::{Calls, GETXATTR, MKDIR, MKNOD, RENAME, SYMLINK};
 use nix::libc;
 
 /// To open a file or a directory.
@@ -39,10 +39,6 @@ const STAT: Calls = (
     ],
 );
 
-/// To read an extended attribute.
-const GETXATTR: Calls =
-    ("getxattr", &[libc::SYS_getxattr, libc::SYS_lgetxattr, libc::SYS_fgetxattr]);
-
 /// To list extended attributes.
 const LISTXATTR: Calls =
     ("listxattr", &[libc::SYS_listxattr, libc::SYS_llistxattr, libc::SYS_flistxattr]);
@@ -62,16 +58,6 @@ pub const READING: &[Calls] = &[OPEN, GETDENTS, STAT, GETXATTR];
 
 /// What an archive is made with, but for those calls that copy bytes.
 pub const ARCHIVING: &[Calls] = &[OPEN, GETDENTS, STAT, GETXATTR, LISTXATTR, READLINK];
-
-/// To make what is no regular file.
-const MKNOD: Calls = (
-    "mknod",
-    &[
-        libc::SYS_mknodat,
-        #[cfg(target_arch = "x86_64")]
-        libc::SYS_mknod,
-    ],
-);
 
 /// What an image is made with, but for those calls that copy bytes: in two parts, so that
 /// each of them comes to its end.
