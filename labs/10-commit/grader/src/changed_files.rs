@@ -1,8 +1,6 @@
 //! changed_files.
 
-use std::ffi::OsStr;
 use std::fs;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use labkit::failing;
@@ -20,7 +18,7 @@ use crate::container::{self, image};
 use crate::generated::any_world;
 use crate::oracle::World;
 use crate::untouched::Untouched;
-use crate::world::{Tree, directory, file, lay, link_to, name_of, opaque, tree, whiteout};
+use crate::world::{Tree, directory, file, lay, link_to, name, name_of, opaque, tree, whiteout};
 
 /// Lays a world to a new directory of the host.
 fn lay_world(world: &World, directory: &Path) -> Layers {
@@ -131,7 +129,12 @@ pub fn hidden_below(host: &Host) -> Result<(), Finding> {
     compare(host, "hidden-below", &World { write, below: below.clone() })?;
     let write = tree([("etc/motd", whiteout()), ("home/ann/notes", whiteout())]);
     let write = write.into_iter().chain(tree([("root/new", file(""))])).collect();
-    compare(host, "hidden-twice", &World { write, below })
+    compare(host, "hidden-twice", &World { write, below })?;
+    // A file between two directories hides the lower one.
+    let top = tree([("srv/new", file(""))]);
+    let below = vec![top, tree([("srv", file("no directory"))]), tree([("srv/old", file(""))])];
+    let write = tree([("srv/old", file("again"))]);
+    compare(host, "hidden-by-a-file", &World { write, below })
 }
 
 pub fn copied_up_directories(host: &Host) -> Result<(), Finding> {
@@ -178,12 +181,13 @@ pub fn order(host: &Host) -> Result<(), Finding> {
     let write = tree(many.map(|path| (path, file(""))));
     let more = ["a", "a-b", "a.b", "B", "~", "ä", "a b"];
     let more = tree(more.map(|name| (format!("names/{name}/inside"), file(""))));
-    let write = write.into_iter().chain(more).collect();
+    // As text, it would come after all others.
+    let odd = tree([(name(b"names/\x80/inside"), file(""))]);
+    let write = write.into_iter().chain(more).chain(odd).collect();
     compare(host, "order", &World { write, below: vec![tree([("var/log/7", file(""))])] })
 }
 
 pub fn odd_names(host: &Host) -> Result<(), Finding> {
-    let name = |bytes: &'static [u8]| PathBuf::from(OsStr::from_bytes(bytes));
     let names = [&b"\xff\xfe"[..], b"line\nfeed", b"-rf", b".wh.looks-like-one", b"a\\040b"];
     let write = tree(names.map(|it| (name(it), file("new"))));
     let deep = vec!["deep"; 60].join("/");

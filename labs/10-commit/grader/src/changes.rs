@@ -256,6 +256,10 @@ const MARKS: &[Rule<Compared>] = &[
         let is_link = it.node().is_some_and(|node| matches!(node.what, What::Symlink(_)));
         is_link && matches!(it.wrong(), Some(Wrong::Differs { .. } | Wrong::Missing(_)))
     }),
+    rule("whiteout-as-hard-link", |it| {
+        it.is(&What::Whiteout)
+            && matches!(it.wrong(), Some(Wrong::Differs { said, .. }) if said.hard_link.is_some())
+    }),
     rule("hard-links-not-told", |it| {
         matches!(it.wrong(), Some(Wrong::Differs { expected, said })
             if expected.kind == said.kind && expected.hard_link != said.hard_link)

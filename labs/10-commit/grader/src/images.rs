@@ -1,7 +1,7 @@
 //! new_image: what it makes, and what it refuses.
 
 use std::fs;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
@@ -13,31 +13,29 @@ use nix::errno::Errno;
 
 use crate::acts::Making;
 use crate::calls::{MAKING, READ, WRITE};
-use crate::made::{Made, REFUSED, RULES, call, judge, make, make_of, must_refuse, plain};
-use crate::store::{Found, NEW, Store, add_image, add_shared, archive, names};
+use crate::made::{
+    BAD_NAME, EXISTING, Made, REFUSED, RULES, call, judge, make, make_of, must_refuse, plain,
+};
+use crate::store::{Found, NEW, OWNERS, Store, add_image, add_shared, archive, names};
 
 pub fn is_there(host: &Host) -> Result<(), Finding> {
     plain(host)
 }
 
 pub fn shared(host: &Host) -> Result<(), Finding> {
-    let store = Store::new(host, "shared");
-    add_shared(&store.images, "middle", "base", 2);
-    let store = store.again();
+    let store = Store::with(host, "shared", |images| add_shared(images, "middle", "base", 2));
     judge(&make(host, &store, "middle", &["base", "base", "middle"])?)
 }
 
 pub fn many_layers(host: &Host) -> Result<(), Finding> {
-    let store = Store::new(host, "many");
-    add_image(&store.images, "high", 11);
-    let store = store.again();
+    let store = Store::with(host, "many", |images| add_image(images, "high", 11));
     judge(&make(host, &store, "high", &["high"; 11])?)?;
     // By whatever path the directory of images is reached.
     let store = Store::new(host, "elsewhere");
     let link = host.path("link");
     symlink(&store.images, &link).expect("the scratch directory");
     let making = Making { images: link.into_os_string(), ..store.making("base", NEW) };
-    judge(&make_of(host, &store, making, &archive(), &["base", "base"])?)
+    judge(&make_of(host, &store, making, &archive(), &OWNERS)?)
 }
 
 pub fn existing_names(host: &Host) -> Result<(), Finding> {
@@ -53,48 +51,45 @@ pub fn existing_names(host: &Host) -> Result<(), Finding> {
         ("a link that leads nowhere", |path| symlink("nowhere", path)),
     ];
     for (nth, (kind, lay)) in kinds.into_iter().enumerate() {
-        let store = Store::new(host, &format!("existing-{nth}"));
-        lay(&store.images.join(NEW)).expect("the scratch directory");
-        let store = store.again();
-        let mut made = make(host, &store, "base", &["base", "base"])?;
-        let is_kept = made.returned.is_err() && made.is_clean();
-        made.what = format!("there is {kind} of that name");
-        if made.changed == [NEW] {
-            made.returned = Ok(());
-            made.changed.clear();
-        }
-        // What was there is none of ours.
-        made.image = Found::Nothing;
-        REFUSED.judge(&made, is_kept, || made.evidence("an error"))?;
+        let store = Store::with(host, &format!("existing-{nth}"), |images| {
+            lay(&images.join(NEW)).expect("the scratch directory");
+        });
+        let returned = call(host, store.making("base", NEW), &archive()).make()?.returned;
+        // What is there is looked at as all that was there.
+        let made = Made::of(&store, returned, NEW, Found::Nothing);
+        let what = format!("there is {kind} of that name");
+        must_refuse(made, &EXISTING, what, Some(ErrorKind::AlreadyExists))?;
     }
     Ok(())
 }
 
 pub fn names_are_checked(host: &Host) -> Result<(), Finding> {
     plain(host)?;
+    let invalid = Some(ErrorKind::InvalidInput);
     let long = "x".repeat(129);
-    for (nth, bad) in ["", "..", ".hidden", "../new", "a b", "-rf", &long].into_iter().enumerate() {
+    let bad = [".hidden", "../new", "a b", "-rf", "\u{e4}", "a\u{e4}", &long, "", ".."];
+    for (nth, bad) in bad.into_iter().enumerate() {
         let place = format!("bad-{nth}");
         let store = Store::new(host, &place);
         let beside = names(&host.path(&place));
-        let mut made = make_of(host, &store, store.making("base", bad), &archive(), &[])?;
-        made.image = Found::Nothing;
+        let returned = call(host, store.making("base", bad), &archive()).make()?.returned;
+        // An image of that name there cannot be; what was made is left.
+        let mut made = Made::of(&store, returned, bad, Found::Nothing);
         let more = names(&host.path(&place)).into_iter().filter(|it| !beside.contains(it));
         made.left.extend(more.map(|it| format!("../{it}")));
-        must_refuse(made, &format!("the name {bad:?}"))?;
+        must_refuse(made, &BAD_NAME, format!("the name {bad:?}"), invalid)?;
     }
     // The image below has a name, too: one of these would lead to it.
     for (nth, bad) in [".", "../images/base"].into_iter().enumerate() {
         let store = Store::new(host, &format!("bad-base-{nth}"));
-        let mut made = make(host, &store, bad, &[])?;
-        bad.clone_into(&mut made.name);
-        must_refuse(made, &format!("the base {bad:?}"))?;
+        let made = Made { name: bad.to_owned(), ..make(host, &store, bad, &[])? };
+        must_refuse(made, &BAD_NAME, format!("the base {bad:?}"), invalid)?;
     }
     let longest = "x".repeat(128);
     for (nth, good) in ["0.b_c-9A", &longest].into_iter().enumerate() {
         let store = Store::new(host, &format!("good-{nth}"));
         let making = store.making("base", good);
-        let mut made = make_of(host, &store, making, &archive(), &["base", "base"])?;
+        let mut made = make_of(host, &store, making, &archive(), &OWNERS)?;
         made.what = format!("the name {good:?}");
         if made.returned.is_err() {
             return Err(RULES.finding("good-name-refused", &made).with(made.evidence("Ok")));
@@ -106,19 +101,25 @@ pub fn names_are_checked(host: &Host) -> Result<(), Finding> {
 
 pub fn missing_base(host: &Host) -> Result<(), Finding> {
     plain(host)?;
-    let store = Store::new(host, "no-base");
-    must_refuse(make(host, &store, "nowhere", &[])?, "no image below")?;
-    let store = Store::new(host, "no-layer");
-    add_image(&store.images, "gone", 1);
-    add_shared(&store.images, "middle", "gone", 1);
-    fs::remove_dir_all(store.images.join("gone")).expect("the scratch directory");
-    let store = store.again();
-    must_refuse(make(host, &store, "middle", &[])?, "a layer that leads nowhere")?;
-    let store = Store::new(host, "gap");
-    add_image(&store.images, "gap", 3);
-    fs::remove_dir_all(store.images.join("gap/layers/01")).expect("the scratch directory");
-    let store = store.again();
-    must_refuse(make(host, &store, "gap", &[])?, "no layers/01 below")
+    type Lay = fn(&Path);
+    let kinds: [(&str, &str, &str, Lay); 3] = [
+        ("no-base", "nowhere", "no image below", |_| ()),
+        ("no-layer", "middle", "a layer that leads nowhere", |images| {
+            add_image(images, "gone", 1);
+            add_shared(images, "middle", "gone", 1);
+            fs::remove_dir_all(images.join("gone")).expect("the scratch directory");
+        }),
+        ("gap", "gap", "no layers/01 below", |images| {
+            add_image(images, "gap", 3);
+            fs::remove_dir_all(images.join("gap/layers/01")).expect("the scratch directory");
+        }),
+    ];
+    for (place, base, what, lay) in kinds {
+        let store = Store::with(host, place, lay);
+        let made = make(host, &store, base, &[])?;
+        must_refuse(made, &REFUSED, what.to_owned(), Some(ErrorKind::NotFound))?;
+    }
+    Ok(())
 }
 
 pub fn damaged_archives(host: &Host) -> Result<(), Finding> {
@@ -131,8 +132,8 @@ pub fn damaged_archives(host: &Host) -> Result<(), Finding> {
             .enumerate()
     {
         let store = Store::new(host, &format!("damaged-{nth}"));
-        let making = store.making("base", NEW);
-        must_refuse(make_of(host, &store, making, bytes, &["base", "base"])?, what)?;
+        let made = make_of(host, &store, store.making("base", NEW), bytes, &OWNERS)?;
+        must_refuse(made, &REFUSED, what.to_owned(), None)?;
     }
     Ok(())
 }
@@ -159,20 +160,14 @@ pub fn failures(host: &Host) -> Result<(), Finding> {
 }
 
 fn judge_failed(store: &Store, returned: Returned, call: &str) -> Result<(), Finding> {
-    let made = Made {
-        returned,
-        image: store.find(NEW, &["base", "base"]),
-        left: store.left(NEW),
-        changed: store.changed(),
-        open: Vec::new(),
-        what: format!("while {call} fails with EIO"),
-        name: NEW.to_owned(),
-    };
+    let image = store.find(NEW, &OWNERS);
+    let what = format!("while {call} fails with EIO");
+    let made = Made { what, ..Made::of(store, returned, NEW, image) };
     let kept = made.is_right() || made.is_refused();
     REFUSED.judge(&made, kept, || made.evidence("an error"))
 }
 
 pub fn nothing_is_left_open(host: &Host) -> Result<(), Finding> {
-    let made = make(host, &Store::new(host, "open"), "base", &["base", "base"])?;
+    let made = make(host, &Store::new(host, "open"), "base", &OWNERS)?;
     RULES.judge(&made, made.is_right() && made.open.is_empty(), || made.evidence("Ok"))
 }

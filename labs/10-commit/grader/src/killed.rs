@@ -1,5 +1,7 @@
 //! new_image when it is killed.
 
+use std::fs;
+
 use labkit::describe::result;
 use labkit::frame::{Facts, Returned, Rules, Words, error_of, rule};
 use labkit::host::Host;
@@ -8,7 +10,7 @@ use labkit::verdict::{Evidence, Finding};
 use crate::LAB;
 use crate::acts::NEW_IMAGE;
 use crate::made::{call, plain};
-use crate::store::{Found, NEW, Store, archive};
+use crate::store::{Found, NEW, OWNERS, Store, archive};
 
 /// A call that was killed, and the next one.
 #[derive(Debug)]
@@ -57,18 +59,25 @@ pub fn killed(host: &Host) -> Result<(), Finding> {
     Ok(())
 }
 
+/// The number of the process that was started last. See proc_sys_kernel(5).
+const LAST_PID: &str = "/proc/sys/kernel/ns_last_pid";
+
 fn kill_at(host: &Host, at_call: usize) -> Result<bool, Finding> {
-    let owners = ["base", "base"];
     let store = Store::new(host, &format!("killed-{at_call}"));
+    let last_pid = fs::read(LAST_PID).unwrap_or_default();
     if !call(host, store.making("base", NEW), &archive()).kill_at(at_call)? {
         return Ok(false);
     }
-    let image = store.find(NEW, &owners);
-    let mut left = store.left(NEW);
+    let image = store.find(NEW, &OWNERS);
+    let (mut left, _) = store.differences(NEW);
     left.retain(|name| !name.starts_with('.'));
+    // The next one may well have the same number: after a restart of the machine, or in a
+    // container.
+    let _ = fs::write(LAST_PID, last_pid);
     let next = call(host, store.making("base", NEW), &archive()).make()?.returned;
-    let then = store.find(NEW, &owners);
-    let it = Killed { image, left, changed: store.changed(), next, then };
+    let then = store.find(NEW, &OWNERS);
+    let (_, changed) = store.differences(NEW);
+    let it = Killed { image, left, changed, next, then };
     let was_made = it.image == Found::Right;
     let kept = it.left.is_empty()
         && it.changed.is_empty()

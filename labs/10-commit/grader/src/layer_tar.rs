@@ -6,7 +6,7 @@ use std::os::unix::fs::{chown, lchown};
 use std::path::{Path, PathBuf};
 
 use labkit::failing;
-use labkit::frame::{Facts, Returned, Rules, Words, rule};
+use labkit::frame::{Facts, Returned, Rules, Words, error_of, rule};
 use labkit::generated;
 use labkit::host::Host;
 use labkit::verdict::{Evidence, Finding};
@@ -20,9 +20,9 @@ use crate::container;
 use crate::generated::any_write_layer;
 use crate::untouched::Untouched;
 use crate::world::{
-    Node, Tree, What, directory, file, lay, link_to, name_of, opaque, tree, whiteout,
+    Node, Tree, What, directory, file, lay, link_to, name, name_of, opaque, tree, whiteout,
 };
-use crate::written::{RULES, Written, name};
+use crate::written::{RULES, Written};
 
 /// Lays a write layer to a new directory of the host.
 pub fn lay_layer(host: &Host, name: &str, layer: &Tree) -> PathBuf {
@@ -72,7 +72,7 @@ pub fn whiteouts(host: &Host) -> Result<(), Finding> {
         ("etc/hosts", file("changed")),
         ("etc/motd", whiteout()),
         ("home", whiteout()),
-        ("a file", whiteout()),
+        ("old notes", whiteout()),
     ]);
     write(host, "whiteouts", &layer)
 }
@@ -180,8 +180,13 @@ pub fn order(host: &Host) -> Result<(), Finding> {
     let files = tree(names.map(|name| (name, file(name))));
     // A mark is in the place of what it hides.
     let marks = tree([("a/c", whiteout()), ("b", whiteout()), ("zz/1a", whiteout())]);
-    write(host, "order", &files.into_iter().chain(marks).collect())
+    // As text, the first would come after the second.
+    let odd = tree([(name(b"zz/\x80"), file("")), (name(b"zz/\xc3\xa4"), file(""))]);
+    write(host, "order", &files.into_iter().chain(marks).chain(odd).collect())
 }
+
+/// What a [`std::io::ErrorKind`] is called.
+const INVALID_INPUT: &str = "InvalidInput";
 
 /// A layer that cannot be written.
 struct Refusal {
@@ -191,7 +196,9 @@ struct Refusal {
 
 impl Facts for Refusal {
     fn words(&self) -> Words {
-        vec![("path", self.path.to_owned())]
+        let mut words = vec![("path", self.path.to_owned()), ("kind", INVALID_INPUT.to_owned())];
+        words.extend(error_of(&self.returned));
+        words
     }
 }
 
@@ -203,22 +210,35 @@ static REFUSAL: Rules<Refusal> = Rules {
         rule("error-without-name", |it| {
             it.returned.as_ref().is_err_and(|failure| !failure.text.contains(it.path))
         }),
+        rule("wrong-kind-of-error", |it| it.returned.is_err()),
     ]],
 };
 
 pub fn reserved_names(host: &Host) -> Result<(), Finding> {
     // Nothing but the beginning of a name counts.
     write(host, "not-reserved", &tree([("etc/a.wh.b", file("")), (".who", file(""))]))?;
-    for (nth, path) in ["etc/.wh.motd", "etc/.wh..wh..opq", ".wh..wh.plnk"].into_iter().enumerate()
-    {
-        let node = if path.ends_with("plnk") { directory() } else { file("") };
-        let top = lay_layer(host, &format!("reserved-{nth}"), &tree([(path, node)]));
+    // Of the last one, an error may show what is no UTF-8 in whatever way.
+    let kinds: [(&[u8], &str, Node); 4] = [
+        (b"etc/.wh.motd", "etc/.wh.motd", file("")),
+        (b"etc/.wh..wh..opq", "etc/.wh..wh..opq", file("")),
+        (b".wh..wh.plnk", ".wh..wh.plnk", directory()),
+        (b"etc/.wh.\xff", "etc/.wh.", file("")),
+    ];
+    for (nth, (bytes, path, node)) in kinds.into_iter().enumerate() {
+        let top = lay_layer(host, &format!("reserved-{nth}"), &tree([(name(bytes), node)]));
         let returned = call(host, &top, MANY)?.returned;
-        let told = returned.as_ref().is_err_and(|failure| failure.text.contains(path));
+        let told = returned
+            .as_ref()
+            .is_err_and(|failure| failure.text.contains(path) && failure.kind == INVALID_INPUT);
         REFUSAL.judge(&Refusal { returned: returned.clone(), path }, told, || {
             let what = format!("{}(…) of a layer with {path}", WRITE_LAYER_TAR.function);
             let seen = labkit::describe::result(&returned);
-            vec![Evidence::differs(what, format!("an error that names {path}"), seen)]
+            let names = format!("an error that names {path}");
+            let kind = returned.as_ref().err().map_or("-", |failure| failure.kind.as_str());
+            match returned.as_ref().is_err_and(|failure| failure.text.contains(path)) {
+                true => vec![Evidence::differs(what, INVALID_INPUT, kind)],
+                false => vec![Evidence::differs(what, names, seen)],
+            }
         })?;
     }
     Ok(())

@@ -1,5 +1,7 @@
 //! What came of a call of new_image, and what is wrong with it.
 
+use std::io::ErrorKind;
+
 use labkit::call::Call;
 use labkit::describe::result;
 use labkit::frame::{Facts, Returned, Rule, Rules, Words, error_of, rule};
@@ -8,7 +10,7 @@ use labkit::verdict::{Evidence, Finding};
 
 use crate::LAB;
 use crate::acts::{Making, NEW_IMAGE};
-use crate::store::{Fault, Found, NEW, Store, archive, as_descriptor};
+use crate::store::{Fault, Found, NEW, OWNERS, Store, archive, as_descriptor};
 
 /// What came of a call.
 #[derive(Debug)]
@@ -25,9 +27,18 @@ pub struct Made {
     pub what: String,
     /// The name that was given.
     pub name: String,
+    /// Of which kind an error must be, if that is promised.
+    pub kind: Option<ErrorKind>,
 }
 
 impl Made {
+    /// What has come of a plain call, after which `image` is under the name.
+    pub fn of(store: &Store, returned: Returned, name: &str, image: Found) -> Made {
+        let (left, changed) = store.differences(name);
+        let (open, what, name) = (Vec::new(), String::new(), name.to_owned());
+        Made { returned, image, left, changed, open, what, name, kind: None }
+    }
+
     /// Whether the image is there as it must be, and nothing else is new.
     pub fn is_right(&self) -> bool {
         self.returned.is_ok() && self.image == Found::Right && self.is_clean()
@@ -39,7 +50,16 @@ impl Made {
 
     /// Whether it says that it cannot be done, and nothing was.
     pub fn is_refused(&self) -> bool {
-        self.returned.is_err() && self.image == Found::Nothing && self.is_clean()
+        let is_nothing = self.image == Found::Nothing && self.is_clean();
+        self.returned.is_err() && is_nothing && self.is_of_its_kind()
+    }
+
+    /// Whether an error, if there is one, is of the kind that it must be.
+    fn is_of_its_kind(&self) -> bool {
+        match (&self.returned, self.kind) {
+            (Err(failure), Some(kind)) => failure.kind == format!("{kind:?}"),
+            _ => true,
+        }
     }
 
     fn has(&self, is_it: impl Fn(&Fault) -> bool) -> bool {
@@ -58,8 +78,14 @@ impl Made {
         };
         let must_be = if expected == "Ok" { "a whole image" } else { "nothing" };
         let list = |all: &[String]| if all.is_empty() { "-".to_owned() } else { all.join(", ") };
+        let returned = match (&self.returned, self.kind) {
+            (Err(failure), Some(kind)) => {
+                Evidence::differs(call, format!("{kind:?}"), &failure.kind)
+            }
+            _ => Evidence::differs(call, expected, result(&self.returned)),
+        };
         vec![
-            Evidence::differs(call, expected, result(&self.returned)),
+            returned,
             Evidence::differs(format!("images/{NEW}"), must_be, self.image.shown()),
             Evidence::differs("new in images, besides", "-", list(&self.left)),
             Evidence::differs("changed in images", "-", list(&self.changed)),
@@ -85,14 +111,14 @@ impl Facts for Made {
             ("changed", self.changed.join(", ")),
             ("open", self.open.join(", ")),
             ("name", self.name.clone()),
+            ("kind", self.kind.map(|kind| format!("{kind:?}")).unwrap_or_default()),
         ]);
         words
     }
 }
 
 /// The rules on a call that must make the image.
-pub static RULES: Rules<Made> =
-    Rules { lab: LAB, function: NEW_IMAGE.function, tables: &[HARM, DONE, IMAGE, BESIDE] };
+pub static RULES: Rules<Made> = rules(&[HARM, DONE, IMAGE, BESIDE]);
 
 const HARM: &[Rule<Made>] = &[rule("base-changed", |it| !it.changed.is_empty())];
 
@@ -135,15 +161,9 @@ pub fn make_of(
 ) -> Result<Made, Finding> {
     let name = making.name.clone();
     let seen = call(host, making, archive).make()?;
-    Ok(Made {
-        image: store.find(&name, owners),
-        left: store.left(&name),
-        changed: store.changed(),
-        open: seen.process.descriptors.values().map(|it| it.display().to_string()).collect(),
-        returned: seen.returned,
-        what: String::new(),
-        name,
-    })
+    let open = seen.process.descriptors.values().map(|it| it.display().to_string()).collect();
+    let image = store.find(&name, owners);
+    Ok(Made { open, ..Made::of(store, seen.returned, &name, image) })
 }
 
 pub fn judge(made: &Made) -> Result<(), Finding> {
@@ -152,31 +172,43 @@ pub fn judge(made: &Made) -> Result<(), Finding> {
 
 /// A harder case is tried only on an answer that can do the plain one.
 pub fn plain(host: &Host) -> Result<(), Finding> {
-    judge(&make(host, &Store::new(host, "plain"), "base", &["base", "base"])?)
+    judge(&make(host, &Store::new(host, "plain"), "base", &OWNERS)?)
+}
+
+const fn rules(tables: &'static [&'static [Rule<Made>]]) -> Rules<Made> {
+    Rules { lab: LAB, function: NEW_IMAGE.function, tables }
 }
 
 /// The rules on a call that must be refused.
-pub static REFUSED: Rules<Made> = Rules {
-    lab: LAB,
-    function: NEW_IMAGE.function,
-    tables: &[
-        HARM,
-        &[
-            rule("name-not-checked", |it| {
-                it.returned.is_ok()
-                    && (it.what.starts_with("the name") || it.what.starts_with("the base"))
-            }),
-            rule("existing-image-replaced", |it| {
-                it.returned.is_ok() && it.what.starts_with("there is")
-            }),
-            rule("half-an-image", |it| it.image != Found::Nothing),
-            rule("failed-call-not-told", |it| it.returned.is_ok()),
-            rule("left-over-stays", |it| !it.left.is_empty()),
-        ],
-    ],
-};
+pub static REFUSED: Rules<Made> = rules(&[HARM, NOT_REFUSED]);
 
-pub fn must_refuse(mut made: Made, what: &str) -> Result<(), Finding> {
-    what.clone_into(&mut made.what);
-    REFUSED.judge(&made, made.is_refused(), || made.evidence("an error"))
+/// The rules on one whose name or base is no name of an image.
+pub static BAD_NAME: Rules<Made> =
+    rules(&[HARM, &[rule("name-not-checked", |it| it.returned.is_ok())], NOT_REFUSED]);
+
+/// The rules on one for a name that something has already.
+pub static EXISTING: Rules<Made> = rules(&[
+    &[rule("existing-image-replaced", |it| it.changed == [NEW])],
+    HARM,
+    &[rule("existing-image-replaced", |it| it.returned.is_ok())],
+    NOT_REFUSED,
+]);
+
+const NOT_REFUSED: &[Rule<Made>] = &[
+    rule("half-an-image", |it| it.image != Found::Nothing),
+    rule("failed-call-not-told", |it| it.returned.is_ok()),
+    rule("left-over-stays", |it| !it.left.is_empty()),
+    rule("wrong-kind-of-error", |it| !it.is_of_its_kind()),
+];
+
+/// Judges a call that must be refused by these rules; `what` was particular about it, and
+/// its error must be of this kind.
+pub fn must_refuse(
+    made: Made,
+    rules: &Rules<Made>,
+    what: String,
+    kind: Option<ErrorKind>,
+) -> Result<(), Finding> {
+    let made = Made { what, kind, ..made };
+    rules.judge(&made, made.is_refused(), || made.evidence("an error"))
 }

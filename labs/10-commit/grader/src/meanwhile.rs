@@ -13,7 +13,7 @@ use nix::unistd::pipe2;
 use crate::LAB;
 use crate::acts::NEW_IMAGE;
 use crate::made::{Made, plain};
-use crate::store::{Found, NEW, Store, archive, names};
+use crate::store::{Found, NEW, OWNERS, Store, archive, names};
 
 /// What is seen while the archive is being read.
 #[derive(Debug)]
@@ -49,12 +49,13 @@ static MEANWHILE: Rules<Meanwhile> = Rules {
 };
 
 /// Has an image made while its archive comes in two halves; `between` is done when the
-/// first one has been read.
+/// first one has been read. Says whether the image was visible then, which other names
+/// there were, and what was returned.
 fn in_halves(
     host: &Host,
     store: &Store,
     between: impl Fn(),
-) -> Result<(Meanwhile, Returned), Finding> {
+) -> Result<(bool, Vec<String>, Returned), Finding> {
     let bytes = archive();
     let (read, write) = pipe2(OFlag::O_CLOEXEC).expect("a pipe");
     let mut write = File::from(write);
@@ -66,7 +67,7 @@ fn in_halves(
             let _ = write.write_all(&bytes[..bytes.len() / 2]);
             host.wait_until_asleep(answering);
             is_visible = store.images.join(NEW).symlink_metadata().is_ok();
-            others = store.left(NEW);
+            (others, _) = store.differences(NEW);
             others.retain(|name| !name.starts_with('.'));
             between();
             let _ = write.write_all(&bytes[bytes.len() / 2..]);
@@ -74,23 +75,15 @@ fn in_halves(
         },
         |_, _| (),
     )?;
-    let returned = seen.returned;
-    let made = Made {
-        returned: returned.clone(),
-        image: store.find(NEW, &["base", "base"]),
-        left: store.left(NEW),
-        changed: store.changed(),
-        open: Vec::new(),
-        what: String::new(),
-        name: NEW.to_owned(),
-    };
-    Ok((Meanwhile { is_visible, others, is_other_kept: true, made }, returned))
+    Ok((is_visible, others, seen.returned))
 }
 
 pub fn appears_whole(host: &Host) -> Result<(), Finding> {
     plain(host)?;
     let store = Store::new(host, "halves");
-    let (it, _) = in_halves(host, &store, || ())?;
+    let (is_visible, others, returned) = in_halves(host, &store, || ())?;
+    let made = Made::of(&store, returned, NEW, store.find(NEW, &OWNERS));
+    let it = Meanwhile { is_visible, others, is_other_kept: true, made };
     let kept = !it.is_visible && it.others.is_empty() && it.made.is_right();
     MEANWHILE.judge(&it, kept, || {
         let visible = if it.is_visible { "there" } else { "not there" };
@@ -121,14 +114,16 @@ pub fn appears_meanwhile(host: &Host) -> Result<(), Finding> {
         lay_it();
         let before = other();
         fs::remove_dir_all(&image).expect("the scratch directory");
-        let (mut it, returned) = in_halves(host, &store, lay_it)?;
-        it.is_other_kept = other() == before && image.is_dir();
-        it.made.what = "another image appears meanwhile".to_owned();
-        it.made.image = Found::Nothing;
+        let (is_visible, others, returned) = in_halves(host, &store, lay_it)?;
+        let is_other_kept = other() == before && image.is_dir();
+        // What is there is the other one.
+        let made = Made::of(&store, returned, NEW, Found::Nothing);
+        let made = Made { what: "another image appears meanwhile".to_owned(), ..made };
+        let it = Meanwhile { is_visible, others, is_other_kept, made };
         let kept = it.is_other_kept
             && !it.is_visible
             && it.others.is_empty()
-            && returned.is_err()
+            && it.made.returned.is_err()
             && it.made.is_clean();
         MEANWHILE.judge(&it, kept, || {
             let seen = if it.is_other_kept { "as it was" } else { "replaced" };

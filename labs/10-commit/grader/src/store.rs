@@ -21,6 +21,9 @@ pub const CONFIGURATION: &str = "{\"env\": [\"PATH=/bin\"], \"working_dir\": \"/
 /// The name of the new image.
 pub const NEW: &str = "new";
 
+/// In which images the layers of `base` are directories.
+pub const OWNERS: [&str; 2] = ["base", "base"];
+
 /// A directory of images.
 pub struct Store {
     pub images: PathBuf,
@@ -89,16 +92,17 @@ impl Fault {
 impl Store {
     /// One with the image `base`, of two layers.
     pub fn new(host: &Host, name: &str) -> Store {
+        Store::with(host, name, |_| ())
+    }
+
+    /// One that has more, which `lay` adds to its directory of images.
+    pub fn with(host: &Host, name: &str, lay: impl FnOnce(&Path)) -> Store {
         let images = host.path(name).join("images");
         add_image(&images, "base", 2);
         // A name that begins the same.
         add_image(&images, "new-too", 1);
+        lay(&images);
         Store { before: look(&images), images }
-    }
-
-    /// Looks once more what is in it, before the call.
-    pub fn again(self) -> Store {
-        Store { before: look(&self.images), ..self }
     }
 
     pub fn making(&self, base: &str, name: &str) -> Making {
@@ -106,18 +110,14 @@ impl Store {
         Making { images, base: base.to_owned(), name: name.to_owned() }
     }
 
-    /// Names that were not there, the image's own left out.
-    pub fn left(&self, image: &str) -> Vec<String> {
+    /// Names that were not there, that of `image` left out; and those that were, of what is
+    /// not as it was.
+    pub fn differences(&self, image: &str) -> (Vec<String>, Vec<String>) {
         let now = look(&self.images);
         let is_new = |name: &&String| !self.before.contains_key(*name) && *name != image;
-        now.keys().filter(is_new).map(|name| without_chance(name)).collect()
-    }
-
-    /// What was there, and is not as it was.
-    pub fn changed(&self) -> Vec<String> {
-        let now = look(&self.images);
         let is_other = |(name, was): &(&String, &String)| now.get(*name) != Some(*was);
-        self.before.iter().filter(is_other).map(|(name, _)| name.clone()).collect()
+        let new = now.keys().filter(is_new).map(|name| without_chance(name)).collect();
+        (new, self.before.iter().filter(is_other).map(|(name, _)| name.clone()).collect())
     }
 
     /// What the image `name` is, which was made of `base` and [`archive`]; `owners` are

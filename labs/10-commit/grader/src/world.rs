@@ -1,8 +1,10 @@
 //! Layers that the grader makes: as a list of what is in them, and on disk.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs::{self, Permissions};
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
@@ -99,6 +101,11 @@ pub fn whiteout() -> Node {
     Node::new(What::Whiteout)
 }
 
+/// A path that need not be UTF-8.
+pub fn name(bytes: &'static [u8]) -> &'static Path {
+    Path::new(OsStr::from_bytes(bytes))
+}
+
 /// A layer of these, and of the directories that they need.
 pub fn tree<P: Into<PathBuf>>(nodes: impl IntoIterator<Item = (P, Node)>) -> Tree {
     let mut tree = Tree::new();
@@ -131,8 +138,9 @@ pub fn lay_backwards(tree: &Tree, top: &Path) {
 
 fn lay_in<'a>(paths: impl Iterator<Item = &'a PathBuf>, tree: &Tree, top: &Path) {
     fs::create_dir_all(top).expect("the scratch directory");
+    let mut whiteout = None;
     for path in paths {
-        let made = make(&tree[path], &top.join(path), top);
+        let made = make(&tree[path], &top.join(path), top, &mut whiteout);
         made.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     }
     // The times of directories change with each file that is made in them.
@@ -143,7 +151,9 @@ fn lay_in<'a>(paths: impl Iterator<Item = &'a PathBuf>, tree: &Tree, top: &Path)
     set_time(top, TIME).expect("the scratch directory");
 }
 
-fn make(node: &Node, path: &Path, top: &Path) -> io::Result<()> {
+/// Makes what there is at a path. As a kernel does it, all whiteouts of a layer are names
+/// of one: the first is kept in `whiteout`.
+fn make(node: &Node, path: &Path, top: &Path, whiteout: &mut Option<PathBuf>) -> io::Result<()> {
     fs::create_dir_all(path.parent().expect("it is below the top"))?;
     match &node.what {
         // Something in it may have come first.
@@ -151,7 +161,14 @@ fn make(node: &Node, path: &Path, top: &Path) -> io::Result<()> {
         What::File(content) => fs::write(path, content),
         What::Symlink(target) => symlink(target, path),
         What::Link(first) => fs::hard_link(top.join(first), path),
-        What::Whiteout => Ok(mknod(path, SFlag::S_IFCHR, Mode::empty(), makedev(0, 0))?),
+        What::Whiteout => match whiteout {
+            Some(first) => fs::hard_link(first, path),
+            None => {
+                mknod(path, SFlag::S_IFCHR, Mode::empty(), makedev(0, 0))?;
+                *whiteout = Some(path.to_owned());
+                Ok(())
+            }
+        },
         What::Fifo => Ok(mknod(path, SFlag::S_IFIFO, Mode::empty(), 0)?),
         What::Socket => UnixListener::bind(path).map(drop),
     }

@@ -1,8 +1,6 @@
 //! What write_layer_tar has written, and what is wrong with it.
 
-use std::ffi::OsStr;
 use std::fs;
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use labkit::describe::result;
@@ -177,15 +175,13 @@ const NAMES: &[Rule<Written>] = &[
         let written = it.all(Aspect::Extra).filter_map(|it| it.written.as_ref());
         written.into_iter().any(|it| it.kind == Kind::Char(0, 0))
     }),
-    rule("whiteout-as-file", |it| {
-        // A name without its mark.
-        let hidden = |name: &[u8]| {
-            let at = name.rsplit(|byte| *byte == b'/').next().map_or(0, <[u8]>::len);
-            let (parents, last) = name.split_at(name.len() - at);
-            [parents, last.strip_prefix(b".wh.").unwrap_or(last)].concat()
-        };
-        it.is_renamed(hidden)
+    rule("whiteout-as-hard-link", |it| {
+        let written = it.all(Aspect::Extra).filter_map(|it| it.written.as_ref());
+        let links = written.filter(|it| matches!(it.kind, Kind::HardLink(_)));
+        let links: Vec<&[u8]> = links.map(|it| it.name.as_slice()).collect();
+        it.all(Aspect::Missing).any(|it| links.contains(&hidden(&it.name).as_slice()))
     }),
+    rule("whiteout-as-file", |it| it.is_renamed(hidden)),
     rule("overlay-attributes-written", |it| {
         let mut names = it.entries.iter().flatten().flat_map(|it| it.xattrs.keys());
         names.any(|name| name.windows(9).any(|part| part == b".overlay."))
@@ -203,6 +199,13 @@ const NAMES: &[Rule<Written>] = &[
 ];
 
 const OPAQUE: &[u8] = b"/.wh..wh..opq";
+
+/// The name of a mark without that which makes it one.
+fn hidden(name: &[u8]) -> Vec<u8> {
+    let at = name.rsplit(|byte| *byte == b'/').next().map_or(0, <[u8]>::len);
+    let (parents, last) = name.split_at(name.len() - at);
+    [parents, last.strip_prefix(b".wh.").unwrap_or(last)].concat()
+}
 
 const FILES: &[Rule<Written>] = &[
     rule("link-followed", |it| {
@@ -240,6 +243,17 @@ const FILES: &[Rule<Written>] = &[
                 && !matches!(written, Some(Kind::HardLink(_)))
         })
     }),
+    rule("device-numbers-lost", |it| {
+        let kinds = |it: &Difference| {
+            Some((it.expected.as_ref()?.kind.clone(), it.written.as_ref()?.kind.clone()))
+        };
+        it.is(Aspect::Kind, |it| {
+            matches!(
+                kinds(it),
+                Some((Kind::Char(..), Kind::Char(..)) | (Kind::Block(..), Kind::Block(..)))
+            )
+        })
+    }),
     rule("owners-lost", |it| it.is(Aspect::Owner, |_| true)),
     rule("special-bits-lost", |it| {
         it.is(Aspect::Mode, |_| true)
@@ -253,8 +267,3 @@ const FILES: &[Rule<Written>] = &[
     rule("attributes-lost", |it| it.is(Aspect::Xattrs, |_| true)),
     rule("wrong-order", |it| it.is(Aspect::Order, |_| true)),
 ];
-
-/// A name of a write layer, as the answer is told it.
-pub fn name(bytes: &'static [u8]) -> &'static Path {
-    Path::new(OsStr::from_bytes(bytes))
-}

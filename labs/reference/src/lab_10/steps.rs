@@ -121,8 +121,13 @@ pub struct Writing {
     /// Whether directories have entries.
     pub has_directories: bool,
     pub keeps_hard_links: bool,
+    /// Whether it is looked for another name of a file before anything else.
+    pub looks_for_names_first: bool,
     pub leaves_out_sockets: bool,
-    pub refuses_marks: bool,
+    /// Whether a name must be refused.
+    pub is_mark: fn(&OsStr) -> bool,
+    /// The numbers of a device.
+    pub numbers: fn(u64) -> (u64, u64),
     /// Whether errors of files are errors.
     pub tells: bool,
     pub ends: bool,
@@ -141,8 +146,10 @@ pub const WRITING: Writing = Writing {
     content: |file, metadata| Box::new(Content { file, left: metadata.len() }),
     has_directories: true,
     keeps_hard_links: true,
+    looks_for_names_first: false,
     leaves_out_sockets: true,
-    refuses_marks: true,
+    is_mark: |name| name.as_bytes().starts_with(b".wh."),
+    numbers: |device| (major(device), minor(device)),
     tells: true,
     ends: true,
 };
@@ -195,7 +202,7 @@ impl Writing {
     ) -> io::Result<()> {
         for name in (self.names)(&top.join(directory))? {
             let path = directory.join(&name);
-            if self.refuses_marks && name.as_bytes().starts_with(b".wh.") {
+            if (self.is_mark)(&name) {
                 let what = format!("{}: taken for a deletion", path.display());
                 return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
             }
@@ -218,6 +225,14 @@ impl Writing {
         let metadata = (self.metadata)(&on_disk)?;
         let kind = metadata.file_type();
         let name = (self.path)(path);
+        if self.looks_for_names_first
+            && !kind.is_dir()
+            && let Some(first) = first_name(known, &metadata, path)
+        {
+            let mut header = (self.header)(&metadata);
+            header.set_entry_type(EntryType::Link);
+            return archive.append_link(&mut header, &name, first);
+        }
         if (self.is_whiteout)(&metadata) {
             let mark = (self.mark)(name.file_name().unwrap_or_default());
             let mark = name.with_file_name(mark);
@@ -266,8 +281,9 @@ impl Writing {
             kind if kind.is_block_device() => EntryType::Block,
             _ => EntryType::Fifo,
         });
-        header.set_device_major(major(metadata.rdev()) as u32)?;
-        header.set_device_minor(minor(metadata.rdev()) as u32)?;
+        let (major, minor) = (self.numbers)(metadata.rdev());
+        header.set_device_major(major as u32)?;
+        header.set_device_minor(minor as u32)?;
         archive.append_data(&mut header, &name, io::empty())
     }
 }

@@ -247,6 +247,20 @@ pub const ONE_DRAFT_FOR_ALL: Mistake<Answers> =
         .make(images, base, name, archive)
     });
 
+/// No other process has this number, but one that was killed may have had it.
+pub const DRAFT_BY_PID: Mistake<Answers> =
+    mistake("draft_by_pid", "commit/left-over-in-the-way", |images, base, name, archive| {
+        Making {
+            draft: |images, _| {
+                let draft = images.join(format!(".{}", std::process::id()));
+                fs::create_dir(&draft)?;
+                Ok(draft)
+            },
+            ..MAKING
+        }
+        .make(images, base, name, archive)
+    });
+
 /// rename(2) replaces an empty directory.
 pub const PLAIN_RENAME: Mistake<Answers> =
     mistake("plain_rename", "commit/existing-image-replaced", |images, base, name, archive| {
@@ -290,6 +304,24 @@ pub const SLASH_ALONE_IS_CHECKED: Mistake<Answers> =
             ..MAKING
         }
         .make(images, base, name, archive)
+    });
+
+/// char::is_alphanumeric, and a length in characters.
+pub const LETTERS_OF_ANY_SCRIPT: Mistake<Answers> =
+    mistake("letters_of_any_script", "commit/name-not-checked", |images, base, name, archive| {
+        let check_name = |name: &str| {
+            let is_right = name.chars().count() <= 128
+                && name.starts_with(char::is_alphanumeric)
+                && name.chars().all(|it| it.is_alphanumeric() || "_.-".contains(it));
+            is_right.then_some(()).ok_or(io::ErrorKind::InvalidInput.into())
+        };
+        Making { check_name, ..MAKING }.make(images, base, name, archive)
+    });
+
+/// It says what is wrong, and no more.
+pub const ERRORS_OF_NO_KIND: Mistake<Answers> =
+    mistake("errors_of_no_kind", "commit/wrong-kind-of-error", |images, base, name, archive| {
+        new_image(images, base, name, archive).map_err(|error| io::Error::other(error.to_string()))
     });
 
 /// Letters and digits.

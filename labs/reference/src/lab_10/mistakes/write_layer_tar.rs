@@ -54,6 +54,31 @@ pub const WHITEOUTS_AS_DEVICES: Mistake<Answers> =
         Writing { is_whiteout: |_| false, ..WRITING }.write(write_layer, out)
     });
 
+/// What has the inode of something else is a hard link: also a whiteout, of which a kernel
+/// makes one for all.
+pub const NAMES_BEFORE_WHITEOUTS: Mistake<Answers> =
+    mistake("names_before_whiteouts", "commit/whiteout-as-hard-link", |write_layer, out| {
+        Writing { looks_for_names_first: true, ..WRITING }.write(write_layer, out)
+    });
+
+/// Eight bits each, as it was before Linux 2.6.
+pub const OLD_DEVICE_NUMBERS: Mistake<Answers> =
+    mistake("old_device_numbers", "commit/device-numbers-lost", |write_layer, out| {
+        let numbers = |device: u64| (device >> 8 & 0xff, device & 0xff);
+        Writing { numbers, ..WRITING }.write(write_layer, out)
+    });
+
+/// Compared as they are shown.
+pub const SORTED_AS_SHOWN: Mistake<Answers> =
+    mistake("sorted_as_shown", "commit/wrong-order", |write_layer, out| {
+        let names = |directory: &Path| {
+            let mut names = names(directory)?;
+            names.sort_by_key(|name| name.to_string_lossy().into_owned());
+            Ok(names)
+        };
+        Writing { names, ..WRITING }.write(write_layer, out)
+    });
+
 /// What is deleted is nothing that an archive can hold.
 pub const WHITEOUTS_LEFT_OUT: Mistake<Answers> =
     mistake("whiteouts_left_out", "commit/whiteout-left-out", |write_layer, out| {
@@ -304,7 +329,20 @@ pub const SORTED_BY_ENTRY: Mistake<Answers> =
 /// A file is a file, whatever its name.
 pub const MARKS_AS_FILES: Mistake<Answers> =
     mistake("marks_as_files", "commit/reserved-name-written", |write_layer, out| {
-        Writing { refuses_marks: false, ..WRITING }.write(write_layer, out)
+        Writing { is_mark: |_| false, ..WRITING }.write(write_layer, out)
+    });
+
+/// What is no UTF-8 is no text, and so begins with nothing.
+pub const MARKS_LOOKED_FOR_IN_TEXT: Mistake<Answers> =
+    mistake("marks_looked_for_in_text", "commit/reserved-name-written", |write_layer, out| {
+        let is_mark = |name: &OsStr| name.to_str().is_some_and(|name| name.starts_with(".wh."));
+        Writing { is_mark, ..WRITING }.write(write_layer, out)
+    });
+
+/// It says what is wrong, and no more.
+pub const REFUSED_AS_OTHER: Mistake<Answers> =
+    mistake("refused_as_other", "commit/wrong-kind-of-error", |write_layer, out| {
+        write_layer_tar(write_layer, out).map_err(|error| io::Error::other(error.to_string()))
     });
 
 /// The bare error.
