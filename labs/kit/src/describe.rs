@@ -108,6 +108,17 @@ fn plain(mount: &Mount) -> Mount {
     }
 }
 
+/// Where a link of /proc leads, the same in every run: `/proc/42` is `/proc/PID`,
+/// `net:[4026531840]` is `net`.
+pub fn without_numbers(path: &str) -> String {
+    let path = path.split(":[").next().unwrap_or(path);
+    let parts = path.split('/').map(|part| match part.parse::<u32>() {
+        Ok(_) => "PID",
+        Err(_) => part,
+    });
+    parts.collect::<Vec<_>>().join("/")
+}
+
 /// What a call said: `Ok`, or its errno by name and in words.
 pub fn result<T>(result: &Result<T, Failure>) -> String {
     match result {

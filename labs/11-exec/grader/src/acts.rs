@@ -8,8 +8,9 @@ use std::os::fd::{IntoRawFd, OwnedFd};
 use labkit::act::{Act, Performable, given};
 use labkit::describe::Failure;
 use labkit::frame::Returned;
-use nix::fcntl::{OFlag, open};
+use nix::fcntl::{FcntlArg, OFlag, fcntl, open};
 use nix::sched::CloneFlags;
+use nix::sys::resource::{Resource, getrlimit};
 use nix::sys::stat::Mode;
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
@@ -70,14 +71,21 @@ pub struct Order {
     pub environment: Vec<CString>,
 }
 
-/// Runs a command in a container. One directory is open with the lowest number that
-/// there is.
+/// Where more files may be open than that, the kernel would need much memory to number
+/// them all.
+const HIGHEST: u64 = 4096;
+
+/// Runs a command in a container. A directory is open with the lowest number that there
+/// is, and with the highest.
 pub static ENTER: Act<Answers, Order, Result<i32, Failure>> = Act {
     name: "enter",
     function: "enter",
     perform: |answers, order| {
         let pid = Pid::from_raw(order.pid);
         let directory = open(".", OFlag::O_RDONLY, Mode::empty()).expect("it can be read");
+        let (most, _) = getrlimit(Resource::RLIMIT_NOFILE).expect("its own limits");
+        let highest = most.min(HIGHEST) as i32 - 1;
+        fcntl(&directory, FcntlArg::F_DUPFD(highest)).expect("it is allowed");
         let _ = directory.into_raw_fd();
         (answers.enter)(pid, &order.command, &order.environment).map_err(Failure::from)
     },

@@ -7,7 +7,7 @@ use std::fs::{self, File};
 
 use labkit::call::Seen;
 use labkit::calls::Calls;
-use labkit::describe::Failure;
+use labkit::describe::{Failure, without_numbers};
 use labkit::failing;
 use labkit::frame::{Facts, Rules, Words, error_of, rule};
 use labkit::host::Host;
@@ -60,10 +60,7 @@ impl Facts for Born {
 static BIRTH: Rules<Born> = Rules {
     lab: LAB,
     function: FUNCTION,
-    tables: &[&[
-        rule("open-until-exec", |it| !it.hosts.is_empty()),
-        rule("can-be-looked-at", |it| !it.could.is_empty()),
-    ]],
+    tables: &[&[rule("open-until-exec", |it| !it.hosts.is_empty())]],
 };
 
 /// Has `judge` look at the process at each of these calls that it makes in the
@@ -131,20 +128,12 @@ fn hosts_files(proc: &Proc, pid: Pid, container: &Container) -> Vec<String> {
     let links = numbers.filter(is_hosts).filter_map(|number| link(number).ok());
     // A pipe or the like leads nowhere.
     let names = links.map(|path| path.display().to_string()).filter(|path| path.starts_with('/'));
-    let mut names: Vec<String> =
-        names.filter(|path| !path.starts_with("/memfd:")).map(|path| plain(&path)).collect();
+    let mut names: Vec<String> = names
+        .filter(|path| !path.starts_with("/memfd:"))
+        .map(|path| without_numbers(&path))
+        .collect();
     names.dedup();
     names
-}
-
-/// `/proc/42` is `/proc/PID`: the same in every run.
-pub fn plain(path: &str) -> String {
-    let path = path.split(":[").next().unwrap_or(path);
-    let parts = path.split('/').map(|part| match part.parse::<u32>() {
-        Ok(_) => "PID",
-        Err(_) => part,
-    });
-    parts.collect::<Vec<_>>().join("/")
 }
 
 /// What root of the container can do with a process: with all power there, and none

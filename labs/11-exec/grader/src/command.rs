@@ -6,7 +6,9 @@ use labkit::verdict::{Evidence, Finding};
 use nix::sched::CloneFlags;
 
 use crate::container::{ALL, BETWEEN, FAST, FOR_CHILDREN, differing};
-use crate::entered::{DIRECTORIES, ENTERS, Entered, FUNCTION, Given, STARTED, observe, rules};
+use crate::entered::{
+    DIRECTORIES, ENTERS, Entered, FUNCTION, Given, STARTED, in_words, observe, rules,
+};
 use crate::scene::{ARGUMENTS, CALLERS, TOOLS, text};
 
 pub fn namespaces(host: &Host) -> Result<(), Finding> {
@@ -100,9 +102,8 @@ impl Entered {
     }
 
     /// The path by which the probe was executed.
-    fn path(&self) -> Option<String> {
-        let path = self.command.as_ref()?.words.first()?;
-        Some(String::from_utf8_lossy(path).into_owned())
+    fn path(&self) -> Option<&[u8]> {
+        self.command.as_ref()?.words.first().map(Vec::as_slice)
     }
 }
 
@@ -111,8 +112,9 @@ pub fn found_by_name(host: &Host) -> Result<(), Finding> {
         &[
             rule("environment-of-the-caller", Entered::has_callers_variables),
             rule("path-of-the-caller", |it| {
-                it.path().is_some_and(|path| path.starts_with(CALLERS))
+                it.path().is_some_and(|path| path.starts_with(CALLERS.as_bytes()))
             }),
+            rule("name-as-text", |it| it.given == Given::OddName && it.command.is_none()),
             rule("looked-up-on-the-host", |it| it.command.is_none()),
             rule("other-words", |it| !it.has_its_words()),
         ],
@@ -121,28 +123,27 @@ pub fn found_by_name(host: &Host) -> Result<(), Finding> {
     // 1. Whether anything is found at all.
     let by_path = observe(host, Given::Path, FAST)?;
     by_path.must_be_usual()?;
-    // 2. By its name.
-    let expected = format!("{TOOLS}/probe");
-    let facts = observe(host, Given::Name, FAST)?;
-    let is_found = facts.path().as_ref() == Some(&expected) && facts.seen.returned.is_ok();
-    if is_found {
-        return judge_words(&facts, &RULES).and_then(|()| judge_variables(&facts, &RULES));
+    // 2. By its name, which need not be text.
+    for given in [Given::Name, Given::OddName] {
+        let expected = [TOOLS.as_bytes(), b"/", &given.word()].concat();
+        let facts = observe(host, given, FAST)?;
+        let is_found = facts.path() == Some(&expected) && facts.seen.returned.is_ok();
+        RULES.judge(&facts, is_found, || {
+            let shown = |path: &[u8]| path.escape_ascii().to_string();
+            let seen = facts.path().map_or_else(|| in_words(&facts.seen.returned), shown);
+            let name = shown(&given.word());
+            let what = format!("{FUNCTION}(PID, [\"{name}\"], …), what was executed");
+            vec![Evidence::differs(what, shown(&expected), seen)]
+        })?;
+        judge_words(&facts, &RULES).and_then(|()| judge_variables(&facts, &RULES))?;
     }
-    RULES.judge(&facts, false, || {
-        let seen = facts.path().unwrap_or_else(|| match &facts.seen.returned {
-            Ok(code) => code.to_string(),
-            Err(failure) => failure.to_string(),
-        });
-        let what = format!("{FUNCTION}(PID, [\"probe\"], …), what was executed");
-        vec![Evidence::differs(what, expected, seen)]
-    })
+    Ok(())
 }
 
 pub fn caller_stays(host: &Host) -> Result<(), Finding> {
     static RULES: Rules<Entered> = rules(&[
         &[
-            rule("caller-moved", Entered::is_caller_moved),
-            rule("caller-moved", |it| it.seen.process.cwd != it.scratch_seen()),
+            rule("caller-moved", Entered::has_caller_moved),
             rule("callers-descriptors-changed", |it| {
                 it.seen.process.descriptors.len() != DIRECTORIES
             }),
@@ -151,9 +152,7 @@ pub fn caller_stays(host: &Host) -> Result<(), Finding> {
     ]);
     let facts = observe(host, Given::Path, FAST)?;
     let process = &facts.seen.process;
-    let kept = !facts.is_caller_moved()
-        && process.cwd == facts.scratch_seen()
-        && process.descriptors.len() == DIRECTORIES;
+    let kept = !facts.has_caller_moved() && process.descriptors.len() == DIRECTORIES;
     RULES.judge(&facts, kept, || {
         let mut evidence = Vec::new();
         let mut moved = differing(&facts.caller_before, &facts.caller_after);
@@ -181,6 +180,11 @@ pub fn caller_stays(host: &Host) -> Result<(), Finding> {
 }
 
 impl Entered {
+    /// Whether it is in another namespace or directory than it was.
+    fn has_caller_moved(&self) -> bool {
+        self.is_caller_moved() || self.seen.process.cwd != self.scratch_seen()
+    }
+
     /// The directory in which the caller began, as /proc names it.
     fn scratch_seen(&self) -> std::path::PathBuf {
         self.scratch.components().collect()

@@ -1,18 +1,18 @@
 //! enter: what the command has open. Its own program opens nothing.
 
+use std::fs::{self, File};
 use std::path::PathBuf;
 
 use labkit::call::Seen;
-use labkit::describe::Failure;
+use labkit::describe::{Failure, without_numbers};
 use labkit::frame::{Facts, Rules, Words, error_of, rule};
 use labkit::host::Host;
 use labkit::proc::Proc;
 use labkit::verdict::{Evidence, Finding};
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, dup2_stdin};
 
 use crate::LAB;
-use crate::birth::plain;
 use crate::container::FAST;
 use crate::entered::{FUNCTION, Given, call, observe, others};
 use crate::scene::{Scene, wait_until, words_of};
@@ -51,8 +51,12 @@ pub fn only_the_streams(host: &Host) -> Result<(), Finding> {
     let scene = Scene::new(host);
     let container = scene.start(host, &proc, FAST);
     let order = scene.order(&container, &COMMAND);
+    // Nothing that a process would take for its stdin by itself.
+    let stdin = host.path("stdin");
+    fs::write(&stdin, "words").expect("the scratch directory");
+    let call = call(host, order).after(|| Ok(dup2_stdin(File::open(&stdin)?)?));
     let mut looked = None;
-    let (seen, ()) = call(host, order).make_meanwhile(
+    let (seen, ()) = call.make_meanwhile(
         |place, answering| {
             let sleeps = |pid: &i32| words_of(place.proc, *pid) == COMMAND.map(|it| it.as_bytes());
             let find = || {
@@ -79,7 +83,7 @@ pub fn only_the_streams(host: &Host) -> Result<(), Finding> {
             return vec![Evidence::differs(what, "those of the caller", "others")];
         }
         let mut shown: Vec<String> =
-            facts.descriptors.iter().map(|it| plain(&it.display().to_string())).collect();
+            facts.descriptors.iter().map(|it| without_numbers(&it.display().to_string())).collect();
         shown.dedup();
         let what = "/proc/PID/fd of the command, above 2";
         vec![Evidence::differs(what, "-", shown.join(", "))]

@@ -14,7 +14,7 @@ use crate::LAB;
 use crate::acts::Order;
 use crate::command;
 use crate::container::{Container, FAST};
-use crate::entered::{Entering, FUNCTION, Given, call, observe};
+use crate::entered::{Entering, FUNCTION, Given, call, in_words, observe};
 use crate::joined::SETNS;
 use crate::scene::{CALLERS, Scene, TOOLS, program};
 
@@ -92,10 +92,7 @@ impl Ending {
         }
         let printed = format!("{}{}", self.said, self.printed);
         let judged = rules.judge(self, kept, || {
-            let seen = match &self.returned {
-                Ok(code) => code.to_string(),
-                Err(failure) => failure.to_string(),
-            };
+            let seen = in_words(&self.returned);
             vec![Evidence::differs(format!("{FUNCTION}(PID, {what}, …)"), self.expected, seen)]
         });
         judged.map_err(|finding| Finding { printed, ..finding })
@@ -200,11 +197,7 @@ pub fn no_container(host: &Host) -> Result<(), Finding> {
     let esrch = Some(Errno::ESRCH as i32);
     let kept = ending.returned.as_ref().is_err_and(|failure| failure.errno == esrch);
     RULES.judge(&ending, kept, || {
-        let seen = match &ending.returned {
-            Ok(code) => code.to_string(),
-            Err(failure) => failure.to_string(),
-        };
         let what = format!("{FUNCTION}(PID, …), no process has this number");
-        vec![Evidence::differs(what, "ESRCH (No such process)", seen)]
+        vec![Evidence::differs(what, "ESRCH (No such process)", in_words(&ending.returned))]
     })
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use labkit::answering::Answering;
 use labkit::call::{Call, Seen};
-use labkit::describe::{Failure, result};
+use labkit::describe::Failure;
 use labkit::frame::{Facts, Rule, Rules, Words, error_of, rule};
 use labkit::host::Host;
 use labkit::inside::Place;
@@ -20,7 +20,8 @@ use crate::container::{
     BETWEEN, Container, FOR_CHILDREN, Namespaces, Spot, differing, namespaces, spot,
 };
 use crate::scene::{
-    ARGUMENTS, CALLERS, PROBES_CODE, Scene, TOOLS, probe, variables_of, wait_until, words_of,
+    ARGUMENTS, CALLERS, ODD_PROBE, PROBE, PROBES_CODE, Scene, TOOLS, probe, variables_of,
+    wait_until, words_of,
 };
 
 pub const FUNCTION: &str = ENTER.function;
@@ -35,10 +36,24 @@ pub enum Given {
     Path,
     /// By its name, in the container alone.
     Name,
+    /// The same of the one whose name is no UTF-8.
+    OddName,
+}
+
+impl Given {
+    /// The word that says which program it is.
+    pub fn word(self) -> Vec<u8> {
+        match self {
+            Given::Path => [TOOLS.as_bytes(), b"/", PROBE].concat(),
+            Given::Name => PROBE.to_vec(),
+            Given::OddName => ODD_PROBE.to_vec(),
+        }
+    }
 }
 
 /// All that is known of one call.
 pub struct Entered {
+    pub given: Given,
     pub seen: Seen<Result<i32, Failure>>,
     /// The probe, if it came to run.
     pub command: Option<Command>,
@@ -80,15 +95,11 @@ pub fn observe_so(
     let proc = Proc::open().expect("the witness has one");
     let scene = Scene::new(host);
     let container = scene.start(host, &proc, kinds);
-    let by_path = format!("{TOOLS}/probe");
-    let name = match given {
-        Given::Path => by_path.as_str(),
-        Given::Name => "probe",
-    };
-    if given == Given::Name {
+    if given != Given::Path {
         scene.only_inside();
     }
-    let order = scene.order(&container, &[&[name], &ARGUMENTS[..]].concat());
+    let words = [given.word()].into_iter().chain(ARGUMENTS.map(|it| it.as_bytes().to_vec()));
+    let order = scene.order(&container, &words.collect::<Vec<_>>());
     let environment = order.environment.iter().map(|it| it.as_bytes().to_owned()).collect();
     let (theirs, containers_root) = (container.namespaces.clone(), container.root);
     let caller_before = namespaces(&proc, Pid::from_raw(1));
@@ -104,15 +115,14 @@ pub fn observe_so(
         },
         |place, _| {
             let after = namespaces(place.proc, place.pid);
-            let others = others(place, &container);
-            let zombie = others.iter().any(|(_, state, _)| *state == 'Z');
-            let left = others.into_iter().filter(|(_, state, _)| !matches!(state, 'Z' | 'X'));
-            let left = left.map(|(_, _, name)| name).collect();
+            let zombie = others(place, &container).iter().any(|(_, state, _)| *state == 'Z');
+            let left = running(place, &container);
             container.end_with_all();
             (after, zombie, left)
         },
     )?;
     Ok(Entered {
+        given,
         seen,
         command,
         is_early,
@@ -127,9 +137,9 @@ pub fn observe_so(
     })
 }
 
-/// How often the process that calls enter has a directory of the host open: once by
+/// How often the process that calls enter has a directory of the host open: twice by
 /// itself, and as often as it is given one.
-pub const DIRECTORIES: usize = 1 + GIVEN;
+pub const DIRECTORIES: usize = 2 + GIVEN;
 const GIVEN: usize = 40;
 
 /// The call, by a process that has directories of the host open, and other variables.
@@ -144,10 +154,19 @@ pub fn call(host: &Host, order: Order) -> Entering<'_> {
 
 /// All processes but the caller and the container's first.
 pub fn others(place: &Place, container: &Container) -> Vec<(i32, char, String)> {
-    let ours = [place.pid.as_raw(), container.pid.as_raw()];
     let mut others = place.proc.processes();
-    others.retain(|(pid, ..)| !ours.contains(pid));
+    others.retain(|(pid, ..)| !ours(place, container).contains(pid));
     others
+}
+
+/// The names of those that have not ended.
+fn running(place: &Place, container: &Container) -> Vec<String> {
+    let all = place.proc.running().into_iter();
+    all.filter(|(pid, _)| !ours(place, container).contains(pid)).map(|(_, name)| name).collect()
+}
+
+fn ours(place: &Place, container: &Container) -> [i32; 2] {
+    [place.pid.as_raw(), container.pid.as_raw()]
 }
 
 /// Whether the probe tells that it is there, before enter and all that it has started
@@ -160,8 +179,7 @@ fn wait_for_probe(
 ) -> bool {
     let mut told = false;
     let is_over = |answering: &mut Answering| {
-        let mut others = others(place, container).into_iter();
-        answering.outcome().is_some() && others.all(|(_, state, _)| matches!(state, 'Z' | 'X'))
+        answering.outcome().is_some() && running(place, container).is_empty()
     };
     wait_until(|| {
         answering.wait_for_news();
@@ -304,11 +322,15 @@ impl Entered {
                 return evidence();
             }
             let call = format!("{FUNCTION}(PID, [\"{TOOLS}/probe\"], …)");
-            let said = match &self.seen.returned {
-                Ok(code) => code.to_string(),
-                Err(_) => result(&self.seen.returned),
-            };
-            vec![Evidence::differs(call, PROBES_CODE, said)]
+            vec![Evidence::differs(call, PROBES_CODE, in_words(&self.seen.returned))]
         })
+    }
+}
+
+/// What enter has returned.
+pub fn in_words(returned: &Result<i32, Failure>) -> String {
+    match returned {
+        Ok(code) => code.to_string(),
+        Err(failure) => failure.to_string(),
     }
 }

@@ -180,29 +180,36 @@ pub fn directories(host: &Host) -> Result<(), Finding> {
     })
 }
 
+static REFUSED: Rules<Joined> = Rules {
+    lab: LAB,
+    function: FUNCTION,
+    tables: &[&[
+        rule("failed-join-ignored", |it| it.seen.returned.is_ok()),
+        rule("joined-on-after-an-error", |it| it.seen.returned.is_err()),
+    ]],
+};
+
 pub fn failure(host: &Host) -> Result<(), Finding> {
-    static REFUSED: Rules<Joined> = Rules {
-        lab: LAB,
-        function: FUNCTION,
-        tables: &[&[
-            rule("failed-join-ignored", |it| it.seen.returned.is_ok()),
-            rule("joined-on-after-an-error", |it| it.seen.returned.is_err()),
-        ]],
-    };
     // An answer that is wrong all the same is not blamed for that here.
     let usual = observe(host, FAST, Who::Root, |call| call)?;
     if usual.seen.returned.is_err() || !usual.not_joined().is_empty() {
         return Ok(());
     }
+    // EINVAL is what a namespace says to whom is in it already: an error as any other.
+    [Errno::EPERM, Errno::EINVAL].into_iter().try_for_each(|errno| each_failing(host, errno))
+}
+
+/// Has each call for a namespace fail with `errno` in its turn.
+fn each_failing(host: &Host, errno: Errno) -> Result<(), Finding> {
     failing::each(|nth| {
-        let facts = observe(host, FAST, Who::Root, |call| call.failing(nth, SETNS, Errno::EPERM))?;
+        let facts = observe(host, FAST, Who::Root, |call| call.failing(nth, SETNS, errno))?;
         let Some(failed) = facts.seen.failed else { return Ok(false) };
         // Whoever joins in one call joins all or nothing.
         let joined = facts.joined().len();
         let is_at_once = joined < nth;
         let is_told = facts.seen.returned.is_err() || joined == facts.given.len();
         REFUSED.judge(&facts, is_told && (is_at_once || facts.seen.returned.is_ok()), || {
-            let call = format!("{FUNCTION}(namespaces) while {failed} fails with EPERM");
+            let call = format!("{FUNCTION}(namespaces) while {failed} fails with {errno:?}");
             let joined =
                 Evidence::differs("/proc/PID/ns, how many of the container's", nth - 1, joined);
             vec![Evidence::differs(call, "Err", result(&facts.seen.returned)), joined]

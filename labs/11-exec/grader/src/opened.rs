@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use labkit::call::Seen;
 use labkit::calls::Calls;
-use labkit::describe::{Failure, result};
+use labkit::describe::{Failure, result, without_numbers};
 use labkit::failing;
 use labkit::frame::{Facts, Rules, Words, error_of, rule};
 use labkit::host::Host;
@@ -233,16 +233,6 @@ pub fn nothing_else(host: &Host) -> Result<(), Finding> {
         let shown: Vec<String> = shown.collect();
         vec![Evidence::differs("/proc/PID/fd, what was not returned", "-", shown.join(", "))]
     })
-}
-
-/// `/proc/42` is `/proc/PID`, `net:[4026531840]` is `net`: the same in every run.
-fn without_numbers(path: &str) -> String {
-    let path = path.split(":[").next().unwrap_or(path);
-    let parts = path.split('/').map(|part| match part.parse::<u32>() {
-        Ok(_) => "PID",
-        Err(_) => part,
-    });
-    parts.collect::<Vec<_>>().join("/")
 }
 
 pub fn failure(host: &Host) -> Result<(), Finding> {

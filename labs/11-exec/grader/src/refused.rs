@@ -1,7 +1,6 @@
 //! enter, where one of its steps fails.
 
 use labkit::calls::Calls;
-use labkit::describe::result;
 use labkit::failing;
 use labkit::frame::{Rules, rule};
 use labkit::host::Host;
@@ -12,7 +11,7 @@ use nix::libc;
 use crate::birth::FORK;
 use crate::container::FAST;
 use crate::endings::FAILED;
-use crate::entered::{Entered, FUNCTION, Given, observe, observe_so, rules};
+use crate::entered::{Entered, FUNCTION, Given, in_words, observe, observe_so, rules};
 
 /// The calls by which a process enters a container.
 const STEPS: &[Calls] = &[("setns", &[libc::SYS_setns]), FORK];
@@ -38,11 +37,8 @@ pub fn failure(host: &Host) -> Result<(), Finding> {
         let kept = if facts.command.is_some() { facts.is_inside() } else { is_told };
         RULES.judge(&facts, kept, || {
             let call = format!("{FUNCTION}(PID, …) while {failed} fails with EPERM");
-            let seen = match &facts.seen.returned {
-                Ok(code) => code.to_string(),
-                Err(_) => result(&facts.seen.returned),
-            };
-            let mut evidence = vec![Evidence::differs(call, FAILED, seen)];
+            let mut evidence =
+                vec![Evidence::differs(call, FAILED, in_words(&facts.seen.returned))];
             if facts.command.is_some() {
                 evidence.push(Evidence::differs(
                     "execve(…), in no container or in half of it",

@@ -26,6 +26,10 @@ use crate::container::Container;
 pub const TOOLS: &str = "/tmp/tools";
 /// Where there is another one: in the `PATH` of the process that calls enter.
 pub const CALLERS: &str = "/tmp/callers";
+/// The name of the probe, and that of another one: it is no UTF-8, and in the container
+/// alone.
+pub const PROBE: &[u8] = b"probe";
+pub const ODD_PROBE: &[u8] = b"\xff-probe";
 /// The words after the command: spaces, and one that is empty.
 pub const ARGUMENTS: [&str; 3] = ["two  spaces", "", "end"];
 /// How the probe ends.
@@ -55,12 +59,14 @@ impl Scene {
         }
         let pipes = [root.as_path(), Path::new("/")].map(|top| {
             let below = |path: &str| top.join(path.trim_start_matches('/'));
+            let script =
+                format!("#!/bin/sh\necho >/tmp/report\nread word </tmp/hold\nexit {PROBES_CODE}\n");
             for directory in [TOOLS, CALLERS] {
                 fs::create_dir_all(below(directory)).expect("/tmp can be written to");
-                let script = format!(
-                    "#!/bin/sh\necho >/tmp/report\nread word </tmp/hold\nexit {PROBES_CODE}\n"
-                );
                 program(&below(directory).join("probe"), &script, 0o755);
+            }
+            if top == root {
+                program(&below(TOOLS).join(OsStr::from_bytes(ODD_PROBE)), &script, 0o755);
             }
             (fifo(&below("/tmp/report")), fifo(&below("/tmp/hold")))
         });
@@ -91,10 +97,13 @@ impl Scene {
     }
 
     /// The order to run these words in a container.
-    pub fn order(&self, container: &Container, words: &[&str]) -> Order {
+    pub fn order(&self, container: &Container, words: &[impl AsRef<[u8]>]) -> Order {
         Order {
             pid: container.pid.as_raw(),
-            command: words.iter().map(|it| CString::new(*it).expect("no NUL in it")).collect(),
+            command: words
+                .iter()
+                .map(|it| CString::new(it.as_ref()).expect("no NUL in it"))
+                .collect(),
             environment: self.environment(),
         }
     }
@@ -115,7 +124,7 @@ impl Scene {
 /// The probe's process, the newest if there are several.
 pub fn probe(proc: &Proc) -> Option<i32> {
     // The kernel puts the interpreter before the script.
-    let is_it = |pid: &i32| words_of(proc, *pid).get(1).is_some_and(|it| it.ends_with(b"/probe"));
+    let is_it = |pid: &i32| words_of(proc, *pid).get(1).is_some_and(|it| it.ends_with(PROBE));
     proc.processes().into_iter().map(|(pid, ..)| pid).filter(is_it).max()
 }
 

@@ -1,15 +1,15 @@
 //! Two faults at once in lab 11.
 
-use lab_02_process::clone;
 use lab_11_grader::Answers;
+use mydocker_kernel::namespaces::NAMESPACES;
 use nix::fcntl::{OFlag, openat};
-use nix::sched::{CloneFlags, setns};
+use nix::sched::setns;
 use nix::sys::stat::Mode;
-use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::fchdir;
 
 use super::steps::{
-    KINDS, by_path, close_all, descriptors, enter, execute, open_each, prepare, wait,
+    by_path, enter, execute, join_and_start, leave, open_each, start_joiner, user_first, wait_so,
 };
 use super::{SOLUTION, solution};
 use crate::catalogue::Pair;
@@ -25,7 +25,7 @@ pub static PAIRS: &[Pair<Answers>] = &[
         answers: Answers {
             open_namespaces: |pid| {
                 let process = by_path(&format!("/proc/{pid}"))?;
-                open_each(&KINDS, |name| {
+                open_each(&NAMESPACES, |name| {
                     let path = format!("ns/{name}");
                     Ok(openat(&process, path.as_str(), OFlag::O_RDONLY, Mode::empty())?)
                 })
@@ -42,9 +42,7 @@ pub static PAIRS: &[Pair<Answers>] = &[
         answers: Answers {
             join: |namespaces| {
                 let before = by_path(".")?;
-                let mut sorted: Vec<_> = namespaces.iter().collect();
-                sorted.sort_by_key(|(kind, _)| *kind != CloneFlags::CLONE_NEWUSER);
-                for (kind, namespace) in sorted {
+                for (kind, namespace) in user_first(namespaces) {
                     if let Err(errno) = setns(namespace, *kind) {
                         eprintln!("setns: {errno}");
                     }
@@ -62,18 +60,8 @@ pub static PAIRS: &[Pair<Answers>] = &[
         ],
         answers: Answers {
             enter: |pid, command, environment| {
-                let prepare = |namespaces: Vec<_>| {
-                    let open = descriptors()?;
-                    solution::join(&namespaces)?;
-                    drop(namespaces);
-                    close_all(&open);
-                    Ok(())
-                };
-                let wait_for = |child| match waitpid(child, None)? {
-                    WaitStatus::Signaled(_, signal, _) => Ok(signal as i32),
-                    WaitStatus::Exited(_, code) => Ok(code),
-                    other => panic!("{other:?} is no end"),
-                };
+                let prepare = |namespaces| leave(namespaces, solution::join);
+                let wait_for = |child| wait_so(child, |signal| signal as i32);
                 enter(pid, prepare, || execute(command, environment), wait_for)
             },
             ..SOLUTION
@@ -88,15 +76,7 @@ pub static PAIRS: &[Pair<Answers>] = &[
         answers: Answers {
             enter: |pid, command, environment| {
                 let Ok(namespaces) = solution::open_namespaces(pid) else { return Ok(125) };
-                let joiner = clone(CloneFlags::empty(), || {
-                    let born = prepare(namespaces).and_then(|()| {
-                        wait(clone(CloneFlags::empty(), || execute(command, environment))?)
-                    });
-                    born.unwrap_or_else(|error| {
-                        eprintln!("enter: {error}");
-                        125
-                    })
-                })?;
+                let joiner = start_joiner(|| join_and_start(namespaces, command, environment))?;
                 match waitid(Id::Pid(joiner), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT)? {
                     WaitStatus::Exited(_, code) => Ok(code),
                     other => panic!("{other:?} is no end"),

@@ -7,26 +7,47 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 
 use lab_02_process::clone;
-use lab_11_grader::Namespace;
+use lab_11_grader::{Answers, Namespace};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open, openat};
 use nix::sched::CloneFlags;
 use nix::sys::prctl;
+use nix::sys::signal::Signal;
 use nix::sys::stat::{Mode, fstat};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{Pid, close, execve};
 
-use super::solution;
+use super::{SOLUTION, solution};
+use crate::catalogue::Mistake;
 
-pub const KINDS: [(&str, CloneFlags); 7] = [
-    ("user", CloneFlags::CLONE_NEWUSER),
-    ("mnt", CloneFlags::CLONE_NEWNS),
-    ("pid", CloneFlags::CLONE_NEWPID),
-    ("uts", CloneFlags::CLONE_NEWUTS),
-    ("ipc", CloneFlags::CLONE_NEWIPC),
-    ("net", CloneFlags::CLONE_NEWNET),
-    ("cgroup", CloneFlags::CLONE_NEWCGROUP),
-];
+type Opened = io::Result<Vec<Namespace>>;
+
+/// A mistake in open_namespaces.
+pub const fn opening(
+    name: &'static str,
+    code: &'static str,
+    open_namespaces: fn(Pid) -> Opened,
+) -> Mistake<Answers> {
+    Mistake { name, code, answers: Answers { open_namespaces, ..SOLUTION } }
+}
+
+/// A mistake in join.
+pub const fn joining(
+    name: &'static str,
+    code: &'static str,
+    join: fn(&[Namespace]) -> io::Result<()>,
+) -> Mistake<Answers> {
+    Mistake { name, code, answers: Answers { join, ..SOLUTION } }
+}
+
+/// A mistake in enter.
+pub const fn entering(
+    name: &'static str,
+    code: &'static str,
+    enter: fn(Pid, &[CString], &[CString]) -> io::Result<i32>,
+) -> Mistake<Answers> {
+    Mistake { name, code, answers: Answers { enter, ..SOLUTION } }
+}
 
 const FLAGS: OFlag = OFlag::O_RDONLY.union(OFlag::O_CLOEXEC);
 
@@ -56,11 +77,16 @@ pub fn is_own(name: &str, namespace: &OwnedFd) -> io::Result<bool> {
     Ok((found.st_dev, found.st_ino) == (own.dev(), own.ino()))
 }
 
+/// The namespaces of a process of these kinds.
+pub fn open_of(process: &OwnedFd, kinds: &[(&str, CloneFlags)]) -> Opened {
+    open_each(kinds, |name| Ok(namespace(process, name)?))
+}
+
 /// The namespaces of these kinds, each opened in this way.
 pub fn open_each(
     kinds: &[(&str, CloneFlags)],
     open: impl Fn(&str) -> io::Result<OwnedFd>,
-) -> io::Result<Vec<Namespace>> {
+) -> Opened {
     let mut namespaces = Vec::new();
     for (name, kind) in kinds {
         let theirs = open(name)?;
@@ -69,6 +95,13 @@ pub fn open_each(
         }
     }
     Ok(namespaces)
+}
+
+/// In the order in which an ordinary user may join them.
+pub fn user_first(namespaces: &[Namespace]) -> Vec<&Namespace> {
+    let mut sorted: Vec<_> = namespaces.iter().collect();
+    sorted.sort_by_key(|(kind, _)| *kind != CloneFlags::CLONE_NEWUSER);
+    sorted
 }
 
 /// All of the solution's enter, with something else in it: what the joiner does, what
@@ -80,15 +113,64 @@ pub fn enter(
     wait_for: impl FnOnce(Pid) -> io::Result<i32>,
 ) -> io::Result<i32> {
     let namespaces = solution::open_namespaces(pid)?;
-    let joiner = clone(CloneFlags::empty(), || {
-        let born =
-            prepare(namespaces).and_then(|()| wait_for(clone(CloneFlags::empty(), execute)?));
-        born.unwrap_or_else(|error| {
+    wait(start_joiner(|| {
+        prepare(namespaces).and_then(|()| wait_for(clone(CloneFlags::empty(), execute)?))
+    })?)
+}
+
+/// The same, where the joiner does something else.
+pub fn enter_preparing(
+    pid: Pid,
+    command: &[CString],
+    environment: &[CString],
+    prepare: impl FnOnce(Vec<Namespace>) -> io::Result<()>,
+) -> io::Result<i32> {
+    enter(pid, prepare, || execute(command, environment), wait)
+}
+
+/// The same, where it joins otherwise.
+pub fn enter_joining(
+    pid: Pid,
+    command: &[CString],
+    environment: &[CString],
+    join: impl FnOnce(&[Namespace]) -> io::Result<()>,
+) -> io::Result<i32> {
+    enter_preparing(pid, command, environment, |namespaces| prepare_so(namespaces, join))
+}
+
+/// The same, where the new process does something else.
+pub fn enter_executing(pid: Pid, execute: impl FnOnce() -> i32) -> io::Result<i32> {
+    enter(pid, prepare, execute, wait)
+}
+
+/// The same, where the joiner waits otherwise.
+pub fn enter_waiting(
+    pid: Pid,
+    command: &[CString],
+    environment: &[CString],
+    wait_for: impl FnOnce(Pid) -> io::Result<i32>,
+) -> io::Result<i32> {
+    enter(pid, prepare, || execute(command, environment), wait_for)
+}
+
+/// The process that joins: it says why it cannot.
+pub fn start_joiner(join_and_start: impl FnOnce() -> io::Result<i32>) -> io::Result<Pid> {
+    clone(CloneFlags::empty(), || {
+        join_and_start().unwrap_or_else(|error| {
             eprintln!("enter: {error}");
             125
         })
-    })?;
-    wait(joiner)
+    })
+}
+
+/// All that it does.
+pub fn join_and_start(
+    namespaces: Vec<Namespace>,
+    command: &[CString],
+    environment: &[CString],
+) -> io::Result<i32> {
+    prepare(namespaces)?;
+    wait(clone(CloneFlags::empty(), || execute(command, environment))?)
 }
 
 /// The joiner's steps, with another one in place of the joining.
@@ -97,6 +179,14 @@ pub fn prepare_so(
     join: impl FnOnce(&[Namespace]) -> io::Result<()>,
 ) -> io::Result<()> {
     prctl::set_dumpable(false)?;
+    leave(namespaces, join)
+}
+
+/// Joins, and closes all that is the host's.
+pub fn leave(
+    namespaces: Vec<Namespace>,
+    join: impl FnOnce(&[Namespace]) -> io::Result<()>,
+) -> io::Result<()> {
     let open = descriptors()?;
     join(&namespaces)?;
     drop(namespaces);
@@ -122,9 +212,14 @@ pub fn close_all(numbers: &[i32]) {
 }
 
 pub fn wait(child: Pid) -> io::Result<i32> {
+    wait_so(child, |signal| 128 + signal as i32)
+}
+
+/// Waits, and makes a number of a signal that has ended the child.
+pub fn wait_so(child: Pid, number: fn(Signal) -> i32) -> io::Result<i32> {
     Ok(match waitpid(child, None)? {
         WaitStatus::Exited(_, code) => code,
-        WaitStatus::Signaled(_, signal, _) => 128 + signal as i32,
+        WaitStatus::Signaled(_, signal, _) => number(signal),
         other => panic!("{other:?} is no end"),
     })
 }

@@ -9,6 +9,7 @@ use std::process::Command;
 
 use lab_02_process::clone;
 use lab_11_grader::{Answers, Namespace};
+use mydocker_kernel::namespaces::NAMESPACES;
 use mydocker_kernel::sys::{self, close_all_but, pidfd_open, pidfd_send_signal};
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, setns};
@@ -17,8 +18,8 @@ use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::chdir;
 
 use super::steps::{
-    KINDS, by_path, ended, enter, execute, is_own, namespace, open_each, prepare, prepare_so,
-    process, wait,
+    by_path, ended, enter, enter_joining, enter_preparing, execute, is_own, namespace, open_each,
+    prepare, process, wait,
 };
 use super::{SOLUTION, solution};
 use crate::catalogue::Variant;
@@ -34,7 +35,7 @@ pub static RIGHT: &[Variant<Answers>] = &[
                     Errno::EINVAL => Errno::ESRCH,
                     other => other,
                 })?;
-                let opened = open_each(&KINDS, |name| {
+                let opened = open_each(&NAMESPACES, |name| {
                     Ok(by_path(&format!("/proc/{pid}/ns/{name}")).map_err(ended)?)
                 })?;
                 pidfd_send_signal(process.as_fd(), 0)?;
@@ -50,7 +51,7 @@ pub static RIGHT: &[Variant<Answers>] = &[
             open_namespaces: |pid| {
                 let process = process(pid)?;
                 let mut opened = Vec::new();
-                for (name, kind) in KINDS.into_iter().rev() {
+                for (name, kind) in NAMESPACES.into_iter().rev() {
                     let theirs = namespace(&process, name)?;
                     let called = read_link(format!("/proc/self/fd/{}", theirs.as_raw_fd()))?;
                     if called != read_link(format!("/proc/self/ns/{name}"))? {
@@ -69,7 +70,7 @@ pub static RIGHT: &[Variant<Answers>] = &[
             open_namespaces: |pid| {
                 let process = process(pid)?;
                 let mut all = Vec::new();
-                for (name, kind) in KINDS {
+                for (name, kind) in NAMESPACES {
                     all.push((name, kind, namespace(&process, name)?));
                 }
                 let mut opened = Vec::new();
@@ -168,7 +169,7 @@ pub static RIGHT: &[Variant<Answers>] = &[
                     std::mem::forget(namespaces);
                     Ok(())
                 };
-                enter(pid, prepare, || execute(command, environment), wait)
+                enter_preparing(pid, command, environment, prepare)
             },
             ..SOLUTION
         },
@@ -238,8 +239,7 @@ pub static UNFORESEEN: &[Variant<Answers>] = &[
                     solution::join(namespaces)?;
                     Ok(chdir("/tmp")?)
                 };
-                let prepare = |namespaces| prepare_so(namespaces, join);
-                enter(pid, prepare, || execute(command, environment), wait)
+                enter_joining(pid, command, environment, join)
             },
             ..SOLUTION
         },

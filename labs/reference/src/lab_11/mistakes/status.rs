@@ -8,155 +8,86 @@ use nix::sched::CloneFlags;
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 
 use crate::catalogue::Mistake;
-use crate::lab_11::steps::{enter, execute, look_up, prepare, wait};
-use crate::lab_11::{SOLUTION, solution};
+use crate::lab_11::solution;
+use crate::lab_11::steps::{
+    enter_executing, enter_waiting, entering, join_and_start, look_up, start_joiner, wait, wait_so,
+};
 
 /// The child in the middle says that all is well, whatever its own child says.
-pub const JOINER_RETURNS_0: Mistake<Answers> = Mistake {
-    name: "joiner_returns_0",
-    code: "exec/status-lost",
-    answers: Answers {
-        enter: |pid, command, environment| {
-            let wait_for = |child| wait(child).map(|_| 0);
-            enter(pid, prepare, || execute(command, environment), wait_for)
-        },
-        ..SOLUTION
-    },
-};
+pub const JOINER_RETURNS_0: Mistake<Answers> =
+    entering("joiner_returns_0", "exec/status-lost", |pid, command, environment| {
+        let wait_for = |child| wait(child).map(|_| 0);
+        enter_waiting(pid, command, environment, wait_for)
+    });
 
 /// The signal's number alone.
-pub const SIGNAL_WITHOUT_128: Mistake<Answers> = Mistake {
-    name: "signal_without_128",
-    code: "exec/signal-without-128",
-    answers: Answers {
-        enter: |pid, command, environment| {
-            let wait_for = |child| match waitpid(child, None)? {
-                WaitStatus::Signaled(_, signal, _) => Ok(signal as i32),
-                WaitStatus::Exited(_, code) => Ok(code),
-                other => panic!("{other:?} is no end"),
-            };
-            enter(pid, prepare, || execute(command, environment), wait_for)
-        },
-        ..SOLUTION
-    },
-};
+pub const SIGNAL_WITHOUT_128: Mistake<Answers> =
+    entering("signal_without_128", "exec/signal-without-128", |pid, command, environment| {
+        let wait_for = |child| wait_so(child, |signal| signal as i32);
+        enter_waiting(pid, command, environment, wait_for)
+    });
 
 /// "The command did not exit": an error.
-pub const SIGNAL_IS_AN_ERROR: Mistake<Answers> = Mistake {
-    name: "signal_is_an_error",
-    code: "exec/ending-is-an-error",
-    answers: Answers {
-        enter: |pid, command, environment| {
-            let wait_for = |child| match waitpid(child, None)? {
-                WaitStatus::Exited(_, code) => Ok(code),
-                other => Err(io::Error::other(format!("{other:?}"))),
-            };
-            enter(pid, prepare, || execute(command, environment), wait_for)
-        },
-        ..SOLUTION
-    },
-};
+pub const SIGNAL_IS_AN_ERROR: Mistake<Answers> =
+    entering("signal_is_an_error", "exec/ending-is-an-error", |pid, command, environment| {
+        let wait_for = |child| match waitpid(child, None)? {
+            WaitStatus::Exited(_, code) => Ok(code),
+            other => Err(io::Error::other(format!("{other:?}"))),
+        };
+        enter_waiting(pid, command, environment, wait_for)
+    });
 
 /// What a program returns that has failed.
-pub const ALWAYS_1: Mistake<Answers> = Mistake {
-    name: "always_1",
-    code: "exec/wrong-failure-code",
-    answers: Answers {
-        enter: |pid, command, environment| {
-            let execute = || {
-                eprintln!("{}", look_up(command, environment));
-                1
-            };
-            enter(pid, prepare, execute, wait)
-        },
-        ..SOLUTION
-    },
-};
+pub const ALWAYS_1: Mistake<Answers> =
+    entering("always_1", "exec/wrong-failure-code", |pid, command, environment| {
+        let execute = || {
+            eprintln!("{}", look_up(command, environment));
+            1
+        };
+        enter_executing(pid, execute)
+    });
 
 /// What cannot be executed is not there.
-pub const ALWAYS_127: Mistake<Answers> = Mistake {
-    name: "always_127",
-    code: "exec/wrong-failure-code",
-    answers: Answers {
-        enter: |pid, command, environment| {
-            let execute = || {
-                eprintln!("{}", look_up(command, environment));
-                127
-            };
-            enter(pid, prepare, execute, wait)
-        },
-        ..SOLUTION
-    },
-};
+pub const ALWAYS_127: Mistake<Answers> =
+    entering("always_127", "exec/wrong-failure-code", |pid, command, environment| {
+        let execute = || {
+            eprintln!("{}", look_up(command, environment));
+            127
+        };
+        enter_executing(pid, execute)
+    });
 
 /// Who has joined starts the command, and goes.
-pub const NOT_WAITED_FOR: Mistake<Answers> = Mistake {
-    name: "not_waited_for",
-    code: "exec/command-not-waited-for",
-    answers: Answers {
-        enter: |pid, command, environment| {
-            enter(pid, prepare, || execute(command, environment), |_| Ok(0))
-        },
-        ..SOLUTION
-    },
-};
+pub const NOT_WAITED_FOR: Mistake<Answers> =
+    entering("not_waited_for", "exec/command-not-waited-for", |pid, command, environment| {
+        enter_waiting(pid, command, environment, |_| Ok(0))
+    });
 
 /// Looked at, but never waited for: each exec leaves a zombie.
-pub const ZOMBIE_LEFT: Mistake<Answers> = Mistake {
-    name: "zombie_left",
-    code: "exec/zombie-left",
-    answers: Answers {
-        enter: |pid, command, environment| {
-            let namespaces = solution::open_namespaces(pid)?;
-            let joiner = clone(CloneFlags::empty(), || {
-                let born = prepare(namespaces).and_then(|()| {
-                    wait(clone(CloneFlags::empty(), || execute(command, environment))?)
-                });
-                born.unwrap_or_else(|error| {
-                    eprintln!("enter: {error}");
-                    125
-                })
-            })?;
-            match waitid(Id::Pid(joiner), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT)? {
-                WaitStatus::Exited(_, code) => Ok(code),
-                other => panic!("{other:?} is no end"),
-            }
-        },
-        ..SOLUTION
-    },
-};
+pub const ZOMBIE_LEFT: Mistake<Answers> =
+    entering("zombie_left", "exec/zombie-left", |pid, command, environment| {
+        let namespaces = solution::open_namespaces(pid)?;
+        let joiner = start_joiner(|| join_and_start(namespaces, command, environment))?;
+        match waitid(Id::Pid(joiner), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT)? {
+            WaitStatus::Exited(_, code) => Ok(code),
+            other => panic!("{other:?} is no end"),
+        }
+    });
 
 /// 127, and not a word of what was not found.
-pub const NOTHING_SAID: Mistake<Answers> = Mistake {
-    name: "nothing_said",
-    code: "exec/failure-not-told",
-    answers: Answers {
-        enter: |pid, command, environment| {
-            let execute = || match look_up(command, environment) {
-                nix::errno::Errno::ENOENT => 127,
-                _ => 126,
-            };
-            enter(pid, prepare, execute, wait)
-        },
-        ..SOLUTION
-    },
-};
+pub const NOTHING_SAID: Mistake<Answers> =
+    entering("nothing_said", "exec/failure-not-told", |pid, command, environment| {
+        let execute = || match look_up(command, environment) {
+            nix::errno::Errno::ENOENT => 127,
+            _ => 126,
+        };
+        enter_executing(pid, execute)
+    });
 
 /// 125, and not a word of what could not be joined.
-pub const JOINER_SAYS_NOTHING: Mistake<Answers> = Mistake {
-    name: "joiner_says_nothing",
-    code: "exec/failure-not-told",
-    answers: Answers {
-        enter: |pid, command, environment| {
-            let namespaces = solution::open_namespaces(pid)?;
-            let joiner = clone(CloneFlags::empty(), || {
-                let born = prepare(namespaces).and_then(|()| {
-                    wait(clone(CloneFlags::empty(), || execute(command, environment))?)
-                });
-                born.unwrap_or(125)
-            })?;
-            wait(joiner)
-        },
-        ..SOLUTION
-    },
-};
+pub const JOINER_SAYS_NOTHING: Mistake<Answers> =
+    entering("joiner_says_nothing", "exec/failure-not-told", |pid, command, environment| {
+        let namespaces = solution::open_namespaces(pid)?;
+        let joined = || join_and_start(namespaces, command, environment).unwrap_or(125);
+        wait(clone(CloneFlags::empty(), joined)?)
+    });
