@@ -1,10 +1,12 @@
 //! enter: what comes along of the host.
 
 use std::fs::File;
+use std::io;
 use std::mem::forget;
+use std::ops::Range;
 use std::os::fd::BorrowedFd;
 
-use lab_11_grader::Answers;
+use lab_11_grader::{Answers, Namespace};
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::prctl;
 use nix::unistd::{dup2_stdin, fchdir};
@@ -29,18 +31,21 @@ pub const DESCRIPTORS_INHERITED: Mistake<Answers> = entering(
     },
 );
 
+/// The joiner's steps, but only what has these numbers is closed.
+fn prepare_closing(namespaces: Vec<Namespace>, numbers: Range<i32>) -> io::Result<()> {
+    prctl::set_dumpable(false)?;
+    solution::join(&namespaces)?;
+    drop(namespaces);
+    close_all(&Vec::from_iter(numbers));
+    Ok(())
+}
+
 /// Nobody has more than that open, has he?
 pub const DESCRIPTORS_UP_TO_31_CLOSED: Mistake<Answers> = entering(
     "descriptors_up_to_31_closed",
     "exec/descriptor-in-the-command",
     |pid, command, environment| {
-        let prepare = |namespaces: Vec<_>| {
-            prctl::set_dumpable(false)?;
-            solution::join(&namespaces)?;
-            drop(namespaces);
-            close_all(&Vec::from_iter(3..32));
-            Ok(())
-        };
+        let prepare = |namespaces| prepare_closing(namespaces, 3..32);
         enter_preparing(pid, command, environment, prepare)
     },
 );
@@ -50,13 +55,7 @@ pub const DESCRIPTORS_UP_TO_255_CLOSED: Mistake<Answers> = entering(
     "descriptors_up_to_255_closed",
     "exec/descriptor-in-the-command",
     |pid, command, environment| {
-        let prepare = |namespaces: Vec<_>| {
-            prctl::set_dumpable(false)?;
-            solution::join(&namespaces)?;
-            drop(namespaces);
-            close_all(&Vec::from_iter(3..256));
-            Ok(())
-        };
+        let prepare = |namespaces| prepare_closing(namespaces, 3..256);
         enter_preparing(pid, command, environment, prepare)
     },
 );
