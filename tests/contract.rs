@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use lab_09_grader::EXAM;
+use lab_09_grader::later::LATER;
 use lab_09_grader::program::Program;
 use lab_09_grader::request::{examine, read_adapter};
 use labkit::exam;
@@ -22,6 +23,7 @@ fn main() -> ExitCode {
     let trials = EXAM
         .promises
         .iter()
+        .chain(LATER.promises)
         .map(|promise| Trial::ignorable_test(promise.name, || keeps(promise.name)));
     libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit_code()
 }
@@ -39,7 +41,7 @@ fn keeps(promise: &str) -> Result<Completion, Failed> {
             Ok(Completion::ignored_with(report::not_gradable(lacking, Language::English)))
         }
         Verdict::Broken(finding) => {
-            let (lab, look) = (EXAM.lab(), Look::PLAIN);
+            let (lab, look) = (LATER.lab(), Look::PLAIN);
             Err(report::broken(&lab, promise, &finding, Language::English, look).into())
         }
     }

@@ -38,9 +38,16 @@ pub fn sums(labs: &Path) -> io::Result<Vec<String>> {
         let parts: &[&str] = match folder.file_name().to_str() {
             Some("kit") => &["src", "kit.toml", "locales", "Cargo.toml", "build.rs"],
             Some("lab" | "launch") => &["src", "locales", "Cargo.toml", "build.rs"],
-            Some(name) if name.starts_with(|c: char| c.is_ascii_digit()) => {
-                &["adapters", "build.rs", "grader", "process", "tests", "lab.toml", "Cargo.toml"]
-            }
+            Some(name) if name.starts_with(|c: char| c.is_ascii_digit()) => &[
+                "adapters",
+                "build.rs",
+                "grader",
+                "process",
+                "tests",
+                "lab.toml",
+                "later.toml",
+                "Cargo.toml",
+            ],
             _ => continue,
         };
         paths.extend(parts.iter().map(|part| folder.path().join(part)));

@@ -77,6 +77,10 @@ pub enum Told {
     Mnt,
     /// How a container is given a volume.
     Volume,
+    /// How a command is run in a container that runs.
+    Exec,
+    /// How a container is made an image.
+    Commit,
 }
 
 impl Lacking {
@@ -93,6 +97,8 @@ impl Lacking {
             Lacking::Adapter { silent_about: Told::WriteLayer } => "adapter-write-layer",
             Lacking::Adapter { silent_about: Told::Mnt } => "adapter-mnt",
             Lacking::Adapter { silent_about: Told::Volume } => "adapter-volume",
+            Lacking::Adapter { silent_about: Told::Exec } => "adapter-exec",
+            Lacking::Adapter { silent_about: Told::Commit } => "adapter-commit",
         }
     }
 }

@@ -13,9 +13,9 @@ pub struct Checkout {
     pub top: PathBuf,
     /// By number; there is at least one.
     pub labs: Vec<Lab>,
-    /// The promises that `lab check` looks at: those of lab 09, with [`CHECK`]
-    /// in place of its number, so that what is remembered of somebody's program
-    /// is not taken for the student's answer.
+    /// The promises that `lab check` looks at: those of lab 09, and those that come
+    /// after it, with [`CHECK`] in place of its number, so that what is remembered of
+    /// somebody's program is not taken for the student's answer.
     pub check: Option<Lab>,
 }
 
@@ -35,7 +35,7 @@ impl Checkout {
         let top = top.ok_or(Trouble::NoCheckout { here: here.clone() })?;
         let labs = read_labs(top)?;
         let check = labs.iter().find(|lab| lab.name == "mydocker");
-        let check = check.map(|lab| Lab { number: CHECK.to_owned(), ..lab.clone() });
+        let check = check.map(|lab| with_later(top, lab)).transpose()?;
         Ok(Checkout { top: top.to_owned(), labs, check })
     }
 
@@ -88,6 +88,21 @@ pub struct Answer {
     pub file: PathBuf,
     pub starter: PathBuf,
     pub solution: PathBuf,
+}
+
+/// A lab with the texts of later.toml behind its own.
+fn with_later(top: &Path, lab: &Lab) -> Result<Lab, Trouble> {
+    let folder = top.join("labs").join(lab.folder());
+    let mut text = String::new();
+    for name in ["lab.toml", "later.toml"] {
+        let file = folder.join(name);
+        text += &fs::read_to_string(&file).map_err(|error| Trouble::cannot("read", file, error))?;
+    }
+    let all = Lab::parse(&text).map_err(|error| Trouble::BadLab {
+        file: folder.join("later.toml"),
+        error: error.to_string(),
+    })?;
+    Ok(Lab { number: CHECK.to_owned(), ..all })
 }
 
 /// Every `labs/*/lab.toml`.

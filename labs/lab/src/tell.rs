@@ -2,6 +2,7 @@
 
 use labkit::answer;
 use labkit::lab::{Lab, PromiseText};
+use labkit::need::Lacking;
 use labkit::record::Report;
 use labkit::report;
 use labkit::verdict::Verdict;
@@ -80,22 +81,23 @@ pub fn promises(session: &Session, standing: &Standing) -> String {
 /// fit on the screen too. What is not written takes a line a function.
 pub fn open_promises(session: &Session, standing: &Standing) -> String {
     let mut open: Vec<(State, String)> = Vec::new();
-    let mut functions: Vec<&str> = Vec::new();
+    let mut told: Vec<(&str, State)> = Vec::new();
     for (promise, state) in &standing.promises {
-        let function = promise.function.as_str();
-        let is_same = |(it, other): &&(&PromiseText, State)| {
-            it.function == function && *other == State::NotWritten
-        };
-        match (*state, standing.promises.iter().filter(is_same).count()) {
-            (State::Kept, _) => {}
-            (State::NotWritten, 2..) if functions.contains(&function) => {}
-            (State::NotWritten, count @ 2..) => {
-                functions.push(function);
+        let (function, state) = (promise.function.as_str(), *state);
+        // A function that is not written, or a stage that an adapter knows nothing of.
+        let is_one_for_all =
+            matches!(state, State::NotWritten | State::NotGradable(Lacking::Adapter { .. }));
+        let is_same =
+            |(it, other): &&(&PromiseText, State)| it.function == function && *other == state;
+        match standing.promises.iter().filter(is_same).count() {
+            _ if state == State::Kept || told.contains(&(function, state)) => {}
+            count @ 2.. if is_one_for_all => {
+                told.push((function, state));
                 let locale = session.locale();
                 let text = t!("grade.all-of", locale = locale, function = function, count = count);
-                open.push((State::NotWritten, text.into_owned()));
+                open.push((state, text.into_owned()));
             }
-            (state, _) => open.push((state, promise.name.clone())),
+            _ => open.push((state, promise.name.clone())),
         }
     }
     lines(session, &open)

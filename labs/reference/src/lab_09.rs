@@ -1,5 +1,6 @@
 //! Lab 09: whole programs.
 
+pub mod later_mistakes;
 pub mod mistakes;
 pub mod solution;
 pub mod starter;
@@ -15,6 +16,10 @@ pub static CRATE: &str = include_str!("lab_09/crate.sh");
 
 /// A third one, in Python, that makes up a name for each container; and its adapter.
 pub static BOXES: [&str; 2] = [include_str!("lab_09/boxes.py"), include_str!("lab_09/boxes.toml")];
+
+/// A program whose containers go on in the background, in sh; and its adapter. It keeps
+/// the promises of the stages that come after the lab.
+pub static LATER: [&str; 2] = [include_str!("lab_09/later.sh"), include_str!("lab_09/later.toml")];
 
 /// A wrong program: the right one with a piece of its text replaced.
 pub struct Mistake {

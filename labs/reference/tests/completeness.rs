@@ -40,14 +40,16 @@ fn facts<A>(catalogue: &'static Catalogue<A>) -> Facts {
     }
 }
 
-/// The answers to lab 09 are programs.
+/// The answers to lab 09 are programs; so are those to the stages after it.
 fn facts_of_programs() -> Facts {
-    let exam = &lab_09_grader::EXAM;
-    let lab = exam.lab();
+    let exams = [&lab_09_grader::EXAM, &lab_09_grader::later::LATER];
+    let promises = exams.iter().flat_map(|exam| exam.promises);
+    let mistakes = lab_09::mistakes::MISTAKES.iter().chain(lab_09::later_mistakes::LATER_MISTAKES);
+    let lab = exams[1].lab();
     Facts {
         folder: labs().join(lab.folder()),
-        promises: exam.promises.iter().map(|promise| promise.name).collect(),
-        mistakes: lab_09::mistakes::MISTAKES.iter().map(|it| (it.name, it.code)).collect(),
+        promises: promises.map(|promise| promise.name).collect(),
+        mistakes: mistakes.map(|it| (it.name, it.code)).collect(),
         lab,
     }
 }

@@ -6,10 +6,12 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use lab_09_grader::adapter::{Adapter, Folders};
+use lab_09_grader::later;
 use lab_09_grader::program::Program;
 use lab_09_grader::{EXAM, request};
+use lab_reference::lab_09::later_mistakes::LATER_MISTAKES;
 use lab_reference::lab_09::mistakes::{AUFS_MISSING, ELSEWHERE, MISTAKES};
-use lab_reference::lab_09::{BOXES, CRATE, Mistake, PROGRAM, with_adapter};
+use lab_reference::lab_09::{BOXES, CRATE, LATER, Mistake, PROGRAM, with_adapter};
 use labkit::language::Language;
 use labkit::look::Look;
 use labkit::places::LAB;
@@ -27,6 +29,9 @@ const MISBEHAVING: [(&str, &str, &str); 6] = [
     ("kills_everybody", "kill -9 -1", "answer/parent-killed"),
     ("deletes_what_it_finds", "rm -rf /root/* /tmp/*/home", "harm/files-changed"),
 ];
+
+/// The program of the stages that come after the lab.
+const IN_THE_BACKGROUND: &str = "later";
 
 /// Two mistakes in one program.
 const TWO: [[&str; 2]; 9] = [
@@ -57,11 +62,15 @@ fn main() -> ExitCode {
         Trial::ignorable_test("right::with_proc_after_the_pivot", || keeps_all("proc_later")),
         Trial::ignorable_test("right::with_the_adapter_of_the_page", || keeps_all("crate")),
         Trial::ignorable_test("right::in_python_with_names_of_its_own", in_python),
+        Trial::ignorable_test("later::right::in_sh", || keeps_all(IN_THE_BACKGROUND)),
+        Trial::ignorable_test("later::right::in_other_ways", || keeps_all("otherwise")),
         Trial::test("what_the_adapter_does_not_tell_is_not_gradable", not_told),
     ];
-    for mistake in MISTAKES {
-        let name = format!("mistake::{}", mistake.name);
-        trials.push(Trial::ignorable_test(name, || try_mistake(mistake.name, mistake.code)));
+    for (mistakes, of) in [(MISTAKES, "mistake"), (LATER_MISTAKES, "later::mistake")] {
+        for mistake in mistakes {
+            let name = format!("{of}::{}", mistake.name);
+            trials.push(Trial::ignorable_test(name, || try_mistake(mistake.name, mistake.code)));
+        }
     }
     for names in TWO {
         let name = format!("two::{}_and_{}", names[0], names[1]);
@@ -96,11 +105,16 @@ fn called(name: &str) -> Program {
         "right_with_pipes" => {
             Program { adapter: Adapter { terminal: false, ..right.adapter }, ..right }
         }
+        IN_THE_BACKGROUND => in_the_background(LATER[0]),
+        "otherwise" => in_the_background(&otherwise()),
         "right_without_folders" => {
             let mut adapter = Adapter { folders: Folders::default(), ..right.adapter };
             adapter.volume = None;
             adapter.run.retain(|word| word != "{volume}");
             Program { adapter, ..right }
+        }
+        name if LATER_MISTAKES.iter().any(|it| it.name == name) => {
+            in_the_background(&mistake_called(name).made_in(LATER[0]))
         }
         // One mistake, or several with a comma between them.
         names => {
@@ -110,9 +124,41 @@ fn called(name: &str) -> Program {
     }
 }
 
+/// A program like that of the stages that come after the lab.
+fn in_the_background(text: &str) -> Program {
+    let adapter = Adapter::parse(LATER[1]).expect("an adapter");
+    Program { content: text.into(), adapter }
+}
+
+/// The same with the image packed out of the container's own root, and entered by the
+/// nsenter of util-linux, which dies of the signal that its command died of.
+fn otherwise() -> String {
+    let pack = "    tar -cf \"$2.tar\" -C \"$2.view\" .\n";
+    let through_proc = "    read -r pid <\"${1%/mnt}/pid\"\n    \
+        cd \"/proc/$pid/root\"\n    set -- \"$1\" \"$2\" *\n    image=$2\n    shift 2\n    \
+        for name; do\n        case $name in\n            dev|proc|sys|volume) \
+        mkdir \"$image.part/$name\" ;;\n            *) set -- \"$@\" \"$name\" ;;\n        \
+        esac\n        shift\n    done\n    tar -cf \"$image.tar\" \"$@\"\n    set -- - \"$image\"\n";
+    [(pack, through_proc), ("exec nsenter", "exec /usr/bin/nsenter")].iter().fold(
+        LATER[0].to_owned(),
+        |program, (one, other)| {
+            assert_eq!(program.matches(one).count(), 1, "{one}: the program has changed");
+            program.replace(one, other)
+        },
+    )
+}
+
+/// The promises that a program is made for.
+fn promises(program: &str) -> Vec<&'static str> {
+    let is_later = LATER_MISTAKES.iter().any(|it| it.name == program)
+        || [IN_THE_BACKGROUND, "otherwise"].contains(&program);
+    let exam = if is_later { &later::LATER } else { &EXAM };
+    exam.promises.iter().map(|promise| promise.name).collect()
+}
+
 /// The mistake of this name.
 fn mistake_called(name: &str) -> &'static Mistake {
-    let mistake = MISTAKES.iter().find(|mistake| mistake.name == name);
+    let mistake = MISTAKES.iter().chain(LATER_MISTAKES).find(|mistake| mistake.name == name);
     mistake.unwrap_or_else(|| panic!("no program {name:?}"))
 }
 
@@ -159,13 +205,13 @@ struct Outcome {
 /// as before.
 fn grade(program: &str) -> Result<Outcome, Failed> {
     let mut outcome = Outcome { kept: Vec::new(), broken: Vec::new(), not_gradable: Vec::new() };
-    for promise in EXAM.promises {
-        match exam::ask(&format!("{program}/{}", promise.name))? {
-            Verdict::Kept => outcome.kept.push(promise.name),
-            Verdict::Broken(finding) => outcome.broken.push((promise.name, finding)),
+    for promise in promises(program) {
+        match exam::ask(&format!("{program}/{promise}"))? {
+            Verdict::Kept => outcome.kept.push(promise),
+            Verdict::Broken(finding) => outcome.broken.push((promise, finding)),
             Verdict::NotGradable(lacking) => outcome
                 .not_gradable
-                .push((promise.name, report::not_gradable(lacking, Language::English))),
+                .push((promise, report::not_gradable(lacking, Language::English))),
         }
     }
     let changes = machine::changes()?;
@@ -202,9 +248,16 @@ fn starter() -> Result<Completion, Failed> {
 
 /// Of what an adapter does not tell nothing is said, and the rest is graded.
 fn not_told() -> Result<(), Failed> {
-    let outcome = grade("right_without_folders")?;
+    let mut outcome = grade("right_without_folders")?;
     if !outcome.broken.is_empty() {
         return Err(format!("{:#?}", outcome.broken).into());
+    }
+    for promise in promises(IN_THE_BACKGROUND) {
+        let Verdict::NotGradable(lacking) = exam::ask(&format!("right/{promise}"))? else {
+            return Err(format!("{promise} was graded").into());
+        };
+        let why = report::not_gradable(lacking, Language::English);
+        outcome.not_gradable.push((promise, why));
     }
     let mut lines = String::new();
     for (promise, why) in outcome.not_gradable {
@@ -239,7 +292,7 @@ fn try_mistake(name: &'static str, code: &str) -> Result<Completion, Failed> {
     }
     let finding = of_the_lab(&without_words(finding));
     for language in Language::ALL {
-        let told = report::broken(&EXAM.lab(), first, &finding, language, Look::PLAIN);
+        let told = report::broken(&later::LATER.lab(), first, &finding, language, Look::PLAIN);
         snapshot += &format!("\n{told}\n");
     }
     insta::assert_snapshot!(name, snapshot);

@@ -28,6 +28,15 @@ pub struct Adapter {
     pub volume: Option<Vec<String>>,
     /// The command that clears up after a kill; without one the next run does.
     pub recover: Option<Vec<String>>,
+    /// The command that starts a container in the background and returns, with
+    /// `{name}` and `{command}` in it, and with `{image}` if there is `base_image`.
+    pub start: Option<Vec<String>>,
+    /// What `{image}` in `start` is for the image that `prepare` makes.
+    pub base_image: Option<String>,
+    /// The command that runs `{command}` in the container `{name}`.
+    pub exec: Option<Vec<String>>,
+    /// The command that makes the image `{image}` of the container `{name}`.
+    pub commit: Option<Vec<String>>,
     /// Variables for all these commands.
     #[serde(default)]
     pub environment: BTreeMap<String, String>,
@@ -65,13 +74,15 @@ pub enum AdapterNeed {
 }
 
 /// The adapters that are part of this program, by name.
-pub const SHIPPED: [(&str, &str); 7] = [
+pub const SHIPPED: [(&str, &str); 9] = [
     ("mydocker", include_str!("../../adapters/mydocker.toml")),
     ("blog", include_str!("../../adapters/blog.toml")),
     ("blog-06", include_str!("../../adapters/blog-06.toml")),
     ("blog-07", include_str!("../../adapters/blog-07.toml")),
     ("blog-08", include_str!("../../adapters/blog-08.toml")),
     ("blog-09", include_str!("../../adapters/blog-09.toml")),
+    ("xianlubird", include_str!("../../adapters/xianlubird.toml")),
+    ("lixd", include_str!("../../adapters/lixd.toml")),
     ("lab-09", include_str!("../../adapters/lab-09.toml")),
 ];
 
@@ -82,18 +93,61 @@ impl Adapter {
     /// What is wrong with it, and where.
     pub fn parse(text: &str) -> Result<Adapter, String> {
         let adapter: Adapter = toml::from_str(text).map_err(|error| error.to_string())?;
-        let count = |word: &str| adapter.run.iter().filter(|it| *it == word).count();
-        if count("{command}") != 1 {
-            return Err("`run` must have the word \"{command}\" once, on its own".to_owned());
-        }
-        if count("{volume}") != usize::from(adapter.volume.is_some()) {
-            return Err("`run` must have the word \"{volume}\" once, on its own, if there is a \
-                        line `volume`, and else not"
-                .to_owned());
-        }
+        adapter.check_lists()?;
+        adapter.check_background()?;
         adapter.check_placeholders()?;
         adapter.check_folders()?;
         Ok(adapter)
+    }
+
+    /// What stands for several words must be a word, and be there once.
+    fn check_lists(&self) -> Result<(), String> {
+        let lines = [("run", Some(&self.run)), ("start", self.start.as_ref())];
+        for (line, words) in lines.into_iter().chain([("exec", self.exec.as_ref())]) {
+            let Some(words) = words else { continue };
+            let count = |word: &str| words.iter().filter(|it| *it == word).count();
+            if count("{command}") != 1 {
+                return Err(format!(
+                    "`{line}` must have the word \"{{command}}\" once, on its own"
+                ));
+            }
+            if line != "exec" && count("{volume}") != usize::from(self.volume.is_some()) {
+                return Err(format!(
+                    "`{line}` must have the word \"{{volume}}\" once, on its own, if there is a \
+                     line `volume`, and else not"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Without a container in the background there is nothing that `exec` and `commit`
+    /// could be tried on, and without its name they would find another one.
+    fn check_background(&self) -> Result<(), String> {
+        let has = |words: &Option<Vec<String>>, what: &str| {
+            words.iter().flatten().any(|word| word.contains(what))
+        };
+        for (line, words) in [("exec", &self.exec), ("commit", &self.commit)] {
+            if words.is_some() && self.start.is_none() {
+                return Err(format!("there is `{line}`, and no `start` to try it on"));
+            }
+        }
+        let lines = [("start", &self.start), ("exec", &self.exec), ("commit", &self.commit)];
+        for (line, words) in lines {
+            if words.is_some() && !has(words, "{name}") {
+                return Err(format!("`{line}` must have {{name}}"));
+            }
+        }
+        if has(&self.start, "{image}") != self.base_image.is_some() {
+            return Err("`start` must have {image} if there is a line `base_image`, and else not"
+                .to_owned());
+        }
+        if self.commit.is_some() && !(has(&self.commit, "{image}") && self.base_image.is_some()) {
+            return Err("with `commit` there must be {image} in it and in `start`, and a line \
+                        `base_image`"
+                .to_owned());
+        }
+        Ok(())
     }
 
     /// A name that nothing is known of would be passed on as it stands, and the
@@ -102,11 +156,18 @@ impl Adapter {
         let made: &[&str] = &["{program}", "{tar}"];
         let of_run = [made, &["{name}", "{volume}", "{command}"]].concat();
         let one = |word: &Option<String>| Vec::from_iter(word.clone());
-        let lines: [(&str, Vec<String>, &[&str]); 7] = [
+        let of_start = [&of_run[..], &["{image}"]].concat();
+        let of_exec = [made, &["{name}", "{command}"]].concat();
+        let of_commit = [made, &["{name}", "{image}"]].concat();
+        let all = |words: &Option<Vec<String>>| words.clone().unwrap_or_default();
+        let lines: [(&str, Vec<String>, &[&str]); 10] = [
             ("prepare", self.prepare.concat(), made),
             ("run", self.run.clone(), &of_run),
-            ("volume", self.volume.clone().unwrap_or_default(), &["{host}", "{container}"]),
-            ("recover", self.recover.clone().unwrap_or_default(), made),
+            ("start", all(&self.start), &of_start),
+            ("exec", all(&self.exec), &of_exec),
+            ("commit", all(&self.commit), &of_commit),
+            ("volume", all(&self.volume), &["{host}", "{container}"]),
+            ("recover", all(&self.recover), made),
             ("folders.image", one(&self.folders.image), &[]),
             ("folders.write_layer", one(&self.folders.write_layer), &["{name}"]),
             ("folders.mnt", one(&self.folders.mnt), &["{name}"]),
@@ -152,6 +213,8 @@ impl Adapter {
             Told::WriteLayer => self.folders.write_layer.is_some(),
             Told::Mnt => self.folders.mnt.is_some(),
             Told::Volume => self.volume.is_some(),
+            Told::Exec => self.exec.is_some(),
+            Told::Commit => self.commit.is_some(),
         }
     }
 
@@ -255,6 +318,32 @@ mod tests {
         let prepare =
             "prepare = [[\"sh\", \"-c\", \"awk '{ print }' ${HOME}\"]]\nrun = [\"{command}\"]";
         Adapter::parse(prepare).expect("none of ours");
+    }
+
+    #[test]
+    fn a_container_in_the_background_needs_all_its_lines() {
+        let run = "run = [\"{command}\"]";
+        let start = "start = [\"up\", \"{name}\", \"{image}\", \"{command}\"]";
+        let commit = "commit = [\"save\", \"{name}\", \"{image}\"]";
+        let base = "base_image = \"busybox\"";
+        let parse = |lines: &[&str]| Adapter::parse(&lines.join("\n"));
+        let adapter = parse(&[run, start, base, commit]).expect("all is there");
+        assert!(adapter.tells(Told::Commit) && !adapter.tells(Told::Exec));
+        for (lines, names) in [
+            (&[run, commit, base][..], "`start`"),
+            (&[run, start, commit], "`base_image`"),
+            (&[run, start], "`base_image`"),
+            (&[run, "start = [\"up\", \"{command}\"]"], "{name}"),
+            (&[run, start, base, "commit = [\"save\", \"{name}\"]"], "{image}"),
+            (&[run, start, base, "exec = [\"in\", \"{name}\"]"], "{command}"),
+            (
+                &[run, start, base, "exec = [\"in\", \"{image}\", \"{name}\", \"{command}\"]"],
+                "`exec`",
+            ),
+        ] {
+            let error = parse(lines).expect_err("a line is missing, or wrong");
+            assert!(error.contains(names), "{error}");
+        }
     }
 
     #[test]

@@ -74,6 +74,17 @@ impl FirstProcess {
 /// The process with exactly this command line that is deepest in PID namespaces,
 /// and among several the last.
 fn find(proc: &Proc, command: &[&str]) -> Option<i32> {
+    let depth = |pid: &i32| {
+        let status = proc.read(&format!("{pid}/status")).unwrap_or_default();
+        let status = String::from_utf8_lossy(&status).into_owned();
+        let line = status.lines().find(|line| line.starts_with("NSpid:")).unwrap_or_default();
+        line.split_whitespace().count()
+    };
+    find_all(proc, command).into_iter().max_by_key(|pid| (depth(pid), *pid))
+}
+
+/// All processes with exactly this command line.
+pub fn find_all(proc: &Proc, command: &[&str]) -> Vec<i32> {
     let is_it = |pid: &i32| {
         let line = proc.read(&format!("{pid}/cmdline")).unwrap_or_default();
         let mut words = line.split(|byte| *byte == 0);
@@ -82,14 +93,7 @@ fn find(proc: &Proc, command: &[&str]) -> Option<i32> {
         program.ends_with(command[0].as_bytes())
             && rest.eq(command[1..].iter().map(|word| word.as_bytes()))
     };
-    let depth = |pid: &i32| {
-        let status = proc.read(&format!("{pid}/status")).unwrap_or_default();
-        let status = String::from_utf8_lossy(&status).into_owned();
-        let line = status.lines().find(|line| line.starts_with("NSpid:")).unwrap_or_default();
-        line.split_whitespace().count()
-    };
-    let pids = proc.processes().into_iter().map(|(pid, ..)| pid).filter(is_it);
-    pids.max_by_key(|pid| (depth(pid), *pid))
+    proc.processes().into_iter().map(|(pid, ..)| pid).filter(is_it).collect()
 }
 
 /// The variables that it was executed with, `NAME=VALUE` each.
@@ -103,7 +107,7 @@ fn environment(proc: &Proc, pid: i32) -> Vec<String> {
 /// the root nor, on the root's own mount, below the root. A root that was only
 /// changed by chroot need not be a mount point, and then its mount is not in the
 /// table.
-fn works_outside(proc: &Proc, pid: i32, table: &MountTable) -> Option<bool> {
+pub fn works_outside(proc: &Proc, pid: i32, table: &MountTable) -> Option<bool> {
     let mount = |name: &str| {
         let folder = proc.open_file(&format!("{pid}/{name}"), OFlag::O_PATH).ok()?;
         proc.mount_of(&folder).ok()

@@ -18,6 +18,25 @@ pub const PROBE: &str = "/root/exam/probe";
 /// The script that says which arguments it was given.
 pub const ARGUMENTS: &str = "/root/exam/arguments";
 
+/// The script that changes what an image is to be made of, and waits as [`CHANGED`].
+pub const CHANGES: &str = "/root/exam/changes";
+
+/// The script that changes nothing, and waits as [`WAITING`].
+pub const WAITS: &str = "/root/exam/waits";
+
+/// The script that says where it is run, and waits as [`IS_INSIDE`].
+pub const INSIDE: &str = "/root/exam/inside";
+
+/// The script whose exit code is 7.
+pub const SEVEN: &str = "/root/exam/seven";
+
+/// The command lines of the processes that these scripts become.
+pub const CHANGED: [&str; 2] = ["sleep", "98700"];
+/// See [`WAITS`].
+pub const WAITING: [&str; 2] = ["sleep", "98701"];
+/// See [`INSIDE`].
+pub const IS_INSIDE: [&str; 2] = ["sleep", "98702"];
+
 /// Where a container finds the folder of the host that it is given.
 pub const VOLUME: &str = "/volume";
 
@@ -31,6 +50,8 @@ pub const PROBES_COMMAND_LINE: [&str; 2] = ["sh", PROBE];
 /// What the probe does, with `$words`, `$precious` and `$volume` set.
 const PROBE_SCRIPT: &str = include_str!("probe.sh");
 const ARGUMENTS_SCRIPT: &str = include_str!("arguments.sh");
+const CHANGES_SCRIPT: &str = include_str!("later/changes.sh");
+const INSIDE_SCRIPT: &str = include_str!("later/inside.sh");
 
 /// The time of everything in [`EXAM`], in seconds since 1970.
 const TIME: u64 = 1_000_000_000;
@@ -48,27 +69,42 @@ pub const FILES: [(&str, &str); 4] = [
 ///
 /// # Errors
 /// The folder cannot be made.
-pub fn furnish_host(words: &str, probe: &str) -> io::Result<()> {
+pub fn furnish_host(words: &str, scripts: &Scripts) -> io::Result<()> {
     fs::create_dir(EXAM)?;
-    for (script, content) in [(PROBE, probe), (ARGUMENTS, ARGUMENTS_SCRIPT)] {
+    for (script, content) in scripts {
         fs::write(script, content)?;
         fs::set_permissions(script, fs::Permissions::from_mode(0o755))?;
     }
     fs::write(Path::new(EXAM).join("words"), words)
 }
 
-/// The probe for a container that finds the host's file `precious` nowhere. It
-/// writes `words`.
-pub fn probe(words: &str, precious: &Path) -> String {
+/// The graders' scripts, by their paths.
+pub type Scripts = Vec<(&'static str, String)>;
+
+/// The scripts for a container that finds the host's file `precious` nowhere. They
+/// write `words`.
+pub fn scripts(words: &str, precious: &Path) -> Scripts {
     let precious = precious.display();
-    format!("#!/bin/sh\nwords='{words}' precious='{precious}' volume='{VOLUME}'\n{PROBE_SCRIPT}")
+    let variables = format!("words='{words}' precious='{precious}' volume='{VOLUME}'");
+    let script =
+        |(path, text): (&'static str, &str)| (path, format!("#!/bin/sh\n{variables}\n{text}"));
+    let scripts = [
+        (PROBE, PROBE_SCRIPT),
+        (CHANGES, CHANGES_SCRIPT),
+        (INSIDE, INSIDE_SCRIPT),
+        (WAITS, "exec sleep 98701\n"),
+        (SEVEN, "echo \"exam:seven=$words\"\nexit 7\n"),
+    ];
+    let arguments = (ARGUMENTS, ARGUMENTS_SCRIPT.to_owned());
+    scripts.into_iter().map(script).chain([arguments]).collect()
 }
 
-/// The archive, with the `probe` and with `words` in `/root/exam/words` and in `/.words`.
+/// The archive, with the `scripts` and with `words` in `/root/exam/words` and in
+/// `/.words`.
 ///
 /// # Panics
 /// Never: it is written to memory.
-pub fn archive(words: &str, probe: &str) -> Vec<u8> {
+pub fn archive(words: &str, scripts: &Scripts) -> Vec<u8> {
     let mut builder = Builder::new(Vec::new());
     for entry in Archive::new(BUSYBOX_TAR).entries().expect("busybox") {
         let entry = entry.expect("busybox");
@@ -92,9 +128,10 @@ pub fn archive(words: &str, probe: &str) -> Vec<u8> {
     };
     add(".words", EntryType::Regular, 0o644, words);
     add("root/exam", EntryType::Directory, 0o755, "");
+    for (path, content) in scripts {
+        add(path.trim_start_matches('/'), EntryType::Regular, 0o755, content);
+    }
     for (name, mode, content) in [
-        ("probe", 0o755, probe),
-        ("arguments", 0o755, ARGUMENTS_SCRIPT),
         ("words", 0o644, words),
         ("doomed", 0o644, words),
         ("changed", 0o644, words),
@@ -108,5 +145,7 @@ pub fn archive(words: &str, probe: &str) -> Vec<u8> {
     add("root/exam/link", EntryType::Symlink, 0o777, "words");
     add("root/exam/closed", EntryType::Directory, 0o700, "");
     add("root/exam/open", EntryType::Directory, 0o1777, "");
+    add("root/exam/full", EntryType::Directory, 0o755, "");
+    add("root/exam/full/old", EntryType::Regular, 0o644, words);
     builder.into_inner().expect("written to memory")
 }

@@ -13,6 +13,7 @@ mod facts;
 mod first_process;
 mod image;
 mod judge;
+pub mod later;
 mod layers;
 mod mount_calls;
 mod observe;

@@ -13,7 +13,7 @@ use mydocker_kernel::sys;
 use nix::mount::MsFlags;
 
 use crate::adapter::{Adapter, expand};
-use crate::image::{archive, furnish_host, probe};
+use crate::image::{archive, furnish_host, scripts};
 
 /// A program and the way to talk to it.
 #[derive(Debug, Clone)]
@@ -82,11 +82,11 @@ impl Program {
         self.mount_folder(&host.path("bin"))?;
         fs::write(&setting.program, &self.content)?;
         fs::set_permissions(&setting.program, fs::Permissions::from_mode(0o755))?;
-        let probe = probe(&setting.words, &setting.precious);
-        fs::write(&setting.archive, archive(&setting.words, &probe))?;
+        let scripts = scripts(&setting.words, &setting.precious);
+        fs::write(&setting.archive, archive(&setting.words, &scripts))?;
         fs::create_dir(&setting.volume)?;
         fs::write(setting.volume.join("keep"), &setting.volumes_words)?;
-        furnish_host(&setting.hosts_words, &probe)?;
+        furnish_host(&setting.hosts_words, &scripts)?;
         Ok(setting)
     }
 }
@@ -94,36 +94,66 @@ impl Program {
 impl Setting<'_> {
     /// The commands that make the image.
     pub fn prepare(&self) -> Vec<Command> {
-        self.adapter.prepare.iter().map(|words| self.command(words, "", &[], &[])).collect()
+        let all = self.adapter.prepare.iter();
+        all.map(|words| self.command(words, &Filling::default())).collect()
     }
 
     /// The command that runs `command` in the container `name`, with the volume at a
     /// place in the container.
     pub fn run(&self, name: &str, command: &[String], volume_at: Option<&str>) -> Command {
-        let volume = self.adapter.volume.iter().flatten().cloned().collect::<Vec<_>>();
-        let host = self.volume.display().to_string();
-        let place = volume_at.unwrap_or_default();
-        let volume = expand(&volume, &[("{host}", &host), ("{container}", place)], &[]);
-        let volume = if volume_at.is_some() { volume.as_slice() } else { &[] };
-        self.command(&self.adapter.run, name, volume, command)
+        let volume = self.volume(volume_at);
+        self.command(&self.adapter.run, &Filling { name, command, volume, image: "" })
+    }
+
+    /// The command that starts the same in the background, of an image.
+    pub fn start(
+        &self,
+        name: &str,
+        image: &str,
+        command: &[String],
+        volume_at: Option<&str>,
+    ) -> Option<Command> {
+        let volume = self.volume(volume_at);
+        let start = self.adapter.start.as_ref()?;
+        Some(self.command(start, &Filling { name, command, volume, image }))
+    }
+
+    /// The command that runs one more command in the container `name`.
+    pub fn exec(&self, name: &str, command: &[String]) -> Option<Command> {
+        let exec = self.adapter.exec.as_ref()?;
+        Some(self.command(exec, &Filling { name, command, ..Filling::default() }))
+    }
+
+    /// The command that makes the image `image` of the container `name`.
+    pub fn commit(&self, name: &str, image: &str) -> Option<Command> {
+        let commit = self.adapter.commit.as_ref()?;
+        Some(self.command(commit, &Filling { name, image, ..Filling::default() }))
     }
 
     /// The command that clears up after a kill.
     pub fn recover(&self) -> Option<Command> {
-        Some(self.command(self.adapter.recover.as_ref()?, "", &[], &[]))
+        Some(self.command(self.adapter.recover.as_ref()?, &Filling::default()))
     }
 
-    fn command(
-        &self,
-        template: &[String],
-        name: &str,
-        volume: &[String],
-        command: &[String],
-    ) -> Command {
+    /// The words that give a container the volume at a place; none without a place.
+    fn volume(&self, at: Option<&str>) -> Vec<String> {
+        let Some(place) = at else { return Vec::new() };
+        let volume = self.adapter.volume.clone().unwrap_or_default();
+        let host = self.volume.display().to_string();
+        expand(&volume, &[("{host}", &host), ("{container}", place)], &[])
+    }
+
+    fn command(&self, template: &[String], filling: &Filling) -> Command {
         let (program, archive) =
             (self.program.display().to_string(), self.archive.display().to_string());
-        let values = [("{program}", program.as_str()), ("{tar}", &archive), ("{name}", name)];
-        let words = expand(template, &values, &[("{volume}", volume), ("{command}", command)]);
+        let values = [
+            ("{program}", program.as_str()),
+            ("{tar}", &archive),
+            ("{name}", filling.name),
+            ("{image}", filling.image),
+        ];
+        let lists = [("{volume}", filling.volume.as_slice()), ("{command}", filling.command)];
+        let words = expand(template, &values, &lists);
         let mut command = Command::new(&words[0]);
         command.args(&words[1..]).env_clear().current_dir(HOME);
         command.env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
@@ -131,4 +161,13 @@ impl Setting<'_> {
         command.envs(&self.adapter.environment);
         command
     }
+}
+
+/// What the placeholders of one command stand for.
+#[derive(Default)]
+struct Filling<'a> {
+    name: &'a str,
+    image: &'a str,
+    volume: Vec<String>,
+    command: &'a [String],
 }

@@ -9,6 +9,7 @@ use labkit::verdict::Verdict;
 use serde::{Deserialize, Serialize};
 
 use crate::adapter::{Adapter, SHIPPED};
+use crate::later::{self, LATER};
 use crate::program::Program;
 use crate::{EXAM, must_be_told, must_be_told_to_keep};
 
@@ -73,6 +74,10 @@ pub fn examine(program: &Program, promise: &str) -> mydocker_kernel::Result<Verd
         let silent_about = needed.iter().copied().find(|it| !adapter.tells(*it))?;
         Some(Verdict::NotGradable(Lacking::Adapter { silent_about }))
     };
+    if let Some(needed) = later::must_be_told(promise) {
+        let exam = || LATER.examine_needing(&adapter.needs(), program, promise, None);
+        return lacking(&[needed]).map_or_else(exam, Ok);
+    }
     if let Some(verdict) = lacking(must_be_told(promise)) {
         return Ok(verdict);
     }

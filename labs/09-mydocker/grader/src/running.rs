@@ -17,6 +17,7 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl, open, openat};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::CloneFlags;
+use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::stat::Mode;
 use nix::sys::termios::{SetArg, cfmakeraw, tcgetattr, tcsetattr};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
@@ -24,7 +25,7 @@ use nix::unistd::{Pid, dup2_stderr, dup2_stdin, dup2_stdout, pipe2, setsid};
 use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, unlockpt};
 use serde::{Deserialize, Serialize};
 
-use crate::mount_calls::{self, file_system};
+use crate::mount_calls::{self, Announcer, file_system};
 
 /// How often it is looked whether the program has ended, in milliseconds.
 const LOOK_EVERY: u16 = 2;
@@ -71,8 +72,8 @@ pub struct Running<'a> {
     proc: &'a Proc,
     input: File,
     outputs: Vec<Output>,
-    /// What the calls are read from that change mounts.
-    calls: OwnedFd,
+    /// What the calls are read from that change mounts, if they wait for the grader.
+    calls: Option<OwnedFd>,
     /// Whether every pivot_root(2) of the program fails.
     pub refuses_pivot_root: bool,
     host: &'a MountTable,
@@ -98,12 +99,39 @@ impl<'a> Running<'a> {
     /// # Errors
     /// There is no process, pipe or terminal to be had.
     pub fn start(
-        mut command: Command,
+        command: Command,
         terminals: Option<&OwnedFd>,
         proc: &'a Proc,
         host: &'a MountTable,
     ) -> io::Result<Running<'a>> {
-        let (near, announcer) = mount_calls::pair()?;
+        Running::start_with(command, terminals, proc, host, Some(mount_calls::pair()?), None)
+    }
+
+    /// The same of a command whose calls nobody waits for: it may leave processes
+    /// behind. None of its files can become larger than `largest_file` bytes, as on a
+    /// disk that is full.
+    ///
+    /// # Errors
+    /// As [`Running::start`].
+    pub fn start_unwatched(
+        command: Command,
+        terminals: Option<&OwnedFd>,
+        proc: &'a Proc,
+        host: &'a MountTable,
+        largest_file: Option<u64>,
+    ) -> io::Result<Running<'a>> {
+        Running::start_with(command, terminals, proc, host, None, largest_file)
+    }
+
+    fn start_with(
+        mut command: Command,
+        terminals: Option<&OwnedFd>,
+        proc: &'a Proc,
+        host: &'a MountTable,
+        watch: Option<(OwnedFd, Announcer)>,
+        largest_file: Option<u64>,
+    ) -> io::Result<Running<'a>> {
+        let (near, announcer) = watch.unzip();
         let (input, outputs, [stdin, stdout, stderr]) = terminals.map_or_else(pipes, terminal)?;
         let pid = sys::clone(CloneFlags::empty(), || {
             let mut prepared = || -> io::Result<()> {
@@ -115,7 +143,14 @@ impl<'a> Running<'a> {
                 dup2_stdout(&stdout)?;
                 dup2_stderr(&stderr)?;
                 sys::reset_signals();
-                announcer.announce()?;
+                if let Some(announcer) = &announcer {
+                    announcer.announce()?;
+                }
+                if let Some(bytes) = largest_file {
+                    // Writing more is an error then, and not a signal.
+                    sys::ignore_signal(libc::SIGXFSZ);
+                    setrlimit(Resource::RLIMIT_FSIZE, bytes, bytes)?;
+                }
                 leave_the_host_open()?;
                 Err(command.exec())
             };
@@ -130,7 +165,7 @@ impl<'a> Running<'a> {
             proc,
             input,
             outputs,
-            calls: mount_calls::accept(&near)?,
+            calls: near.as_ref().map(mount_calls::accept).transpose()?,
             refuses_pivot_root: false,
             host,
             ended: None,
@@ -163,14 +198,25 @@ impl<'a> Running<'a> {
         }
     }
 
+    /// Whether the program has ended.
+    pub fn has_ended(&self) -> bool {
+        self.ended.is_some()
+    }
+
     /// Waits a moment for something to happen, and notes it.
-    fn attend(&mut self) {
-        let mut watched = vec![PollFd::new(self.calls.as_fd(), PollFlags::POLLIN)];
+    pub fn attend(&mut self) {
         let open = self.outputs.iter().filter(|output| output.is_open);
-        watched.extend(open.map(|it| PollFd::new(it.file.as_fd(), PollFlags::POLLIN)));
+        let files = open.map(|it| it.file.as_fd()).chain(self.calls.iter().map(AsFd::as_fd));
+        let mut watched: Vec<_> = files.map(|it| PollFd::new(it, PollFlags::POLLIN)).collect();
         let _ = poll(&mut watched, PollTimeout::from(LOOK_EVERY));
-        if watched[0].revents().is_some_and(|events| events.contains(PollFlags::POLLIN)) {
+        let is_ready = |it: &PollFd| it.revents().is_some_and(|it| it.contains(PollFlags::POLLIN));
+        let has_call = self.calls.is_some() && watched.last().is_some_and(is_ready);
+        if has_call {
             self.look_at_call();
+        }
+        if self.has_ended() {
+            while self.read_what_is_there() {}
+            return;
         }
         // The end first: what was printed before it can all be read after it.
         let status = waitpid(self.pid, Some(WaitPidFlag::WNOHANG));
@@ -188,7 +234,8 @@ impl<'a> Running<'a> {
 
     /// Looks around before a call that changes mounts is made.
     fn look_at_call(&mut self) {
-        let Ok(call) = next_call(self.calls.as_fd()) else { return };
+        let Some(calls) = &self.calls else { return };
+        let Ok(call) = next_call(calls.as_fd()) else { return };
         self.look_in_passing();
         let is_pivot_root = call.number == libc::SYS_pivot_root;
         self.in_passing.called_pivot_root |= is_pivot_root;
@@ -196,7 +243,9 @@ impl<'a> Running<'a> {
             file_system(&call, self.proc).is_some_and(|it| it == "aufs");
         let is_refused = is_pivot_root && self.refuses_pivot_root;
         self.in_passing.was_refused |= is_refused;
-        let _ = decide(self.calls.as_fd(), call, is_refused.then_some(Errno::EINVAL));
+        if let Some(calls) = &self.calls {
+            let _ = decide(calls.as_fd(), call, is_refused.then_some(Errno::EINVAL));
+        }
     }
 
     /// Notes the mounts on the host that a container should have had in its own
@@ -260,7 +309,7 @@ pub const PRINTED: &str = "printed";
 
 /// Whether a change of the host's mount table should have happened in the
 /// container's: a kernel's file system, or a mount over one of the host's.
-fn is_leak(change: &Change, host: &MountTable) -> bool {
+pub fn is_leak(change: &Change, host: &MountTable) -> bool {
     let Change::Mounted { mount } = change else { return false };
     let of_the_kernel = ["proc", "sysfs", "devpts", "devtmpfs", "mqueue", "cgroup2"];
     of_the_kernel.contains(&mount.fs_type.as_str()) || host.at(&mount.mount_point).is_some()

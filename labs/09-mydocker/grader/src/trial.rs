@@ -225,24 +225,6 @@ impl<'a> Trial<'a> {
         let table = self.proc.read("self/mountinfo").ok()?;
         Some(String::from_utf8_lossy(&table).into_owned())
     }
-
-    /// Kills all but the graders: what a crash of the machine would end.
-    fn kill_all(&self) {
-        let spared = [getpid(), getppid()].map(Pid::as_raw);
-        let patience = Instant::now() + Duration::from_secs(2);
-        loop {
-            let all = self.proc.processes().into_iter();
-            let rest = all.filter(|(pid, state, _)| !spared.contains(pid) && *state != 'Z');
-            let rest: Vec<i32> = rest.map(|(pid, ..)| pid).collect();
-            if rest.is_empty() || Instant::now() > patience {
-                return;
-            }
-            for pid in rest {
-                let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
-            }
-            thread::sleep(Duration::from_millis(1));
-        }
-    }
 }
 
 impl Container<'_> {
@@ -263,7 +245,7 @@ impl Container<'_> {
     /// Kills the program and all that it has started, so that it cannot clean up.
     pub fn kill_program(self) -> Run {
         let _ = kill(self.running.pid, Signal::SIGKILL);
-        self.trial.kill_all();
+        kill_all(&self.trial.proc);
         self.finish(Fate::ProgramKilled)
     }
 
@@ -290,5 +272,23 @@ impl Container<'_> {
         (self.run.said, self.run.in_passing) = (self.running.said, self.running.in_passing);
         self.trial.look_at_the_rest(&self.places, &mut self.run);
         self.run
+    }
+}
+
+/// Kills all but the graders: what a crash of the machine would end.
+pub fn kill_all(proc: &Proc) {
+    let spared = [getpid(), getppid()].map(Pid::as_raw);
+    let patience = Instant::now() + Duration::from_secs(2);
+    loop {
+        let all = proc.processes().into_iter();
+        let rest = all.filter(|(pid, state, _)| !spared.contains(pid) && *state != 'Z');
+        let rest: Vec<i32> = rest.map(|(pid, ..)| pid).collect();
+        if rest.is_empty() || Instant::now() > patience {
+            return;
+        }
+        for pid in rest {
+            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        }
+        thread::sleep(Duration::from_millis(1));
     }
 }

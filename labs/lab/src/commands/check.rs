@@ -50,8 +50,8 @@ pub struct Arguments {
     /// The program: one executable file that needs no other file
     #[arg(long, value_name = "FILE")]
     program: PathBuf,
-    /// How to call it: blog, blog-06 to blog-09 for one article, mydocker, lab-09, or a
-    /// file such as ./my.toml
+    /// How to call it: blog, blog-06 to blog-09 for one article, xianlubird, lixd,
+    /// mydocker, lab-09, or a file such as ./my.toml
     #[arg(long, value_name = "FILE", default_value = "blog")]
     adapter: String,
     /// Only one stage
@@ -68,7 +68,7 @@ pub struct Arguments {
 /// The code for an adapter whose commands make no image.
 const NOT_PREPARED: &str = "mydocker/not-prepared";
 
-/// The blog's steps, as lab.toml of lab 09 names them.
+/// The blog's steps, as lab.toml and later.toml of lab 09 name them.
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
 enum Stage {
     Run,
@@ -76,6 +76,8 @@ enum Stage {
     PivotRoot,
     Layers,
     DeleteWorkspace,
+    Commit,
+    Exec,
     All,
 }
 

@@ -12,6 +12,7 @@ use rstest::rstest;
 use crate::fixture::Fixture;
 
 const LAB_TOML: &str = include_str!("../../../09-mydocker/lab.toml");
+const LATER_TOML: &str = include_str!("../../../09-mydocker/later.toml");
 
 /// Notes what it is asked for, and says what the test has decided.
 const CARGO: &str = r#"#!/bin/sh
@@ -23,6 +24,7 @@ cat verdicts.json
 fn fixture(verdicts: &BTreeMap<String, Verdict>) -> Fixture {
     let fixture = Fixture::new();
     fixture.write("labs/09-mydocker/lab.toml", LAB_TOML);
+    fixture.write("labs/09-mydocker/later.toml", LATER_TOML);
     fixture.write_program("cargo.sh", CARGO);
     fixture.write_program("mydocker", "#!/bin/sh\n");
     fixture.write("verdicts.json", &serde_json::to_string(verdicts).expect("plain data"));
@@ -31,7 +33,7 @@ fn fixture(verdicts: &BTreeMap<String, Verdict>) -> Fixture {
 
 /// All kept, but what `other` says.
 fn verdicts(other: impl Fn(&str) -> Option<Verdict>) -> BTreeMap<String, Verdict> {
-    let lab = Lab::parse(LAB_TOML).expect("lab.toml");
+    let lab = Lab::parse(&[LAB_TOML, LATER_TOML].concat()).expect("lab.toml");
     let names = lab.promises.into_iter().map(|promise| promise.name);
     names.map(|name| (name.clone(), other(&name).unwrap_or(Verdict::Kept))).collect()
 }
@@ -70,7 +72,7 @@ fn promises_are_told_by_stage_and_each_diagnosis_once() {
 fn a_program_that_keeps_all_is_a_success_and_no_more_is_said() {
     let fixture = fixture(&verdicts(|_| None));
     let said = fixture.says(&["check", "--program", "mydocker"]);
-    assert!(said.ends_with("\n28 of 28 kept\n"), "{said}");
+    assert!(said.ends_with("\n41 of 41 kept\n"), "{said}");
 }
 
 #[test]
@@ -87,6 +89,16 @@ fn only_the_stage_that_is_named_is_graded() {
         ["blog", "the_root_is_the_image", "modes_and_times_are_kept", "links_stay_links"]
     );
     assert!(said.ends_with("\n3 of 3 kept\n"), "{said}");
+}
+
+#[test]
+fn the_stages_after_the_lab_are_graded_too() {
+    let mut theirs = verdicts(|_| None);
+    theirs.retain(|promise, _| promise.contains("exec"));
+    let fixture = fixture(&theirs);
+    let said = fixture.says(&["check", "--program", "mydocker", "--stage", "exec"]);
+    assert_eq!(asked(&fixture).len(), 2 + 7);
+    assert!(said.contains("\nexec  7 of 7 kept\n"), "{said}");
 }
 
 #[test]
@@ -152,7 +164,7 @@ fn json_is_all_that_is_printed() {
     let output = fixture.lab(&arguments).assert().code(1).get_output().clone();
     let json: serde_json::Value = serde_json::from_slice(&output.stdout).expect("nothing but JSON");
     let lab = &json["labs"][0];
-    assert_eq!((lab["kept"].as_u64(), lab["total"].as_u64()), (Some(25), Some(28)));
+    assert_eq!((lab["kept"].as_u64(), lab["total"].as_u64()), (Some(38), Some(41)));
     let promises = lab["promises"].as_array().expect("a list");
     let broken: Vec<_> = promises.iter().filter(|it| it["state"] == "broken").collect();
     assert!(broken.iter().all(|it| it["code"] == "mydocker/chroot-only"), "{broken:?}");
@@ -165,7 +177,7 @@ fn junit_has_a_case_a_promise_of_a_program() {
     let arguments = ["check", "--program", "mydocker", "--junit"];
     let output = fixture.lab(&arguments).assert().code(1).get_output().clone();
     let xml = String::from_utf8(output.stdout).expect("UTF-8");
-    let cases = r#"tests="28" skipped="1" errors="0" failures="2""#;
+    let cases = r#"tests="41" skipped="1" errors="0" failures="2""#;
     assert!(xml.starts_with("<?xml") && xml.contains(cases), "{xml}");
 }
 
@@ -245,7 +257,7 @@ fn what_was_said_of_another_program_is_forgotten() {
     fixture.fails(1, &["check", "--program", "other", "--stage", "pivot-root"]);
     let said = fixture.says(&["show", "check"]);
     assert!(said.starts_with("other, by"), "{said}");
-    assert_eq!(said.matches("not graded yet").count(), 27, "{said}");
+    assert_eq!(said.matches("not graded yet").count(), 40, "{said}");
     assert!(fixture.says(&["hint", "check"]).contains("Hint 2 of 4"));
 }
 

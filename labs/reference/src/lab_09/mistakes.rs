@@ -20,6 +20,19 @@ pub static ELSEWHERE: &[(&str, &str, &str)] = &[
     // No exit code arrives: neither that of a start which fails, nor a signal's.
     ("exit_code_lost", "a_failed_pivot_runs_nothing", "mydocker/failure-not-told"),
     ("exit_code_lost", "death_by_a_signal_is_told", "mydocker/signal-lost"),
+    // An image of the image: of what was deleted and changed, nothing is as it was.
+    (
+        "image_packed_not_the_container",
+        "the_new_image_lacks_what_was_deleted",
+        "mydocker/deleted-file-is-back",
+    ),
+    (
+        "image_packed_not_the_container",
+        "the_new_image_keeps_attributes_and_links",
+        "mydocker/committed-attributes-lost",
+    ),
+    // Of one who comes by another way the root is another one, too.
+    ("chroot_to_mnt", "exec_has_the_containers_root", "mydocker/exec-other-root"),
 ];
 
 /// See each one's comment.

@@ -1,0 +1,385 @@
+//! A container becomes an image.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use labkit::host::Host;
+use labkit::proc::Proc;
+use labkit::verdict::{Evidence, Finding};
+use serde::{Deserialize, Serialize};
+
+use super::background::{Background, Outside, Ran};
+use super::commit_rules as rules;
+use super::observe;
+use super::survey::{File, Survey, digest};
+use crate::program::Program;
+use crate::running::Ended;
+
+/// No file may become larger than that when a commit must fail: less than the largest
+/// file of the container, also when it is compressed.
+const TOO_SMALL: u64 = 256 << 10;
+
+/// What happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Course {
+    /// A container is committed, and a container of the new image is started.
+    Once,
+    /// The same, and then a container of the old image.
+    BesideTheOldOne,
+    /// Committing fails halfway, and is done again; and then there is no container.
+    Failing,
+}
+
+/// What was seen.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Facts {
+    pub course: Course,
+    /// The random words in the image, which the container writes too.
+    pub words: String,
+    /// A command of `prepare` that has failed.
+    pub unprepared: Option<(String, Ran)>,
+    /// The container that is committed.
+    pub changing: Option<Container>,
+    /// Its files after all.
+    pub changing_after: Option<Survey>,
+    /// A container of the old image afterwards.
+    pub old: Option<Container>,
+    /// The commits, each with a container of its image afterwards.
+    pub commits: Vec<Commit>,
+    /// The same commit to another name, if it has failed a second time.
+    pub elsewhere: Option<Ran>,
+    /// What of it is the host's.
+    pub outside: Outside,
+    /// What kept the grader from going on.
+    pub interrupted: Option<String>,
+}
+
+/// One container.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Container {
+    /// The command that starts it.
+    pub started: Ran,
+    /// Its files; none if it does not run.
+    pub files: Option<Survey>,
+}
+
+/// One commit.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Commit {
+    /// How it ended.
+    pub ran: Ran,
+    /// A container of the image that it has made.
+    pub image: Container,
+}
+
+impl Facts {
+    /// The files of the container that is committed.
+    pub fn before(&self) -> Option<&Survey> {
+        self.changing.as_ref()?.files.as_ref()
+    }
+
+    /// The commit of a container that is there, without a fault from outside.
+    pub fn commit(&self) -> Option<&Commit> {
+        let number = usize::from(self.course == Course::Failing && !self.needs_no_more());
+        self.commits.get(number)
+    }
+
+    /// Whether the commit that should fail did not need to.
+    fn needs_no_more(&self) -> bool {
+        self.commits.first().is_some_and(|it| it.ran.ended == Ended::Exited(0))
+    }
+
+    /// The files of a container of the new image.
+    pub fn after(&self) -> Option<&Survey> {
+        self.commit()?.image.files.as_ref()
+    }
+
+    /// Paths of the container that differ in the new image in a way that is asked for.
+    pub fn differing(&self, differs: fn(&File, Option<&File>) -> bool) -> Vec<&Path> {
+        let (Some(before), Some(after)) = (self.before(), self.after()) else { return Vec::new() };
+        let all = before.files.iter();
+        let differing = all.filter(|(path, file)| differs(file, after.files.get(*path)));
+        differing.map(|(path, _)| path.as_path()).collect()
+    }
+
+    /// Paths of the new image that the container does not have.
+    pub fn added(&self) -> Vec<&Path> {
+        let (Some(before), Some(after)) = (self.before(), self.after()) else { return Vec::new() };
+        let added = after.files.keys().filter(|path| !before.files.contains_key(*path));
+        added.map(PathBuf::as_path).collect()
+    }
+
+    /// What the container has changed, and is not as the archive has it in a container of
+    /// the old image; none if there was no such container.
+    pub fn changed_in_the_old_image(&self) -> Option<Vec<&'static str>> {
+        let files = &self.old.as_ref()?.files.as_ref()?.files;
+        let is_new = |name: &&str| files.contains_key(Path::new(name));
+        let words = digest(self.words.as_bytes());
+        let is_another =
+            |name: &&str| files.get(Path::new(name)).is_none_or(|file| file.content != words);
+        let new = ["new", "same", "soft", "made", "big"].into_iter().filter(is_new);
+        Some(new.chain(["doomed", "full/old", "changed"].into_iter().filter(is_another)).collect())
+    }
+
+    /// Whether the container has done what its image is to be judged by.
+    fn has_changed(&self) -> bool {
+        let has = |name: &str| {
+            self.before().is_some_and(|before| before.files.contains_key(Path::new(name)))
+        };
+        has("new") && has("soft") && has("big") && !has("doomed") && !has("full/old")
+    }
+
+    /// Whether all went so far that something can be said of the new image.
+    fn is_whole(&self) -> bool {
+        self.interrupted.is_none()
+            && !self.outside.is_on_the_hosts_root
+            && self.has_changed()
+            && self.after().is_some()
+    }
+}
+
+/// Whether the content is not there, or is another one.
+pub fn lacks_content(before: &File, after: Option<&File>) -> bool {
+    after.is_none_or(|after| after.content != before.content)
+}
+
+/// Whether all but the content is another one.
+pub fn lacks_attributes(before: &File, after: Option<&File>) -> bool {
+    after.is_some_and(|after| File { content: before.content, ..after.clone() } != *before)
+}
+
+pub fn written(program: &Program, host: &Host) -> Result<(), Finding> {
+    let facts = look(program, host, Course::Once)?;
+    let missing = facts.differing(lacks_content);
+    let kept = facts.is_whole() && missing.is_empty();
+    let evidence = missing.iter().map(|path| {
+        let what = format!("/root/exam/{} in a container of the new image", path.display());
+        Evidence::differs(what, "as in the committed container", "missing, or another content")
+    });
+    rules::WRITTEN.judge(&facts, kept, || evidence.chain(facts.course_of_things()).collect())
+}
+
+pub fn deleted(program: &Program, host: &Host) -> Result<(), Finding> {
+    let facts = look(program, host, Course::Once)?;
+    let added = facts.added();
+    let kept = facts.is_whole() && added.is_empty();
+    let evidence = added.iter().map(|path| {
+        let what = format!("/root/exam/{} in a container of the new image", path.display());
+        Evidence::differs(what, "ENOENT (No such file or directory)", "it is there")
+    });
+    rules::DELETED.judge(&facts, kept, || evidence.chain(facts.course_of_things()).collect())
+}
+
+pub fn attributes(program: &Program, host: &Host) -> Result<(), Finding> {
+    let facts = look(program, host, Course::Once)?;
+    let differing = facts.differing(lacks_attributes);
+    let kept = facts.is_whole() && differing.is_empty();
+    let evidence = differing.iter().map(|path| {
+        let (before, after) = (facts.before(), facts.after());
+        let seen = |survey: Option<&Survey>| survey.map(|it| attributes_of(&it.files, path));
+        let what =
+            format!("kind and mode, owner, time and other name of /root/exam/{}", path.display());
+        Evidence::differs(what, seen(before).unwrap_or_default(), seen(after).unwrap_or_default())
+    });
+    rules::ATTRIBUTES.judge(&facts, kept, || evidence.chain(facts.course_of_things()).collect())
+}
+
+fn attributes_of(files: &BTreeMap<PathBuf, File>, path: &Path) -> String {
+    let Some(file) = files.get(path) else { return "-".to_owned() };
+    let time = file.changed.map(|time| time.to_string());
+    let twin = file.twin.as_ref().map(|twin| twin.display().to_string());
+    let or_none = |it: Option<String>| it.unwrap_or_else(|| "-".to_owned());
+    format!("{}; {}; {}; {}", file.kind, file.owner, or_none(time), or_none(twin))
+}
+
+pub fn old_image(program: &Program, host: &Host) -> Result<(), Finding> {
+    let facts = look(program, host, Course::BesideTheOldOne)?;
+    let changed = facts.changed_in_the_old_image();
+    let has_old = changed.as_ref().is_some_and(Vec::is_empty);
+    let before = facts.before().map(|it| &it.files);
+    let has_container =
+        before.is_some() && before == facts.changing_after.as_ref().map(|it| &it.files);
+    let seen = changed.map(|names| names.join(" ")).unwrap_or_else(|| "-".to_owned());
+    let what = "what a container of the old image has of the commit, in /root/exam";
+    let old = Evidence::differs(what, "nothing", if has_old { "nothing" } else { seen.as_str() });
+    let seen = if has_container { "as before" } else { "others" };
+    let what = "the files of the committed container, after the commit";
+    let evidence = [old, Evidence::differs(what, "as before", seen)].into_iter();
+    let kept = facts.is_whole() && has_old && has_container;
+    rules::OLD_IMAGE.judge(&facts, kept, || evidence.chain(facts.course_of_things()).collect())
+}
+
+pub fn host(program: &Program, host: &Host) -> Result<(), Finding> {
+    let facts = look(program, host, Course::Once)?;
+    let foreign = facts.foreign();
+    let can_look = facts.after().is_some_and(|after| after.filled.is_some());
+    let kept = facts.is_whole() && can_look && foreign.is_empty();
+    let seen = if can_look { foreign.join(", ") } else { "-".to_owned() };
+    let what = "what the new image has of a volume, or below /proc, /sys and /dev";
+    let evidence = [Evidence::differs(what, "none", seen)].into_iter();
+    rules::HOST.judge(&facts, kept, || evidence.chain(facts.course_of_things()).collect())
+}
+
+pub fn failed_commit(program: &Program, host: &Host) -> Result<(), Finding> {
+    let facts = look(program, host, Course::Failing)?;
+    let is_the_same = facts.differing(lacks_content).is_empty() && facts.added().is_empty();
+    let no_container = facts.commits.last().filter(|_| facts.commits.len() > 1);
+    let is_refused =
+        no_container.is_some_and(|it| it.ran.ended != Ended::Exited(0) && it.image.files.is_none());
+    let kept = facts.is_whole()
+        && !facts.has_half_an_image()
+        && facts.commit().is_some_and(|it| it.ran.ended == Ended::Exited(0))
+        && is_the_same
+        && is_refused;
+    rules::FAILED.judge(&facts, kept, || facts.course_of_things())
+}
+
+impl Facts {
+    /// What the new image has that is the host's or the kernel's.
+    pub fn foreign(&self) -> Vec<String> {
+        let Some(after) = self.after() else { return Vec::new() };
+        let volume = after.has_volume.then(|| "/volume/keep".to_owned());
+        let has_before = |folder: &&String| {
+            let before = self.before().and_then(|it| it.filled.as_ref());
+            before.is_some_and(|filled| filled.contains(folder))
+        };
+        let filled = after.filled.iter().flatten().filter(|folder| !has_before(folder));
+        volume.into_iter().chain(filled.cloned()).collect()
+    }
+
+    /// Whether an image stands for less than all of a container, or for none; or is said
+    /// to be there, and is none.
+    pub fn has_half_an_image(&self) -> bool {
+        let is_half = |commit: &Commit| match (&commit.image.files, self.before()) {
+            (Some(files), Some(before)) => {
+                commit.ran.ended != Ended::Exited(0) || files.files != before.files
+            }
+            (files, _) => files.is_some() || commit.ran.ended == Ended::Exited(0),
+        };
+        let of_none = self.commits.last().filter(|_| self.commits.len() > 1);
+        self.commits.first().is_some_and(is_half)
+            || of_none.is_some_and(|it| it.image.files.is_some())
+    }
+
+    /// How far things went, if not to the end; and with which exit codes.
+    fn course_of_things(&self) -> Vec<Evidence> {
+        let mut evidence = Vec::new();
+        let changing = self.changing.as_ref();
+        if self.before().is_none() {
+            let seen = changing.map(|it| format!("it does not; exit code {}", it.started.ended));
+            let what = "mydocker, started in the background: a container that runs";
+            evidence.push(Evidence::differs(what, "it runs", seen.unwrap_or_default()));
+        }
+        for (number, commit) in self.commits.iter().enumerate() {
+            let is_asked_to_fail = self.is_asked_to_fail(number);
+            let expected =
+                if is_asked_to_fail { "an error, and no image" } else { "0, and an image" };
+            let image = if commit.image.files.is_some() { "and an image" } else { "and no image" };
+            let code = commit.ran.ended;
+            let failed = code != Ended::Exited(0);
+            if failed != is_asked_to_fail || commit.image.files.is_some() == is_asked_to_fail {
+                let seen = format!("{code}, {image}");
+                evidence.push(Evidence::differs(self.which(number), expected, seen));
+            }
+        }
+        evidence.extend(self.interrupted.as_deref().map(crate::facts::unfinished));
+        evidence
+    }
+
+    /// Whether it is the commit of a container that is not there.
+    fn is_of_none(&self, number: usize) -> bool {
+        number > 0 && number + 1 == self.commits.len()
+    }
+
+    fn is_asked_to_fail(&self, number: usize) -> bool {
+        let is_first = number == 0 && !self.needs_no_more();
+        self.course == Course::Failing && (is_first || self.is_of_none(number))
+    }
+
+    fn which(&self, number: usize) -> &'static str {
+        match number {
+            0 if self.course != Course::Failing => "mydocker commit",
+            0 => "mydocker commit, while no file can be large",
+            _ if self.is_of_none(number) => "mydocker commit of a container that is not there",
+            _ => "mydocker commit once more, to the same name",
+        }
+    }
+}
+
+fn look(program: &Program, host: &Host, course: Course) -> Result<Facts, Finding> {
+    observe(program, host, |background| {
+        let mut facts = Facts {
+            course,
+            words: background.setting.words.clone(),
+            unprepared: None,
+            changing: None,
+            changing_after: None,
+            old: None,
+            commits: Vec::new(),
+            elsewhere: None,
+            outside: Outside::default(),
+            interrupted: None,
+        };
+        let outcome = go_through(background, &mut facts);
+        facts.interrupted = outcome.err().map(|error| error.to_string());
+        facts
+    })
+}
+
+fn go_through(background: &Background, facts: &mut Facts) -> io::Result<()> {
+    let base = background.setting.adapter.base_image.clone().unwrap_or_default();
+    facts.unprepared = background.prepare()?;
+    if facts.unprepared.is_some() {
+        return Ok(());
+    }
+    let (started, pid) = background.start_changing("exam2")?;
+    let files = |pid: Option<i32>| survey(background.proc, pid);
+    facts.changing = Some(Container { started, files: files(pid) });
+    facts.outside = background.outside(pid);
+    if facts.before().is_none() {
+        return Ok(());
+    }
+    if facts.course == Course::Failing {
+        facts.commits.push(commit(background, "exam2", "exam3", "new1", Some(TOO_SMALL))?);
+        if facts.has_half_an_image() {
+            return Ok(());
+        }
+        if !facts.needs_no_more() {
+            let again = commit(background, "exam2", "exam4", "new1", None)?;
+            if again.ran.ended != Ended::Exited(0) {
+                facts.elsewhere = Some(background.commit("exam2", "new3", None)?);
+            }
+            facts.commits.push(again);
+        }
+        facts.commits.push(commit(background, "nobody", "exam5", "new2", None)?);
+        return Ok(());
+    }
+    facts.commits.push(commit(background, "exam2", "exam3", "new1", None)?);
+    if facts.course == Course::BesideTheOldOne {
+        facts.old = Some(container(background, "exam4", &base)?);
+        facts.changing_after = files(pid);
+    }
+    Ok(())
+}
+
+/// Commits a container, and starts one of the new image.
+fn commit(
+    background: &Background,
+    container_name: &str,
+    next: &str,
+    image: &str,
+    largest_file: Option<u64>,
+) -> io::Result<Commit> {
+    let ran = background.commit(container_name, image, largest_file)?;
+    Ok(Commit { ran, image: container(background, next, image)? })
+}
+
+fn container(background: &Background, name: &str, image: &str) -> io::Result<Container> {
+    let (started, pid) = background.start_waiting(name, image)?;
+    Ok(Container { started, files: survey(background.proc, pid) })
+}
+
+fn survey(proc: &Proc, pid: Option<i32>) -> Option<Survey> {
+    Survey::of(proc, pid?).ok()
+}
