@@ -46,7 +46,10 @@ pub fn labs() -> Result<Vec<Lab>> {
     for entry in std::fs::read_dir(ROOT.join("labs"))? {
         let file = entry?.path().join("lab.toml");
         if file.is_file() {
-            let lab = Lab::parse(&read(&file)?);
+            // What only `cargo lab check` grades stands behind it.
+            let later = file.with_file_name("later.toml");
+            let later = if later.is_file() { read(&later)? } else { String::new() };
+            let lab = Lab::parse(&(read(&file)? + &later));
             labs.push(lab.with_context(|| format!("in {}", file.display()))?);
         }
     }
