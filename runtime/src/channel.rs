@@ -78,9 +78,16 @@ impl Channel {
         if !descriptors.is_empty() {
             control.push(SendAncillaryMessage::ScmRights(&descriptors));
         }
-        sendmsg(&self.0, &[IoSlice::new(bytes)], &mut control, SendFlags::NOSIGNAL)
-            .map(drop)
-            .map_err(|errno| Error::call("sendmsg()", Errno::from_raw(errno.raw_os_error())))
+        loop {
+            let part = [IoSlice::new(bytes)];
+            match sendmsg(&self.0, &part, &mut control, SendFlags::NOSIGNAL) {
+                Err(rustix::io::Errno::INTR) => {}
+                other => {
+                    let errno = |it: rustix::io::Errno| Errno::from_raw(it.raw_os_error());
+                    return other.map(drop).map_err(|it| Error::call("sendmsg()", errno(it)));
+                }
+            }
+        }
     }
 
     /// Receives a message; `None` when the other side has closed its end.

@@ -10,6 +10,7 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 use crate::channel::{Channel, Message};
+use crate::proc_pid::is_ending;
 
 /// A container that was started.
 #[derive(Debug)]
@@ -57,6 +58,7 @@ impl Child {
 
     /// Whether PID 1 has begun to end, or has ended; or the keeper has, and PID 1 will.
     pub fn is_ending(&self) -> bool {
+        let is_ending = |pid: Pid| is_ending(pid.as_raw()).unwrap_or(false);
         is_ending(self.keeper) || self.pid().is_none_or(is_ending)
     }
 
@@ -89,25 +91,4 @@ pub fn end(child: Pid) {
         let _ = kill(child, Signal::SIGKILL);
         let _ = waitpid(child, None);
     }
-}
-
-/// Whether a process has begun to end, or has ended: PF_EXITING among its flags.
-fn is_ending(pid: Pid) -> bool {
-    const PF_EXITING: u32 = 4;
-    let flags = stat_field(pid.as_raw(), 9).and_then(|flags| flags.parse::<u32>().ok());
-    flags.is_none_or(|flags| flags & PF_EXITING != 0)
-}
-
-/// When the process `pid` was started, in clock ticks since the machine was: no
-/// other process of that number has the same.
-pub fn start_time(pid: i32) -> Option<u64> {
-    stat_field(pid, 22)?.parse().ok()
-}
-
-/// A field of /proc/PID/stat, as proc_pid_stat(5) numbers them.
-fn stat_field(pid: i32, number: usize) -> Option<String> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The second field is its name, in parentheses, which can be anything.
-    let (_, fields) = stat.rsplit_once(')')?;
-    fields.split_whitespace().nth(number - 3).map(str::to_owned)
 }

@@ -27,7 +27,7 @@ pub fn commit(root: &Path, id: &str, name: &str, pause: bool) -> Result<Committe
     let image = Image::open(root, &record.image)?;
     // If it ends now, its files stay until we have read them.
     let _stays = container.hold()?;
-    let group = Group::find_with(id, record.process.pid)?;
+    let group = Group::find_with(&container.folder, record.process.pid)?;
     let _frozen = pause.then(|| Frozen::begin(&group)).transpose()?;
 
     complete_write_layer(record.driver, &container.folder)?;

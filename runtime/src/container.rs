@@ -16,7 +16,7 @@ use nix::errno::Errno;
 use serde::{Deserialize, Serialize};
 
 use crate::exit_code;
-use crate::limits::Group;
+use crate::limits::{Group, remove_with_old_name};
 use crate::process::Identity;
 use crate::program::Environment;
 use crate::workspace::complete_write_layer;
@@ -67,6 +67,11 @@ pub fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
+/// `ROOT/containers/ID`, whether it is there or not.
+pub fn folder(root: &Path, id: &str) -> PathBuf {
+    root.join("containers").join(id)
+}
+
 /// A container's folder, locked by this process.
 #[derive(Debug)]
 pub struct Container {
@@ -95,7 +100,7 @@ impl Container {
         // Between mkdir and flock the folder looks left over. `prune` waits
         // for this lock before it judges.
         let _no_prune = lock_folder(&containers, FlockOperation::LockShared)?;
-        let folder = containers.join(&id);
+        let folder = folder(root, &id);
         match make_own_folder(&folder) {
             Err(error) if error.errno() == Some(Errno::EEXIST) => {
                 return Err(Error::new(format!("there is a container {id:?} already"))
@@ -280,7 +285,8 @@ pub fn remove(root: &Path, id: &str) -> Result<()> {
 /// What is not a file of it, and then what `delete` deletes.
 fn clear(listed: &Listed, delete: fn(&Path) -> Result<()>) -> Result<()> {
     listed.record.as_ref().map_or(Ok(()), end)?;
-    Group::find(&listed.id)?.remove().and_then(|()| delete(&listed.folder))
+    remove_with_old_name(&listed.id)?;
+    Group::find(&listed.folder)?.remove().and_then(|()| delete(&listed.folder))
 }
 
 /// Sees to it that a container whose owner is dead has ended, too. Its keeper has
@@ -289,7 +295,7 @@ fn clear(listed: &Listed, delete: fn(&Path) -> Result<()>) -> Result<()> {
 fn end(record: &Record) -> Result<()> {
     let Some(process) = record.process.process()? else { return Ok(()) };
     let _ = process.signal(libc::SIGKILL);
-    match process.ends_within(Some(BUSY_FOR)) {
+    match process.ends_within(Some(BUSY_FOR))? {
         true => Ok(()),
         false => Err(Error::new(format!("the container's process {} does not end", process.pid))
             .because("it was killed, and is still there")

@@ -29,7 +29,7 @@ use crate::program::execute;
 use crate::streams::{self, ContainerStreams};
 use crate::supervise::{hold_signals, supervise};
 use crate::user::User;
-use crate::{caller, capabilities, child, running, seccomp, terminal};
+use crate::{caller, capabilities, child, container, running, seccomp, terminal};
 use mydocker_kernel::error::{FAILED, NOT_EXECUTABLE, NOT_FOUND};
 use mydocker_kernel::namespaces::NAMESPACES;
 use mydocker_kernel::privileges::Privileges;
@@ -71,7 +71,7 @@ pub fn exec(root: &Path, spec: &Spec) -> Result<u8> {
 
     // 2. What differs between the container and us.
     let namespaces = namespaces_to_join(&process)?;
-    let group = Group::find_with(&spec.container, process.pid)?;
+    let group = Group::find_with(&container::folder(root, &spec.container), process.pid)?;
 
     // 3. The joiner starts as a copy of this process, and waits.
     let (ours, theirs) = Channel::pair()?;
@@ -91,12 +91,12 @@ pub fn exec(root: &Path, spec: &Spec) -> Result<u8> {
     drop((theirs, theirs_of_streams));
 
     // 4. Into the control group, before it is in the container: its limits hold then.
-    let let_go = group.add(joiner).and_then(|()| ours.send(&Message::Go));
-    let_go.inspect_err(|_| child::end(joiner))?;
+    group.add(joiner).inspect_err(|_| child::end(joiner))?;
+    // If it has gone by itself, its report or its end says more.
+    let _ = ours.send(&Message::Go);
 
     // 5. The command's process is there. It dies with the joiner, and that with us.
     let child = Child::born(joiner, &ours)?.in_a_container_of_others();
-    // If it has gone by itself, its report or its end says more.
     let _ = ours.send(&Message::Go);
     supervise(&child, ours, &signals, spec.interactive, streams, &|| ())
         .inspect_err(|_| child.end())
@@ -115,7 +115,7 @@ fn namespaces_to_join(process: &Process) -> Result<CloneFlags> {
         }
     }
     // Only then the number has been its own all the time.
-    match process.is_there() {
+    match process.is_there()? {
         true => Ok(namespaces),
         false => Err(Error::new("the container has ended meanwhile")),
     }

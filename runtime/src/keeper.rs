@@ -7,10 +7,11 @@
 //! dies with the parent; and with PID 1 the kernel kills all in a namespace and in
 //! those below. See pid_namespaces(7).
 
+use std::io::{Write, stderr};
 use std::os::fd::{OwnedFd, RawFd};
 
 use mydocker_kernel::error::FAILED;
-use mydocker_kernel::{Result, sys};
+use mydocker_kernel::{Error, Result, sys};
 use nix::errno::Errno;
 use nix::sched::CloneFlags;
 use nix::sys::wait::{WaitStatus, waitpid};
@@ -40,10 +41,11 @@ pub fn keep(
         }
     };
     // The channel is the container's now: its end tells that the command runs.
-    match said.and_then(|child| sys::close_all_but(&[]).map(|()| child)) {
-        Ok(child) => wait(child),
-        Err(_) => FAILED.into(),
-    }
+    let closed = said.and_then(|child| sys::close_all_but(&[]).map(|()| child));
+    closed.and_then(wait).unwrap_or_else(|error| {
+        let _ = stderr().write_all(format!("mydocker: {error}\n").as_bytes());
+        FAILED.into()
+    })
 }
 
 fn start(
@@ -59,13 +61,13 @@ fn start(
     sys::clone_with_descriptor(namespaces, container)
 }
 
-fn wait(child: Pid) -> i32 {
+fn wait(child: Pid) -> Result<i32> {
     loop {
         match waitpid(child, None) {
-            Ok(WaitStatus::Exited(_, code)) => return code,
-            Ok(WaitStatus::Signaled(_, signal, _)) => return 128 + signal as i32,
+            Ok(WaitStatus::Exited(_, code)) => return Ok(code),
+            Ok(WaitStatus::Signaled(_, signal, _)) => return Ok(128 + signal as i32),
             Ok(_) | Err(Errno::EINTR) => {}
-            Err(_) => return FAILED.into(),
+            Err(errno) => return Err(Error::call("waitpid(<container>)", errno)),
         }
     }
 }

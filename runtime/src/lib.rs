@@ -26,6 +26,7 @@ pub mod logs;
 pub mod new_root;
 pub mod own_program;
 pub mod proc;
+pub mod proc_pid;
 pub mod process;
 pub mod program;
 pub mod run;

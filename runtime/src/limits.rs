@@ -4,7 +4,9 @@
 //! controller is in one of them. So each is looked up in the mount table. See
 //! cgroups(7), Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/.
 
+use std::ffi::{OsStr, OsString};
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -113,22 +115,23 @@ pub struct Group {
 }
 
 impl Group {
-    /// Makes the group `mydocker-ID` with these limits; without any limit
-    /// there is no group.
+    /// Makes the group of the container in `folder` with these limits; without any
+    /// limit there is no group.
     ///
     /// # Errors
     /// A controller is missing, or this user may not make groups: a limit that
     /// was asked for is never left out. What was made until then is there, to
     /// be removed.
-    pub fn create(&mut self, id: &str, limits: &Limits) -> Result<()> {
+    pub fn create(&mut self, folder: &Path, limits: &Limits) -> Result<()> {
         let controllers = limits.controllers();
         if controllers.is_empty() {
             return Ok(());
         }
+        let name = group_name(folder)?;
         let table = MountTable::read()?;
         for controller in controllers {
             let (version, hierarchy) = find_hierarchy(&table, controller)?;
-            let folder = folder_in(&hierarchy, id);
+            let folder = hierarchy.join(&name);
             if version == Version::V2 {
                 // Children have only the controllers that their parent hands on.
                 let subtree = hierarchy.join("cgroup.subtree_control");
@@ -154,28 +157,29 @@ impl Group {
                 }
             }
         }
-        self.create_freezer(&table, id)
+        self.create_freezer(&table, &name)
     }
 
     /// In version 1 stopping processes is a hierarchy of its own; in version 2 every
     /// group can do it.
-    fn create_freezer(&mut self, table: &MountTable, id: &str) -> Result<()> {
+    fn create_freezer(&mut self, table: &MountTable, name: &OsStr) -> Result<()> {
         if let Ok((Version::V1, hierarchy)) = find_hierarchy(table, "freezer") {
-            let folder = folder_in(&hierarchy, id);
+            let folder = hierarchy.join(name);
             fs::create_dir(&folder).on("mkdir", &folder)?;
             self.folders.push(folder);
         }
         Ok(())
     }
 
-    /// The group that an earlier run made for `id`, as far as it is there.
+    /// The group that an earlier run made for the container in `folder`, as far as it
+    /// is there.
     ///
     /// # Errors
     /// The mount table or a hierarchy cannot be read.
-    pub fn find(id: &str) -> Result<Group> {
-        let mut group = Group::default();
+    pub fn find(folder: &Path) -> Result<Group> {
+        let (mut group, name) = (Group::default(), group_name(folder)?);
         for mount in MountTable::read()?.mounts {
-            let folder = folder_in(&mount.mount_point, id);
+            let folder = mount.mount_point.join(&name);
             if matches!(mount.fs_type.as_str(), "cgroup" | "cgroup2")
                 && folder.try_exists().on("stat", &folder)?
             {
@@ -185,14 +189,14 @@ impl Group {
         Ok(group)
     }
 
-    /// The same, but only where it holds this process: another store may have a
-    /// container of the same name.
+    /// The same, but only where it holds this process: one of that name may be left
+    /// over.
     ///
     /// # Errors
     /// As [`Group::find`]; cgroup.procs cannot be read.
-    pub fn find_with(id: &str, pid: i32) -> Result<Group> {
+    pub fn find_with(folder: &Path, pid: i32) -> Result<Group> {
         let mut group = Group::default();
-        for folder in Group::find(id)?.folders {
+        for folder in Group::find(folder)?.folders {
             let list = folder.join("cgroup.procs");
             let pids = fs::read_to_string(&list).on("read", &list)?;
             if pids.lines().any(|line| line.parse() == Ok(pid)) {
@@ -277,9 +281,33 @@ pub fn try_controller(controller: &str) -> Result<String> {
     Ok(format!("control groups version {number} at {}", hierarchy.display()))
 }
 
-/// The folder of a container's group in one hierarchy.
-fn folder_in(hierarchy: &Path, id: &str) -> PathBuf {
-    hierarchy.join(format!("mydocker-{id}"))
+/// The name of the group of the container in `folder`, `ROOT/containers/ID`:
+/// `mydocker-STORE-ID`. Groups are the whole machine's, and another store may have a
+/// container of the same name. So STORE is the device and the inode number of
+/// `ROOT/containers`, as `stat -c %D.%i` prints them.
+///
+/// # Errors
+/// As stat(2).
+fn group_name(folder: &Path) -> Result<OsString> {
+    let containers = folder.parent().unwrap_or(folder);
+    let store = containers.metadata().on("stat", containers)?;
+    let mut name = OsString::from(format!("mydocker-{:x}.{}-", store.dev(), store.ino()));
+    name.push(folder.file_name().unwrap_or_default());
+    Ok(name)
+}
+
+/// Removes a group that was named before stores were told apart, and that nobody is
+/// in any more, whosever it was.
+///
+/// # Errors
+/// The mount table cannot be read.
+pub fn remove_with_old_name(id: &str) -> Result<()> {
+    for mount in MountTable::read()?.mounts {
+        if matches!(mount.fs_type.as_str(), "cgroup" | "cgroup2") {
+            let _ = fs::remove_dir(mount.mount_point.join(format!("mydocker-{id}")));
+        }
+    }
+    Ok(())
 }
 
 /// The top folder of the hierarchy that has `controller`.

@@ -59,7 +59,7 @@ pub fn show(folder: &Path, options: Options, owner: Option<&Process>) -> Result<
     if let Some((owner, watch)) = watch {
         while shown.is_ok() {
             // What was written until the end is there when the end is seen.
-            let has_ended = !owner.is_there();
+            let has_ended = !owner.is_there()?;
             shown = screen.show(&reader.read()?);
             if has_ended {
                 break;

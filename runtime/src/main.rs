@@ -107,14 +107,15 @@ fn print_help_or_mistake(error: clap::Error) {
 
 fn execute(cli: Cli) -> Result<u8> {
     let root = cli::root::choose(cli.root);
-    let changes_the_store = match &cli.command {
+    // It says what is deleted, whose namespaces are joined, whose processes are killed.
+    let acts_on_the_store = match &cli.command {
         Command::Image(command) => command.changes_the_store(),
         command => {
-            use Command::{Commit, Prune, Rm, Run};
-            matches!(command, Run(_) | Prune(_) | Commit(_) | Rm(_))
+            use Command::{Completions, Doctor, Logs, Mounts, Ps, Wait};
+            !matches!(command, Ps(_) | Logs(_) | Wait(_) | Mounts(_) | Doctor | Completions { .. })
         }
     };
-    if let (true, Ok(root)) = (changes_the_store, &root) {
+    if let (true, Ok(root)) = (acts_on_the_store, &root) {
         cli::root::require_ours(root)?;
     }
     match cli.command {

@@ -1,18 +1,17 @@
 //! A process of another one's, by number and start time: together they are never used
 //! again. From there on only the descriptor counts. See pidfd_open(2).
 
-use std::fs;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use mydocker_kernel::{OnPath, Result, sys};
+use mydocker_kernel::{Error, OnPath, Result, sys};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 
-use crate::child::start_time;
+use crate::proc_pid::start_time;
 
 /// What tells a process from all others, also from those that get its number later.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,21 +25,24 @@ pub struct Identity {
 
 impl Identity {
     /// That of a process that is there now.
-    pub fn of(pid: Pid) -> Identity {
-        Identity { pid: pid.as_raw(), started: start_time(pid.as_raw()) }
+    ///
+    /// # Errors
+    /// As [`start_time`].
+    pub fn of(pid: Pid) -> Result<Identity> {
+        Ok(Identity { pid: pid.as_raw(), started: start_time(pid.as_raw())? })
     }
 
     /// The process itself; `None` if it has ended.
     ///
     /// # Errors
-    /// As pidfd_open(2).
+    /// As pidfd_open(2) and [`start_time`].
     pub fn process(self) -> Result<Option<Process>> {
         let descriptor = match sys::pidfd_open(Pid::from_raw(self.pid)) {
             Err(Errno::ESRCH | Errno::EINVAL) => return Ok(None),
             other => other.on("pidfd_open", Path::new(&format!("/proc/{}", self.pid)))?,
         };
         // The number may have become another process's before it was opened.
-        let is_it = self.started.is_some() && start_time(self.pid) == self.started;
+        let is_it = self.started.is_some() && start_time(self.pid)? == self.started;
         Ok(is_it.then_some(Process { descriptor, pid: self.pid }))
     }
 }
@@ -66,7 +68,10 @@ impl Process {
     }
 
     /// Waits for its end, for so long at most, and returns whether it has ended.
-    pub fn ends_within(&self, patience: Option<Duration>) -> bool {
+    ///
+    /// # Errors
+    /// As poll(2).
+    pub fn ends_within(&self, patience: Option<Duration>) -> Result<bool> {
         let deadline = patience.map(|patience| Instant::now() + patience);
         loop {
             let left = match deadline.map(|it| it.saturating_duration_since(Instant::now())) {
@@ -77,14 +82,18 @@ impl Process {
             match poll(&mut ended, left) {
                 Err(Errno::EINTR) => {}
                 Ok(0) if deadline.is_some_and(|deadline| Instant::now() < deadline) => {}
-                other => return other.is_ok_and(|count| count > 0),
+                Ok(count) => return Ok(count > 0),
+                Err(errno) => return Err(Error::call("poll(<pidfd>)", errno)),
             }
         }
     }
 
     /// Whether it is still there.
-    pub fn is_there(&self) -> bool {
-        !self.ends_within(Some(Duration::ZERO))
+    ///
+    /// # Errors
+    /// As poll(2).
+    pub fn is_there(&self) -> Result<bool> {
+        Ok(!self.ends_within(Some(Duration::ZERO))?)
     }
 }
 
@@ -92,14 +101,4 @@ impl AsFd for Process {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.descriptor.as_fd()
     }
-}
-
-/// Whether a process handles or ignores a signal. Without, the kernel drops what is
-/// sent to PID 1 of a PID namespace. See pid_namespaces(7).
-pub fn minds(pid: i32, signal: i32) -> bool {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    ["SigCgt:", "SigIgn:"].iter().any(|set| {
-        let line = status.lines().find_map(|line| line.strip_prefix(set)).unwrap_or_default();
-        u64::from_str_radix(line.trim(), 16).unwrap_or_default() & 1 << (signal - 1) != 0
-    })
 }

@@ -63,7 +63,7 @@ pub fn run(spec: &Spec, caller: Option<&Channel>) -> Result<u8> {
 
     let mut group = Group::default();
     let outcome = group
-        .create(&container.id, &spec.limits)
+        .create(&container.folder, &spec.limits)
         .and_then(|()| start(spec, privileges, caller, &mut container, &group, &signals));
 
     // They are still held, and nothing reads them any more: one descriptor more for
@@ -176,7 +176,7 @@ fn start(
             _ => Ok(()),
         })
         .and_then(|()| child.pid().map_or(Ok(()), |pid| group.add(pid)))
-        .and_then(|()| container.note(&record(spec, &child, hostname, caller.is_some())))
+        .and_then(|()| container.note(&record(spec, &child, hostname, caller.is_some())?))
         .and_then(|()| ours.send(&Message::Go));
     if let Err(error) = let_go {
         // If it had ended by itself, how is what counts.
@@ -210,12 +210,12 @@ fn default_hostname(spec: &Spec, id: &str) -> String {
     }
 }
 
-fn record(spec: &Spec, child: &Child, hostname: &str, detached: bool) -> Record {
+fn record(spec: &Spec, child: &Child, hostname: &str, detached: bool) -> Result<Record> {
     let mut environment = spec.environment.clone();
     environment.set_default("HOSTNAME", hostname);
-    Record {
-        process: Identity::of(child.pid().unwrap_or(Pid::from_raw(0))),
-        owner: Identity::of(Pid::this()),
+    Ok(Record {
+        process: Identity::of(child.pid().unwrap_or(Pid::from_raw(0)))?,
+        owner: Identity::of(Pid::this())?,
         environment,
         working_dir: spec.working_dir.clone().into(),
         privileged: spec.privileged,
@@ -225,7 +225,7 @@ fn record(spec: &Spec, child: &Child, hostname: &str, detached: bool) -> Record 
         command: spec.command.iter().map(|word| word.to_string_lossy().into_owned()).collect(),
         created: crate::container::now(),
         keep: spec.keep,
-    }
+    })
 }
 
 /// The container's side: what it knows of the parent's.

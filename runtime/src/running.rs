@@ -7,15 +7,19 @@ use mydocker_kernel::{Error, Result};
 
 use crate::container::{self, Listed, Record, State};
 use crate::exit_code;
+use crate::proc_pid::has_executed;
 use crate::process::Process;
 
-/// What is known of the container `id`, and its PID 1.
+/// What is known of the container `id`, and its PID 1. That has executed the command:
+/// before, it is a copy of its mydocker, and its root still the host's.
 ///
 /// # Errors
 /// There is none, or it does not run.
 pub fn find(root: &Path, id: &str) -> Result<(Record, Process)> {
     let listed = match Running::of(container::find(root, id)?)? {
-        Ok(Running { record, process: Some(process), .. }) => return Ok((record, process)),
+        Ok(Running { record, process: Some(process), .. }) if has_executed(process.pid)? => {
+            return Ok((record, process));
+        }
         Ok(Running { listed, .. }) | Err(listed) => listed,
     };
     let error = Error::new(format!("container {id:?} does not run"));
@@ -70,9 +74,12 @@ impl Running {
     }
 
     /// Waits until it has ended, and says how; `None` if that went with its files.
-    pub fn wait(&self) -> Option<u8> {
-        self.owner.ends_within(None);
-        exit_code::read(&self.listed.folder)
+    ///
+    /// # Errors
+    /// As poll(2).
+    pub fn wait(&self) -> Result<Option<u8>> {
+        self.owner.ends_within(None)?;
+        Ok(exit_code::read(&self.listed.folder))
     }
 
     /// Asks it to end, and kills it if it has not after `patience`.
@@ -81,8 +88,10 @@ impl Running {
     /// EPERM; it does not end all the same.
     pub fn stop(&self, patience: Duration) -> Result<()> {
         self.signal(libc::SIGTERM)?;
-        if self.process.as_ref().is_some_and(|process| !process.ends_within(Some(patience))) {
-            self.signal(libc::SIGKILL)?;
+        if let Some(process) = &self.process
+            && !process.ends_within(Some(patience))?
+        {
+            process.signal(libc::SIGKILL)?;
         }
         self.ends()
     }
@@ -102,7 +111,7 @@ impl Running {
     }
 
     fn ends(&self) -> Result<()> {
-        match self.owner.ends_within(Some(PATIENCE)) {
+        match self.owner.ends_within(Some(PATIENCE))? {
             true => Ok(()),
             false => Err(Error::new(format!("container {:?} does not end", self.listed.id))
                 .because(format!("its mydocker, process {}, is still there", self.owner.pid))

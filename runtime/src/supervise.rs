@@ -15,7 +15,7 @@ use nix::unistd::Pid;
 
 use crate::channel::{Channel, Message};
 use crate::child::Child;
-use crate::process::minds;
+use crate::proc_pid::minds;
 use crate::streams::Streams;
 use crate::terminal::Relay;
 
@@ -223,7 +223,7 @@ fn handle_signals(
 /// no handler for; then the user is told, and the second one kills.
 /// See pid_namespaces(7).
 fn forward(child: &Child, signal: i32, told: &mut u64) {
-    let reaches = |pid: Pid| !child.is_init || minds(pid.as_raw(), signal);
+    let reaches = |pid: Pid| !child.is_init || minds(pid.as_raw(), signal).unwrap_or(false);
     let signal = if child.pid().is_some_and(reaches) {
         signal
     } else if *told & bit(signal) != 0 {

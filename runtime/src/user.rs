@@ -42,7 +42,8 @@ impl User {
         let groups = read(root, "/etc/group")?;
         let is_it = |fields: &Vec<&str>| fields[0] == name || fields.get(2) == Some(&name);
         let entry = lines(&passwd).find(|fields| fields.len() >= 6 && is_it(fields));
-        let number = |text: &str| text.parse::<u32>().ok();
+        // The last one means to the kernel: as it is. See setresuid(2).
+        let number = |text: &str| text.parse::<u32>().ok().filter(|id| *id != u32::MAX);
         let unknown = |what: &str, which: &str, file: &str| {
             Error::new(format!("the container has no {what} {which:?}"))
                 .because(format!("it is no number, and not in its {file}"))

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::Read;
 use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -200,6 +201,27 @@ impl Drop for Host {
             let _ = nix::mount::umount2(self.folder.path(), detach);
         }
     }
+}
+
+/// Where the control groups are: the mount points of their hierarchies.
+///
+/// # Panics
+/// The mount table cannot be read.
+pub fn hierarchies() -> Vec<PathBuf> {
+    let mounts = MountTable::read().expect("the mount table").mounts.into_iter();
+    let control_groups = mounts.filter(|mount| matches!(&*mount.fs_type, "cgroup" | "cgroup2"));
+    control_groups.map(|mount| mount.mount_point).collect()
+}
+
+/// Where the control group of the container `name` of the store `root` is if it has one,
+/// in all hierarchies.
+///
+/// # Panics
+/// There has never been a container in that store.
+pub fn places_of_group(root: &Path, name: &str) -> Vec<PathBuf> {
+    let store = root.join("containers").metadata().expect("the directory of the containers");
+    let name = format!("mydocker-{:x}.{}-{name}", store.dev(), store.ino());
+    hierarchies().into_iter().map(|hierarchy| hierarchy.join(&name)).collect()
 }
 
 fn change(path: &Path, flags: MsFlags) {

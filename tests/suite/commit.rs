@@ -12,7 +12,6 @@ use rstest::rstest;
 
 use crate::host;
 use crate::killed::killed_at;
-use crate::limits::unique;
 
 /// What a container can do to the files of its image.
 const CHANGES: &str = "echo hello >/greeting; ln /greeting /again; ln -s nowhere /dangling
@@ -132,12 +131,11 @@ fn pause_needs_a_group_and_says_so() {
 #[test]
 fn a_paused_container_goes_on_whatever_becomes_of_the_commit() {
     let host = host();
-    let name = unique("paused");
     let script = "echo ready; while read x; do echo $x; done";
-    let mut running = host.start(&name, &["--pids-limit", "max"], script);
-    host.mydocker(["commit", "--pause", &name, "new"]).assert().success();
+    let mut running = host.start("c1", &["--pids-limit", "max"], script);
+    host.mydocker(["commit", "--pause", "c1", "new"]).assert().success();
     // Killed while the container stands still: at its first file.
-    let again = ["commit", "--pause", &name, "new2"];
+    let again = ["commit", "--pause", "c1", "new2"];
     let output = killed_at(&host, &[], "mkdirat,symlink,symlinkat", 1, &again);
     assert!(!output.status.success());
     std::io::Write::write_all(running.child.stdin.as_mut().expect("a pipe"), b"on\n").expect("it");

@@ -256,6 +256,19 @@ fn a_killed_supervisor_takes_its_container_along_and_can_be_deleted() {
     host.mydocker(["rm", "c1"]).assert().success();
 }
 
+/// The name of a process is its own affair, and not always text.
+#[test]
+fn a_name_that_is_no_text_hides_no_container() {
+    let host = host();
+    let name = r"printf '\377 ) \n' >/proc/self/comm; trap 'exit 3' TERM; echo ready";
+    detached(&host, "c1", &[], &format!("{name}; while :; do sleep 0.01; done"));
+    wait_until("it is ready", || said(&host, &["logs", "c1"]) == "ready\n");
+    host.mydocker(["exec", "c1", "true"]).assert().success();
+    host.mydocker(["stop", "c1"]).assert().success().stdout("c1\n").stderr("");
+    host.mydocker(["wait", "c1"]).assert().success().stdout("3\n");
+    remove(&host, "c1");
+}
+
 /// Whatever stop and rm are doing when they are killed, doing it again does it.
 #[rstest]
 #[case::stop(&["stop", "-t", "0", "c1"], "/^(pidfd_open|pidfd_send_signal|p?poll|flock)$", 12)]

@@ -14,7 +14,6 @@ use rstest::rstest;
 
 use crate::host;
 use crate::killed::killed_at;
-use crate::limits::unique;
 
 /// A container `c1` that waits for its end, which `end` brings.
 fn running(options: &[&str]) -> Host {
@@ -87,14 +86,10 @@ fn it_is_where_pid_1_is_and_may_do_as_much(#[case] options: &[&str]) {
 #[cfg_attr(not(can_cgroups), ignore = "needs root and control groups")]
 #[test]
 fn the_containers_limits_hold_for_it() {
-    let host = host();
-    // Groups of all stores lie beside each other, so no other test may have the name.
-    let name = unique("limited");
-    let run = ["run", "-d", "--name", &name, "--pids-limit", "20", "sleep", "1000"];
-    host.mydocker(run).assert().success();
+    let host = running(&["--pids-limit", "20"]);
     let groups = fs::read_to_string(format!("/proc/{}/cgroup", pid1(&host))).expect("its groups");
     let mut exec = host.command();
-    exec.args(["exec", "-i", &name, "sh", "-c", "echo $$; read end"]);
+    exec.args(["exec", "-i", "c1", "sh", "-c", "echo $$; read end"]);
     let mut child =
         exec.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("mydocker starts");
     let children = |pid: Pid| {
@@ -109,7 +104,7 @@ fn the_containers_limits_hold_for_it() {
     assert_eq!(own, groups);
     drop(child.stdin.take());
     child.wait().expect("its end");
-    host.mydocker(["rm", "-f", &name]).assert().success();
+    end(&host);
 }
 
 #[rstest]
@@ -156,6 +151,43 @@ fn another_user_has_no_power() {
         ["exec", "-u", "7:8", "c1", "sh", "-c", "id -u; id -g; grep CapEff /proc/self/status"];
     host.mydocker(exec).assert().success().stdout("7\n8\nCapEff:\t0000000000000000\n");
     end(&host);
+}
+
+/// To the kernel the number -1 says: as it is, and that is root. See CVE-2019-14287.
+#[cfg_attr(not(can_root), ignore = "needs root: a container with more than one user")]
+#[rstest]
+#[case::a_number("4294967295", "user")]
+#[case::a_group("7:4294967295", "group")]
+#[case::of_the_containers_passwd("evil", "user")]
+fn nobody_stays_root_by_a_number(#[case] user: &str, #[case] what: &str) {
+    let host = running(&[]);
+    said(&host, &["sh", "-c", "echo evil:x:4294967295:4294967295::/:/bin/sh >>/etc/passwd"]);
+    let refused = host.mydocker(["exec", "-u", user, "c1", "id"]).assert().code(125).stdout("");
+    refused.stderr(predicate::str::contains(format!("the container has no {what}")));
+    end(&host);
+}
+
+/// Until the command is there, the root of the container's process is the host's.
+#[cfg_attr(not(can_strace), ignore = "needs strace")]
+#[test]
+fn a_container_that_is_just_starting_is_not_joined() {
+    let host = host();
+    let mut strace = Command::new("strace");
+    // Until strace is killed.
+    let wait = "inject=pivot_root:delay_enter=3000000000";
+    strace.args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=pivot_root", "-e", wait]);
+    let program = host.command().get_program().to_owned();
+    strace.arg(program).args(["run", "--name", "c1", "true"]).env("MYDOCKER_ROOT", host.root());
+    let mut starting = strace.spawn().expect("strace is there: scripts/install-tools");
+    wait_until("it is known", || {
+        let listed = host.mydocker(["ps", "--json"]).assert().success();
+        String::from_utf8_lossy(&listed.get_output().stdout).contains("\"pid\":")
+    });
+    let refused = host.mydocker(["exec", "c1", "true"]).assert().code(125).stdout("");
+    refused.stderr(predicate::str::contains("it is just starting"));
+    starting.kill().expect("it is there");
+    starting.wait().expect("its end");
+    wait_until("the container has ended", || host.containers().is_empty());
 }
 
 #[test]

@@ -5,12 +5,11 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use harness::host::{Host, Running};
+use harness::host::{Host, Running, places_of_group};
 use harness::image_tar::{Image, Layer};
 use rstest::rstest;
 
 use crate::host;
-use crate::limits::{places_of_group, unique};
 
 /// `mydocker` and the container with calls changed: `faults` are for strace.
 fn with_faults(host: &Host, faults: &[&str], arguments: &[&str]) -> Output {
@@ -80,16 +79,16 @@ fn an_overlay_that_cannot_be_volatile_is_mounted_all_the_same() {
 #[test]
 fn a_group_that_could_not_be_removed_is_removed_by_prune() {
     let host = host();
-    let name = unique("group");
-    let run = ["run", "--name", &name, "--pids-limit", "20", "true"];
+    let run = ["run", "--name", "c1", "--pids-limit", "20", "true"];
+    host.mydocker(run).assert().success();
     // There is no rmdir(2) on every processor.
     let mut faults = vec!["-e", "inject=?rmdir,?unlinkat:error=EPERM"];
-    let places = places_of_group(&name);
+    let places = places_of_group(host.root(), "c1");
     for place in &places {
         faults.extend(["-P", place.to_str().expect("a path in UTF-8")]);
     }
     refused(&with_faults(&host, &faults, &run), "=> EPERM");
-    host.mydocker(["prune"]).assert().success().stdout(format!("container {name}\n"));
+    host.mydocker(["prune"]).assert().success().stdout("container c1\n");
     host.mydocker(run).assert().success();
 }
 

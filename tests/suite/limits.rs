@@ -1,47 +1,31 @@
-//! Control groups. They are the whole machine's, so each test's container has
-//! a name that no other has.
+//! Control groups.
 
 use std::fs;
-use std::path::PathBuf;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::path::{Path, PathBuf};
 
-use harness::host::{Host, Running};
-use mydocker_kernel::mountinfo::MountTable;
+use harness::busybox::busybox_tar;
+use harness::host::{Host, Running, places_of_group};
 use nix::sys::signal::{Signal, kill};
 use predicates::prelude::*;
 use rstest::rstest;
 
 use crate::host;
 
-/// A process ID alone is another's too, in another PID namespace.
-pub fn unique(name: &str) -> String {
-    let time = SystemTime::now().duration_since(UNIX_EPOCH).expect("later than 1970");
-    format!("{name}-{}-{}", std::process::id(), time.subsec_nanos())
-}
-
-/// Where a container's control group is if it has one, in all hierarchies.
-pub fn places_of_group(name: &str) -> Vec<PathBuf> {
-    let hierarchies = MountTable::read().expect("the mount table").mounts.into_iter();
-    hierarchies
-        .filter(|mount| mount.fs_type.starts_with("cgroup"))
-        .map(|mount| mount.mount_point.join(format!("mydocker-{name}")))
-        .collect()
-}
-
-fn groups(name: &str) -> Vec<PathBuf> {
-    places_of_group(name).into_iter().filter(|folder| folder.exists()).collect()
+/// The control group of the container `c1` of a store, in the hierarchies that have it.
+fn groups(root: &Path) -> Vec<PathBuf> {
+    places_of_group(root, "c1").into_iter().filter(|folder| folder.exists()).collect()
 }
 
 /// The content of the file of the group that has one of these names: the first
 /// is that of version 2, the second that of version 1.
-fn value(name: &str, files: [&str; 2]) -> String {
-    let paths = groups(name).into_iter().flat_map(|group| files.map(|file| group.join(file)));
+fn value(root: &Path, files: [&str; 2]) -> String {
+    let paths = groups(root).into_iter().flat_map(|group| files.map(|file| group.join(file)));
     let path = paths.into_iter().find(|path| path.exists()).expect("a file of the limit");
     fs::read_to_string(path).expect("its content").trim().to_owned()
 }
 
-fn started(host: &Host, name: &str, options: &[&str]) -> Running {
-    host.start(name, options, "echo ready; read end")
+fn started(host: &Host, options: &[&str]) -> Running {
+    host.start("c1", options, "echo ready; read end")
 }
 
 #[rstest]
@@ -59,32 +43,30 @@ fn a_limit_is_in_the_groups_file_while_the_container_runs(
     #[case] right: &[&str],
 ) {
     let host = host();
-    let name = unique(&format!("limit{}", option.concat().replace('.', "_")));
-    let running = started(&host, &name, option);
+    let running = started(&host, option);
     let has_swap_file =
-        groups(&name).iter().any(|group| files.iter().any(|f| group.join(f).exists()));
+        groups(host.root()).iter().any(|group| files.iter().any(|f| group.join(f).exists()));
     if has_swap_file || !files[0].contains("swap") {
-        let value = value(&name, files);
+        let value = value(host.root(), files);
         assert!(right.contains(&value.as_str()), "{value}");
     }
     running.finish();
-    assert_eq!(groups(&name), Vec::<PathBuf>::new());
+    assert_eq!(groups(host.root()), Vec::<PathBuf>::new());
 }
 
 #[cfg_attr(not(can_cgroups), ignore = "needs root and control groups")]
 #[test]
 fn every_process_of_the_container_is_in_the_group() {
     let host = host();
-    let name = unique("members");
     let script = "sleep 1000 & sleep 1000 & echo ready; read end";
-    let running = host.start(&name, &["--pids-limit", "20"], script);
+    let running = host.start("c1", &["--pids-limit", "20"], script);
     let pid1 = running.pid1();
     let children = fs::read_to_string(format!("/proc/{pid1}/task/{pid1}/children"));
     let mut expected: Vec<String> =
         children.expect("its children").split_whitespace().map(str::to_owned).collect();
     expected.push(pid1.to_string());
     expected.sort();
-    let procs = value(&name, ["cgroup.procs", "cgroup.procs"]);
+    let procs = value(host.root(), ["cgroup.procs", "cgroup.procs"]);
     let mut members: Vec<&str> = procs.lines().collect();
     members.sort_unstable();
     assert_eq!(members, expected);
@@ -95,9 +77,8 @@ fn every_process_of_the_container_is_in_the_group() {
 #[test]
 fn without_a_limit_there_is_no_group() {
     let host = host();
-    let name = unique("none");
-    let running = started(&host, &name, &[]);
-    assert_eq!(groups(&name), Vec::<PathBuf>::new());
+    let running = started(&host, &[]);
+    assert_eq!(groups(host.root()), Vec::<PathBuf>::new());
     running.finish();
 }
 
@@ -125,9 +106,8 @@ fn who_starts_more_processes_than_the_limit_is_refused() {
 #[cfg_attr(not(can_cgroups), ignore = "needs root and control groups")]
 fn the_group_is_gone_after_an_error(#[case] arguments: &[&str], #[case] code: i32) {
     let host = host();
-    let name = unique(&format!("failed-{code}"));
-    host.mydocker(["run", "--name", &name]).args(arguments).assert().code(code);
-    assert_eq!(groups(&name), Vec::<PathBuf>::new());
+    host.mydocker(["run", "--name", "c1"]).args(arguments).assert().code(code);
+    assert_eq!(groups(host.root()), Vec::<PathBuf>::new());
 }
 
 #[cfg_attr(not(can_cgroups), ignore = "needs root and control groups")]
@@ -143,11 +123,60 @@ fn a_value_that_the_kernel_refuses_is_not_blamed_on_the_user() {
 #[test]
 fn prune_removes_the_group_of_a_killed_run() {
     let host = host();
-    let name = unique("pruned");
-    let running = started(&host, &name, &["--pids-limit", "20", "-m", "50m"]);
+    let running = started(&host, &["--pids-limit", "20", "-m", "50m"]);
     kill(running.pid(), Signal::SIGKILL).expect("it is there");
     running.wait();
-    assert_ne!(groups(&name), Vec::<PathBuf>::new());
-    host.mydocker(["prune"]).assert().success().stdout(format!("container {name}\n"));
-    assert_eq!(groups(&name), Vec::<PathBuf>::new());
+    assert_ne!(groups(host.root()), Vec::<PathBuf>::new());
+    host.mydocker(["prune"]).assert().success().stdout("container c1\n");
+    assert_eq!(groups(host.root()), Vec::<PathBuf>::new());
+}
+
+/// Groups are the whole machine's, and another store may have the same name.
+#[cfg_attr(not(can_cgroups), ignore = "needs root and control groups")]
+#[test]
+fn a_group_belongs_to_the_container_of_one_store() {
+    let host = host();
+    let other = host.path("other");
+    let archive = busybox_tar();
+    let in_other = |arguments: &[&str]| {
+        let mut command = host.mydocker(["--root".as_ref(), other.as_os_str()]);
+        command.args(arguments);
+        command
+    };
+    let import = ["image", "import", "busybox", archive.to_str().expect("UTF-8")];
+    in_other(&import).assert().success();
+    let running = started(&host, &["--pids-limit", "20"]);
+    let run = ["run", "-d", "--name", "c1", "--pids-limit", "30", "sleep", "1000"];
+    in_other(&run).assert().success();
+    assert_eq!(value(host.root(), ["pids.max", "pids.max"]), "20");
+
+    kill(running.pid(), Signal::SIGKILL).expect("it is there");
+    running.wait();
+    host.mydocker(["prune"]).assert().success().stdout("container c1\n");
+    assert_eq!(groups(host.root()), Vec::<PathBuf>::new());
+    assert_eq!(value(&other, ["pids.max", "pids.max"]), "30");
+    in_other(&["exec", "c1", "true"]).assert().success();
+    in_other(&["rm", "-f", "c1"]).assert().success();
+    fs::remove_dir_all(other).expect("a folder");
+}
+
+#[cfg_attr(not(can_cgroups), ignore = "needs root and control groups")]
+#[test]
+fn prune_removes_a_group_that_is_named_as_they_once_were() {
+    let host = host();
+    let running = started(&host, &["--pids-limit", "20"]);
+    let name = format!("mydocker-c1-{}", std::process::id());
+    kill(running.pid(), Signal::SIGKILL).expect("it is there");
+    running.wait();
+    fs::rename(host.container("c1"), host.container(&name[9..])).expect("another name");
+    let old: Vec<PathBuf> = groups(host.root());
+    let old = old.into_iter().map(|group| {
+        let named = group.with_file_name(&name);
+        fs::create_dir(&named).expect("a group");
+        fs::remove_dir(group).expect("nobody is in it");
+        named
+    });
+    let old: Vec<PathBuf> = old.collect();
+    host.mydocker(["prune"]).assert().success();
+    assert!(!old.is_empty() && old.iter().all(|group| !group.exists()), "{old:?}");
 }

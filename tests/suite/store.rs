@@ -17,9 +17,12 @@ use crate::host;
 
 #[rstest]
 #[cfg_attr(not(can_root), ignore = "needs root: only that can act in somebody else's store")]
-fn nobody_elses_store_is_changed(
+fn nobody_elses_store_is_acted_on(
     #[values("", "containers", "images")] whose: &str,
-    #[values(&["run", "true"][..], &["prune"], &["image", "rm", "busybox"])] command: &[&str],
+    #[values(&["run", "true"][..], &["prune"], &["image", "rm", "busybox"], &["rm", "c1"],
+        &["exec", "c1", "true"], &["stop", "c1"], &["kill", "c1"], &["diff", "c1"],
+        &["commit", "c1", "new"])]
+    command: &[&str],
 ) {
     let host = host();
     fs::create_dir_all(host.root().join("containers")).expect("a folder");

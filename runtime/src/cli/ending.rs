@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 use mydocker::container;
-use mydocker::process::minds;
+use mydocker::proc_pid::minds;
 use mydocker::running::{self, Running};
 use mydocker_kernel::error::FAILED;
 use mydocker_kernel::{Error, Result};
@@ -73,7 +73,7 @@ pub fn kill(root: &Path, arguments: &KillArguments) -> Result<u8> {
     each(&arguments.containers, |id| {
         let (_, process) = running::find(root, id)?;
         let is_always_heard = [Signal::SIGKILL as i32, Signal::SIGSTOP as i32].contains(&signal);
-        let is_heard = is_always_heard || minds(process.pid, signal);
+        let is_heard = is_always_heard || minds(process.pid, signal)?;
         process.signal(signal)?;
         if !is_heard {
             note(&format_args!(
@@ -89,7 +89,7 @@ pub fn kill(root: &Path, arguments: &KillArguments) -> Result<u8> {
 pub fn wait(root: &Path, arguments: &WaitArguments) -> Result<u8> {
     each(&arguments.containers, |id| {
         let code = match Running::of(container::find(root, id)?)? {
-            Ok(running) => running.wait(),
+            Ok(running) => running.wait()?,
             Err(ended) => ended.exit_code,
         };
         let code = code.ok_or_else(|| {

@@ -10,9 +10,8 @@ use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use harness::busybox::busybox_tar;
-use harness::host::{Host, patience};
+use harness::host::{Host, hierarchies, patience, places_of_group};
 use harness::tree;
-use mydocker_kernel::mountinfo::MountTable;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, geteuid};
 
@@ -222,24 +221,17 @@ impl Ground {
 
     /// Where the control groups of the container of this ground are, if it has any.
     pub fn own_groups(&self) -> Vec<PathBuf> {
-        self.cgroups.iter().map(|top| top.join(format!("mydocker-{}", self.name))).collect()
+        places_of_group(self.host.root(), &self.name)
     }
 
     /// The control groups of the containers here.
     pub fn group_folders(&self) -> impl Iterator<Item = PathBuf> {
         let entries = self.cgroups.iter().flat_map(fs::read_dir).flatten().flatten();
-        let begins = format!("mydocker-{}", self.name);
+        let name = format!("-{}", self.name);
         let is_ours =
-            move |folder: &fs::DirEntry| folder.file_name().to_string_lossy().starts_with(&begins);
+            move |folder: &fs::DirEntry| folder.file_name().to_string_lossy().contains(&name);
         entries.filter(is_ours).map(|entry| entry.path())
     }
-}
-
-/// Where the control groups are: the mount points of their hierarchies.
-fn hierarchies() -> Vec<PathBuf> {
-    let mounts = MountTable::read().expect("the mount table").mounts.into_iter();
-    let control_groups = mounts.filter(|mount| matches!(&*mount.fs_type, "cgroup" | "cgroup2"));
-    control_groups.map(|mount| mount.mount_point).collect()
 }
 
 /// Whether runs of this user can have limits.
