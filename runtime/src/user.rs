@@ -46,7 +46,7 @@ impl User {
         let number = |text: &str| text.parse::<u32>().ok().filter(|id| *id != u32::MAX);
         let unknown = |what: &str, which: &str, file: &str| {
             Error::new(format!("the container has no {what} {which:?}"))
-                .because(format!("it is no number, and not in its {file}"))
+                .because(format!("it is not in its {file}, and no number up to {}", u32::MAX - 1))
                 .advise("mydocker exec CONTAINER cat /etc/passwd /etc/group")
         };
         let uid = entry.as_ref().and_then(|fields| number(fields[2])).or_else(|| number(name));

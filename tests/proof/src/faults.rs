@@ -3,6 +3,7 @@
 mod birth;
 mod calls;
 mod record;
+mod running;
 mod scenes;
 mod strace;
 mod verdict;
@@ -15,7 +16,7 @@ use crate::parallel::attempt_all;
 use crate::report::Section;
 use crate::{Proof, Subject};
 use record::occurrences;
-use scenes::{SCENES, Scene};
+use scenes::Scene;
 use strace::{Ended, Fate, Injection, Who};
 use verdict::{Expected, Verdict};
 
@@ -49,11 +50,14 @@ struct Recording {
     made: String,
 }
 
+fn scenes() -> impl Iterator<Item = &'static Scene> {
+    scenes::SCENES.iter().chain(&running::SCENES)
+}
+
 fn prove(proof: &Proof, section: &mut Section) {
     let recordings = Mutex::new(Vec::new());
-    let processes: Vec<(&'static Scene, Who)> = SCENES
-        .iter()
-        .flat_map(|scene| scene.processes.iter().map(move |who| (scene, *who)))
+    let processes: Vec<(&'static Scene, Who)> = scenes()
+        .flat_map(|scene| (scene.processes)().iter().map(move |who| (scene, *who)))
         .collect();
     section.failures = attempt_all(proof, &processes, |ground, &(scene, who)| {
         let recording = record(ground, scene, who)?;
@@ -129,7 +133,7 @@ fn write_down(section: &mut Section, verdicts: &[(&Attempt, Option<Verdict>)]) {
     section.figure("killed, and cleared by prune", count(Verdict::Killed));
     section.figure("not reached, for the command went another way", count(Verdict::NotReached));
 
-    for scene in &SCENES {
+    for scene in scenes() {
         let mut rows: BTreeMap<&str, Vec<_>> = BTreeMap::new();
         for (attempt, verdict) in verdicts {
             if attempt.recording.scene.name == scene.name {
@@ -141,18 +145,20 @@ fn write_down(section: &mut Section, verdicts: &[(&Attempt, Option<Verdict>)]) {
                 let of_it = tried.iter().filter(|(attempt, _)| attempt.recording.who == who);
                 of_it.map(|(attempt, _)| attempt.injection.number).collect::<BTreeSet<_>>().len()
             };
-            let (parent, child) = (occurrences(Who::Parent), occurrences(Who::Child));
+            let numbers =
+                [Who::Parent, Who::Keeper, Who::Child].map(|who| occurrences(who).to_string());
             let errors = calls::named(call).map(|(_, call)| call.errors.join(" "));
             let kept = tried.iter().filter(|(_, verdict)| verdict.is_some()).count();
             vec![
                 call.into(),
-                format!("{parent} / {child}"),
+                numbers.join(" / "),
                 errors.unwrap_or_default(),
                 tried.len().to_string(),
                 kept.to_string(),
             ]
         });
-        let columns = ["call", "in parent / child", "errors, beside SIGKILL", "tried", "kept"];
+        let columns =
+            ["call", "in parent / keeper / child", "errors, beside SIGKILL", "tried", "kept"];
         section.table(scene.name, &columns, rows.collect());
     }
 }

@@ -12,13 +12,13 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
-/// Starts a command, and returns it with the first child of the first child that it
-/// makes: the container's PID 1, below its keeper. It is stopped as by SIGSTOP, and
-/// nobody traces it any more.
+/// Starts a command, and returns it with the first child that it makes, or with more
+/// `generations` the first child of that: below the keeper is the container's PID 1. It
+/// is stopped as by SIGSTOP, and nobody traces it any more.
 ///
 /// # Errors
 /// It ends without a child.
-pub fn start_and_stop_child(command: &Command) -> Result<(Child, Pid), String> {
+pub fn start_and_stop_child(command: &Command, generations: usize) -> Result<(Child, Pid), String> {
     let mut shell = Command::new("sh");
     // It stops itself, so that it can be seized before it does anything.
     shell.args(["-c", r#"kill -STOP $$; exec "$@""#, "sh"]);
@@ -28,7 +28,7 @@ pub fn start_and_stop_child(command: &Command) -> Result<(Child, Pid), String> {
     shell.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
     let mut started = shell.spawn().expect("sh starts");
     let parent = Pid::from_raw(started.id() as i32);
-    match child_of(parent) {
+    match descendant_of(parent, generations) {
         Ok(child) => Ok((started, child)),
         Err(error) => {
             let _ = started.kill();
@@ -38,24 +38,28 @@ pub fn start_and_stop_child(command: &Command) -> Result<(Child, Pid), String> {
     }
 }
 
-fn child_of(parent: Pid) -> Result<Pid, String> {
+fn descendant_of(mut process: Pid, generations: usize) -> Result<Pid, String> {
     let text = |errno: nix::Error| errno.to_string();
-    waitpid(parent, Some(WaitPidFlag::WUNTRACED)).map_err(text)?;
+    waitpid(process, Some(WaitPidFlag::WUNTRACED)).map_err(text)?;
     // A clone that sends SIGCHLD at the end counts as a fork.
-    ptrace::seize(parent, Options::PTRACE_O_TRACEFORK).map_err(text)?;
-    kill(parent, Signal::SIGCONT).map_err(text)?;
-    let keeper = next_fork_of(parent)?;
-    // It is seized too, and stops before its first instruction.
-    waitpid(keeper, Some(WaitPidFlag::__WALL)).map_err(text)?;
-    ptrace::detach(parent, None).map_err(text)?;
-    ptrace::cont(keeper, None).map_err(text)?;
-    let child = next_fork_of(keeper)?;
-    // Let go with a SIGSTOP waiting for it, it stays there.
-    waitpid(child, Some(WaitPidFlag::__WALL)).map_err(text)?;
-    kill(child, Signal::SIGSTOP).map_err(text)?;
-    ptrace::detach(child, None).map_err(text)?;
-    ptrace::detach(keeper, None).map_err(text)?;
-    Ok(child)
+    ptrace::seize(process, Options::PTRACE_O_TRACEFORK).map_err(text)?;
+    kill(process, Signal::SIGCONT).map_err(text)?;
+    for generation in 0..generations {
+        if generation > 0 {
+            ptrace::cont(process, None).map_err(text)?;
+        }
+        let child = next_fork_of(process)?;
+        // It is seized too, and stops before its first instruction.
+        waitpid(child, Some(WaitPidFlag::__WALL)).map_err(text)?;
+        if generation + 1 == generations {
+            // Let go with a SIGSTOP waiting for it, it stays there.
+            kill(child, Signal::SIGSTOP).map_err(text)?;
+            ptrace::detach(child, None).map_err(text)?;
+        }
+        ptrace::detach(process, None).map_err(text)?;
+        process = child;
+    }
+    Ok(process)
 }
 
 /// Waits for the next child that a traced process makes.

@@ -30,7 +30,7 @@ const fn call(names: &'static [&'static str], errors: &'static [&'static str]) -
 /// A close has no errors here, only its SIGKILL: the kernel closes the
 /// descriptor also when it answers with an error, see close(2), but strace,
 /// which leaves out the call, does not.
-pub const CALLS: [Call; 60] = [
+pub const CALLS: [Call; 63] = [
     // Files: their names, what is in them, what is said of them.
     call(&["open", "openat", "creat"], &["EPERM", "EMFILE", "ENOMEM", "ENOSPC", "EINTR", "EIO"]),
     call(&["openat2"], &["EPERM", "EAGAIN", "EMFILE", "ENOMEM", "EINTR", "EIO", "ENOSYS"]),
@@ -41,6 +41,12 @@ pub const CALLS: [Call; 60] = [
         &["write", "writev", "pwrite64", "pwritev", "pwritev2"],
         &["EPERM", "EBUSY", "EINVAL", "ENOSPC", "EINTR", "EIO"],
     ),
+    call(&["memfd_create"], &["EMFILE", "ENOMEM"]),
+    call(
+        &["copy_file_range", "sendfile", "sendfile64", "splice"],
+        &["EINVAL", "ENOSPC", "ENOMEM", "EIO"],
+    ),
+    call(&["ftruncate", "ftruncate64"], &["EPERM", "EINTR", "EINVAL", "EIO"]),
     call(&["lseek", "_llseek"], &["EINVAL", "EIO"]),
     call(&["getdents", "getdents64"], &["EINVAL", "EIO"]),
     call(&["statx", "stat", "lstat", "stat64", "lstat64"], &["EACCES", "ENOMEM", "EIO"]),

@@ -15,8 +15,8 @@ use crate::ground::{Ground, has_limits};
 pub struct Scene {
     /// Its name in the report.
     pub name: &'static str,
-    /// Whose calls fail.
-    pub processes: &'static [Who],
+    /// Whose calls fail, as far as this user may trace them.
+    pub processes: fn() -> &'static [Who],
     /// What must be there first.
     pub prepare: fn(&Ground),
     /// The command.
@@ -25,32 +25,32 @@ pub struct Scene {
     pub made: fn(&Ground) -> String,
 }
 
-/// All of them.
+/// Commands on what is there before.
 pub const SCENES: [Scene; 4] = [
     Scene {
         name: "run",
-        processes: &[Who::Parent, Who::Child],
+        processes: || &[Who::Parent, Who::Keeper, Who::Child],
         prepare: |_| {},
         command: |ground| run(ground, &[]),
         made: |_| String::new(),
     },
     Scene {
         name: "run -t",
-        processes: &[Who::Parent, Who::Child],
+        processes: || &[Who::Parent, Who::Child],
         prepare: |_| {},
         command: |ground| run(ground, &["-t"]),
         made: |_| String::new(),
     },
     Scene {
         name: "image import",
-        processes: &[Who::Parent],
+        processes: || &[Who::Parent],
         prepare: write_archive,
         command: import,
         made: imported,
     },
     Scene {
         name: "prune",
-        processes: &[Who::Parent],
+        processes: || &[Who::Parent],
         prepare: leave_things_over,
         command: |ground| ground.command(["prune"]),
         made: |_| String::new(),
@@ -63,8 +63,8 @@ const SHOW_ALL: &str = r#"
     hostname; id; env; pwd; umask; tty; ls /proc/self/fd; cat /sys/class/net/lo/flags;
     grep -E '^(Cap|Sig[BIC]|NoNewPrivs)' /proc/self/status;
     stat -c '%A %u %n %t:%T' / /dev /dev/* /proc /sys /etc /etc/* /volume /volume/*;
-    cat /cgroup/*/mydocker-$PROOF/memory.*limit_in_bytes /cgroup/*/mydocker-$PROOF/pids.max
-        /cgroup/mydocker-$PROOF/memory.max /cgroup/mydocker-$PROOF/pids.max 2>/dev/null;
+    cat /cgroup/*/mydocker-*-$PROOF/memory.*limit_in_bytes /cgroup/*/mydocker-*-$PROOF/pids.max
+        /cgroup/mydocker-*-$PROOF/memory.max /cgroup/mydocker-*-$PROOF/pids.max 2>/dev/null;
     echo >/file; exit 7
 "#;
 
@@ -80,7 +80,7 @@ fn run(ground: &Ground, options: &[&str]) -> Command {
 }
 
 /// For the reader of a report.
-fn on_one_line(script: &str) -> String {
+pub fn on_one_line(script: &str) -> String {
     script.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
@@ -119,7 +119,7 @@ fn import(ground: &Ground) -> Command {
 }
 
 /// Describes the image, and removes it.
-fn imported(ground: &Ground) -> String {
+pub fn imported(ground: &Ground) -> String {
     let folder = ground.host.images().join("imported");
     if !folder.exists() {
         return String::new();

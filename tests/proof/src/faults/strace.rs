@@ -21,7 +21,9 @@ use crate::ground::Ground;
 pub enum Who {
     /// The command itself.
     Parent,
-    /// The process that it starts: the container, up to its execve.
+    /// The process that it starts: the keeper of a container, or who joins one.
+    Keeper,
+    /// The process that this starts: in the container, up to its execve.
     Child,
 }
 
@@ -109,8 +111,9 @@ pub fn run(
             strace.env_clear().envs(command.get_envs().filter_map(|(k, v)| Some((k, v?))));
             (strace.stdout(Stdio::piped()).spawn().expect("strace: scripts/install-tools"), None)
         }
-        Who::Child => {
-            let (started, child) = start_and_stop_child(command)?;
+        Who::Keeper | Who::Child => {
+            let generations = if who == Who::Keeper { 1 } else { 2 };
+            let (started, child) = start_and_stop_child(command, generations)?;
             // What the container's command does is its own affair.
             let attached = attach(strace.args(["-b", "execve", "-p", &child.to_string()]));
             kill(child, Signal::SIGCONT).map_err(|errno| format!("the child: {errno}"))?;
@@ -176,8 +179,8 @@ pub fn command_line(command: &Command, who: Who, injection: &Injection) -> Strin
     let strace = injection.arguments().join(" ");
     match who {
         Who::Parent => format!("strace {strace} mydocker {words}"),
-        Who::Child => format!(
-            "strace {strace} -p CHILD, with the child of mydocker {words} stopped at its birth"
+        Who::Keeper | Who::Child => format!(
+            "strace {strace} -p {who:?}, with the {who:?} of mydocker {words} stopped at its birth"
         ),
     }
 }
