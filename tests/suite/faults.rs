@@ -111,6 +111,20 @@ fn what_is_gone_when_diff_comes_to_it_is_no_change(#[case] call: &str) {
 }
 
 #[cfg_attr(not(can_strace), ignore = "needs strace")]
+#[rstest]
+#[case(&["diff", "kept"])]
+#[case(&["commit", "kept", "made"])]
+fn a_mark_that_cannot_be_read_is_not_taken_for_none(#[case] command: &[&str]) {
+    let host = host();
+    let script = "rm -r /etc && mkdir /etc";
+    host.mydocker(["run", "--keep", "--name", "kept", "sh", "-c", script]).assert().success();
+    let output = with_faults(&host, &["-e", "inject=lgetxattr:error=EIO"], command);
+    refused(&output, "EIO");
+    assert!(!host.images().join("made").exists());
+    host.mydocker(["rm", "kept"]).assert().success();
+}
+
+#[cfg_attr(not(can_strace), ignore = "needs strace")]
 #[test]
 fn what_cannot_be_looked_at_is_not_left_unmasked() {
     let host = host();

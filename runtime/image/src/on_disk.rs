@@ -18,7 +18,7 @@ use nix::sys::time::TimeSpec;
 
 use super::meaning::{Meaning, meaning};
 use super::tree::{Attributes, xattrs_of};
-use super::whiteout::{WhiteoutForm, is_opaque, is_whiteout_number};
+use super::whiteout::{WhiteoutForm, hides_all, is_whiteout_number};
 use mydocker_kernel::sys::open_in_root;
 use mydocker_kernel::{OnPath, Result};
 
@@ -116,11 +116,7 @@ impl Reader<'_> {
             return Ok(());
         }
         let through_proc = through_proc(file);
-        let mark = through_proc.join(super::whiteout::OPAQUE);
-        let is_emptied = match self.form {
-            WhiteoutForm::Overlay => is_opaque(&through_proc.join(".")),
-            WhiteoutForm::Aufs => mark.symlink_metadata().is_ok(),
-        };
+        let is_emptied = hides_all(self.form, &through_proc.join("."))?;
         let on_disk = self.folder.join(&path);
         let mut names: Vec<OsString> = Vec::new();
         for entry in std::fs::read_dir(&through_proc).on("opendir", &on_disk)? {

@@ -8,7 +8,7 @@ use std::path::{Component, Path, PathBuf};
 
 use nix::errno::Errno;
 
-use crate::whiteout::{OPAQUE, PREFIX, WhiteoutForm, is_opaque, is_whiteout};
+use crate::whiteout::{WhiteoutForm, hides_all, hides_name, is_whiteout};
 use mydocker_kernel::{OnPath, Result, if_there};
 
 /// As many links as the kernel follows before it says ELOOP.
@@ -46,7 +46,7 @@ impl Stack {
                 Some(metadata) if metadata.is_dir() => {
                     // In the lowest layer there is nothing for it to hide.
                     let is_lowest = index + 1 == self.directories.len();
-                    let hides_those_below = !is_lowest && hides_all(self.form, &path);
+                    let hides_those_below = !is_lowest && hides_all(self.form, &path)?;
                     merged.push(path);
                     if hides_those_below {
                         break;
@@ -56,7 +56,7 @@ impl Stack {
                     return Ok(Found::File(path, metadata));
                 }
                 Some(_) => break,
-                None if self.form == WhiteoutForm::Aufs && hides_name(directory, name) => break,
+                None if self.form == WhiteoutForm::Aufs && hides_name(directory, name)? => break,
                 None => {}
             }
         }
@@ -183,21 +183,6 @@ impl Route {
     pub fn end(self) -> PathBuf {
         self.reached
     }
-}
-
-/// Whether `directory` hides all that the layers below have at its place.
-pub fn hides_all(form: WhiteoutForm, directory: &Path) -> bool {
-    match form {
-        WhiteoutForm::Overlay => is_opaque(directory),
-        WhiteoutForm::Aufs => directory.join(OPAQUE).symlink_metadata().is_ok(),
-    }
-}
-
-/// Whether AUFS's whiteout of `name` lies in `directory`.
-fn hides_name(directory: &Path, name: &OsStr) -> bool {
-    let mut whiteout = OsString::from(PREFIX);
-    whiteout.push(name);
-    directory.join(whiteout).symlink_metadata().is_ok()
 }
 
 /// The names in a path and its `..`, the first one last.

@@ -41,7 +41,7 @@ fn whiteout(path: &Path, form: WhiteoutForm) -> bool {
 
 fn opaque(path: &Path, form: WhiteoutForm) -> bool {
     match form {
-        Overlay => is_opaque(path),
+        Overlay => is_opaque(path).unwrap(),
         Aufs => marked(&path.join(".wh..wh..opq")),
     }
 }
@@ -243,5 +243,5 @@ fn whiteouts_are_told_from_other_files() {
     let upper = upper(&store, items, Overlay);
     let is = |name: &str| is_whiteout(&upper.join(name).symlink_metadata().unwrap());
     assert_eq!((is("f"), is("p"), is("top")), (false, false, true));
-    assert!(!is_opaque(&upper) && !is_opaque(&upper.join("missing")));
+    assert!(!is_opaque(&upper).unwrap() && !is_opaque(&upper.join("missing")).unwrap());
 }

@@ -8,8 +8,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::aufs::{self, Name};
-use mydocker_image::stack::{Found, Stack, hides_all};
-use mydocker_image::whiteout::{WhiteoutForm, is_whiteout};
+use mydocker_image::stack::{Found, Stack};
+use mydocker_image::whiteout::{WhiteoutForm, hides_all, is_whiteout};
 use mydocker_kernel::printable::printable_path;
 use mydocker_kernel::{OnPath, Result, if_there};
 
@@ -125,7 +125,7 @@ impl Diff {
             return self.directory(upper, &path, &Stack { directories: vec![], form: self.form });
         };
         // An opaque folder hides those below: all that it lacks is deleted.
-        let opaque = hides_all(self.form, upper);
+        let opaque = hides_all(self.form, upper)?;
         // A folder is copied up when something in it changes; that alone is no
         // change of the folder.
         if opaque || differs(metadata, &lower.directories[0])? {
