@@ -77,7 +77,11 @@ pub static LATER_MISTAKES: &[Mistake] = &[
     Mistake {
         name: "times_lost_by_commit",
         code: "mydocker/committed-attributes-lost",
-        changes: &[(UNPACK, "    tar -xpmf \"$2.tar\" -C \"$2.part\"\n")],
+        changes: &[(
+            UNPACK,
+            "    tar -xpf \"$2.tar\" -C \"$2.part\"\n    \
+                find \"$2.part\" -exec touch -h -d @1 {} +\n",
+        )],
     },
     // The new image is a name for the old one, and the changes are written there.
     Mistake {
@@ -222,7 +226,8 @@ pub static LATER_MISTAKES: &[Mistake] = &[
             ("    exec nsenter", "    nsenter"),
             (
                 "HOME=/root \"$@\"\n}\n\n# All",
-                "HOME=/root \"$@\" || status=$?\n    kill -9 \"$pid\"\n    exit \"${status:-0}\"\n}\n\n# All",
+                "HOME=/root \"$@\" || status=$?\n    kill -9 \"$pid\"\n    \
+                while [ -e \"$box/pid\" ]; do :; done\n    exit \"${status:-0}\"\n}\n\n# All",
             ),
         ],
     },
@@ -242,10 +247,10 @@ pub static LATER_MISTAKES: &[Mistake] = &[
     Mistake {
         name: "no_container_to_enter_is_a_success",
         code: "mydocker/exec-failure-not-told",
-        changes: &[(
-            IS_THERE,
-            "    [ -e \"$box/pid\" ] || { echo \"no container $box\"; exit; }\n",
-        )],
+        changes: &[
+            (IS_THERE, "    [ -e \"$box/pid\" ] || { echo \"no container $box\"; exit; }\n"),
+            ("|| fail \"the container has ended\"", "|| { echo \"it has ended\"; exit; }"),
+        ],
     },
 ];
 

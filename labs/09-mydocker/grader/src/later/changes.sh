@@ -15,4 +15,6 @@ rm doomed
 rm -r full
 mkdir full
 cat /bin/busybox >big
+# So that a report is the same whenever it is made.
+touch -d @1000000001 changed made full big
 exec sleep 98700
