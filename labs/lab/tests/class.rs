@@ -234,7 +234,7 @@ fn outcomes() -> Result<(), Failed> {
     let everything = fs::read_to_string(&csv)? + &said + &grades.to_string();
     assert!(!everything.contains("the teacher's"), "{everything}");
     assert!(said.contains(&format!("as-a-checkout     {ALL}/{ALL}\n")), "{said}");
-    let what = "compiling labs/06-pivot-root/src/lib.rs was ended after 30 s";
+    let what = "compiling labs/06-pivot-root/src/lib.rs was stopped after 30 s";
     assert!(said.replace("\n    ", " ").contains(what), "{said}");
     assert_eq!(class.left(), ["grades", "lock"]);
     assert!(!mark.exists(), "an answer has run outside of the sandbox");
@@ -393,9 +393,9 @@ fn skipped() -> Result<(), Failed> {
     for (name, why) in [
         ("lib.rs", "it is a file"),
         ("carl.zip", "the directory of the same name beside it"),
-        ("dora.tar.gz", "only zips are read"),
+        ("dora.tar.gz", "zip is the only kind of archive"),
         (".DS_Store", "begins with a dot"),
-        ("__MACOSX", "macOS puts this"),
+        ("__MACOSX", "macOS adds this"),
         ("erik", "it is a link"),
     ] {
         assert!(skipped[name].as_str().is_some_and(|it| it.contains(why)), "{name}: {grades:#}");

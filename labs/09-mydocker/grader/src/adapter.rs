@@ -287,7 +287,8 @@ mod tests {
             let adapter = Adapter::parse(text).unwrap_or_else(|error| panic!("{name}: {error}"));
             // Up to article 08 the root is the host's.
             let has_layers = !["blog-06", "blog-07", "blog-08"].contains(&name);
-            assert_eq!(adapter.tells(Told::Image), has_layers, "{name}");
+            // In lixd's, each container has a copy of the image.
+            assert_eq!(adapter.tells(Told::Image), has_layers && name != "lixd", "{name}");
             assert_eq!(adapter.tells(Told::WriteLayer), has_layers, "{name}");
         }
     }

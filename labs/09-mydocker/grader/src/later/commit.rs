@@ -200,7 +200,7 @@ pub fn old_image(program: &Program, host: &Host) -> Result<(), Finding> {
     let before = facts.before().map(|it| &it.files);
     let has_container =
         before.is_some() && before == facts.changing_after.as_ref().map(|it| &it.files);
-    let seen = changed.map(|names| names.join(" ")).unwrap_or_else(|| "-".to_owned());
+    let seen = changed.map(|names| names.join(", ")).unwrap_or_else(|| "-".to_owned());
     let what = "what a container of the old image has of the commit, in /root/exam";
     let old = Evidence::differs(what, "nothing", if has_old { "nothing" } else { seen.as_str() });
     let seen = if has_container { "as before" } else { "others" };
