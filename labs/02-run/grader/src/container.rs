@@ -209,6 +209,11 @@ impl Looked {
         let state = State::of(proc, child, caller);
         // What was told before the end is told.
         wait_until(|| State::of(proc, child, caller) != State::Running || probe.has_told());
+        // Until the probe waits for a word, it has open for a moment what it reads from.
+        if let Some(command) = probe.process(proc).filter(|_| probe.has_told()) {
+            let has_ended = || proc.stat(command).is_none_or(|stat| stat.is_over());
+            wait_until(|| rests(proc, command) || has_ended());
+        }
         // A child that is not the command may be on its way to its end, and the command
         // with it, however fast that has told.
         if probe.process(proc) != Some(child) {
