@@ -71,7 +71,11 @@ pub static LATER_MISTAKES: &[Mistake] = &[
     Mistake {
         name: "modes_lost_by_commit",
         code: "mydocker/committed-attributes-lost",
-        changes: &[(UNPACK, "    tar -xf \"$2.tar\" -C \"$2.part\" --no-same-permissions\n")],
+        changes: &[(
+            UNPACK,
+            "    tar -xpf \"$2.tar\" -C \"$2.part\"\n    \
+                find \"$2.part\" -type f -exec chmod go-w,u-s {} +\n",
+        )],
     },
     // Every file is as old as the image.
     Mistake {
