@@ -1,9 +1,10 @@
-"""The archives and folders that the benchmarks work on."""
+"""The archives and directories that the benchmarks work on."""
 
 import gzip
 import hashlib
 import io
 import json
+import os
 import random
 import shutil
 import tarfile
@@ -16,6 +17,35 @@ def many_files(folder, count):
             below = folder / f"d{number // 100}"
             below.mkdir()
         (below / str(number)).touch()
+
+
+def wide_directory(folder, count):
+    """Fills a directory with so many empty files."""
+    for number in range(count):
+        (folder / str(number)).touch()
+
+
+def deep_directory(folder, count):
+    """Makes so many directories in a directory, each in the one before."""
+    # By descriptors: the whole path would soon be too long.
+    at = os.open(folder, os.O_PATH | os.O_DIRECTORY)
+    for _ in range(count):
+        os.mkdir("d", dir_fd=at)
+        below = os.open("d", os.O_PATH | os.O_DIRECTORY, dir_fd=at)
+        os.close(at)
+        at = below
+    os.close(at)
+
+
+def empty_files(folder, count):
+    """An archive of so many empty files, a hundred in each directory."""
+    archive = folder / f"empty-{count}.tar"
+    with tarfile.open(archive, "w") as tar:
+        for number in range(count):
+            if number % 100 == 0:
+                add(tar, f"d{number // 100}")
+            add(tar, f"d{number // 100}/{number % 100}", b"")
+    return archive
 
 
 def add(tar, name, content=None):

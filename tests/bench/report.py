@@ -20,7 +20,7 @@ bubblewrap, crun and runc have no layers to join and no workspace to delete; cru
 """
 
 ABOVE_THE_MINIMUM = """
-What mydocker takes above the minimum was looked into with perf and strace. About a quarter is the start of a larger program, which has a command line to parse. Most of the rest is what the minimum does without: the image's record and its lock, the handshake by which the container waits until it is let go, a look at the mount table before anything is deleted, a deletion that crosses no mount, and twice as many pages of memory. Tried without a gain: optimising rarely used code for size. Tried with one, and kept: a static program at a fixed address, an unmount before the look at the table, an rmdir before the look into a folder, one buffer for all folders that are read.
+What mydocker takes above the minimum was looked into with perf and strace. About a quarter is the start of a larger program, which has a command line to parse. Most of the rest is what the minimum does without: the image's record and its lock, the handshake by which the container waits until it is let go, a look at the mount table before anything is deleted, a deletion that crosses no mount, and twice as many pages of memory. Tried without a gain: optimising rarely used code for size. Tried with one, and kept: a static program at a fixed address, an unmount before the look at the table, an rmdir before the look into a directory, one buffer for all directories that are read.
 """
 
 START = """
@@ -44,7 +44,7 @@ LAYERS = """
 DELETIONS = """
 ## Deleting what a container has written
 
-A kept container whose write layer has this many empty files, a hundred a folder: `mydocker prune --kept`, and `rm -rf` on a folder just like it.
+A kept container whose write layer has this many empty files, a hundred per directory: `mydocker prune --kept`, and `rm -rf` on a directory just like it.
 """
 
 IMPORTS = """
