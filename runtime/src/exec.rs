@@ -15,7 +15,8 @@ use std::path::{Path, PathBuf};
 
 use nix::fcntl::OFlag;
 use nix::sched::CloneFlags;
-use nix::unistd::dup2_stdin;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{dup2_stdin, getpid};
 use rustix::termios::Winsize;
 
 use crate::channel::{Channel, Message};
@@ -139,12 +140,12 @@ impl Inside<'_> {
             let _ = parent.send(&Message::Failed(error));
             FAILED.into()
         };
-        let command = || {
-            let Err(error) = self.command(parent);
+        let command = |joiner: &Process| {
+            let Err(error) = self.command(parent, joiner);
             failed(error)
         };
-        match self.join(parent) {
-            Ok(()) => keep(CloneFlags::empty(), parent, parents_end, command),
+        match self.join(parent).and_then(|()| Process::own()) {
+            Ok(joiner) => keep(CloneFlags::empty(), parent, parents_end, || command(&joiner)),
             Err(error) => failed(error),
         }
     }
@@ -168,11 +169,10 @@ impl Inside<'_> {
     // ANCHOR_END: join
 
     /// From the joiner's clone to the exec. Returns only when a step has failed.
-    fn command(&self, parent: &Channel) -> Result<Infallible> {
+    fn command(&self, parent: &Channel, joiner: &Process) -> Result<Infallible> {
         let spec = self.spec;
-        // 4. The kernel ends it with the joiner. If that has ended already, so has the
-        //    parent, or it is about to.
-        sys::die_with_parent()?;
+        // 4. The kernel ends it with the joiner.
+        die_with(joiner)?;
         let Some(Message::Go) = parent.receive()? else {
             return Err(Error::new("the parent has ended before the command could start"));
         };
@@ -220,7 +220,7 @@ impl Inside<'_> {
         }
         user.map_or(Ok(()), |user| user.become_it())?;
         // A change of user has cleared that.
-        sys::die_with_parent()?;
+        die_with(joiner)?;
         if !self.record.privileged {
             seccomp::refuse()?;
         }
@@ -229,4 +229,14 @@ impl Inside<'_> {
         sys::close_all_but(&[parent.as_raw_fd()])?;
         execute(&spec.command, &environment)
     }
+}
+
+/// Ends the calling process with its parent, whether that is to end or has ended. Only
+/// the first does the kernel see to.
+fn die_with(parent: &Process) -> Result<()> {
+    sys::die_with_parent()?;
+    if !parent.is_there()? {
+        let _ = kill(getpid(), Signal::SIGKILL);
+    }
+    Ok(())
 }

@@ -56,6 +56,24 @@ pub struct Process {
 }
 
 impl Process {
+    /// The calling process, for one that it starts.
+    ///
+    /// # Errors
+    /// As [`Process::child`].
+    pub fn own() -> Result<Process> {
+        Process::child(nix::unistd::getpid())
+    }
+
+    /// A child that was not waited for: its number is its own.
+    ///
+    /// # Errors
+    /// EMFILE and the like. See pidfd_open(2).
+    pub fn child(pid: Pid) -> Result<Process> {
+        let descriptor =
+            sys::pidfd_open(pid).on("pidfd_open", Path::new(&format!("/proc/{pid}")))?;
+        Ok(Process { descriptor, pid: pid.as_raw() })
+    }
+
     /// Sends a signal, if it is still there.
     ///
     /// # Errors
