@@ -13,6 +13,7 @@ use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sched::CloneFlags;
 use nix::sys::signal::{Signal, kill};
@@ -93,12 +94,16 @@ pub fn exec(root: &Path, spec: &Spec) -> Result<u8> {
 
     // 4. Into the control group, before it is in the container: its limits hold then.
     group.add(joiner).inspect_err(|_| child::end(joiner))?;
-    // If it has gone by itself, its report or its end says more.
-    let _ = ours.send(&Message::Go);
+    let go = || match ours.send(&Message::Go) {
+        // It has gone by itself: its report or its end says more.
+        Err(error) if error.errno() == Some(Errno::EPIPE) => Ok(()),
+        other => other.inspect_err(|_| child::end(joiner)),
+    };
+    go()?;
 
     // 5. The command's process is there. It dies with the joiner, and that with us.
     let child = Child::born(joiner, &ours)?.in_a_container_of_others();
-    let _ = ours.send(&Message::Go);
+    go()?;
     supervise(&child, ours, &signals, spec.interactive, streams, &|| ())
         .inspect_err(|_| child.end())
 }
@@ -198,7 +203,7 @@ impl Inside<'_> {
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY;
         let working_dir = sys::open_in_root(&root, folder, flags).on("openat2", folder);
         let working_dir = working_dir.map_err(|error| match error.errno() {
-            Some(nix::errno::Errno::ENOENT) => error.exits_with(NOT_FOUND),
+            Some(Errno::ENOENT) => error.exits_with(NOT_FOUND),
             _ => error.exits_with(NOT_EXECUTABLE),
         })?;
         sys::fchdir(working_dir.as_fd(), folder)?;

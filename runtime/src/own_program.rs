@@ -8,7 +8,6 @@
 
 use std::ffi::CString;
 use std::fs::File;
-use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
@@ -16,7 +15,7 @@ use std::path::Path;
 use mydocker_kernel::{Error, OnPath, Result};
 use nix::errno::Errno;
 use nix::unistd::fexecve;
-use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, memfd_create};
+use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, memfd_create, sendfile};
 
 /// Starts this program once more, from a sealed copy; if it is one, goes on.
 ///
@@ -24,7 +23,7 @@ use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, memfd_
 /// As memfd_create(2) and execve(2).
 pub fn make_read_only() -> Result<()> {
     let path = Path::new("/proc/self/exe");
-    let mut own = File::open(path).on("open", path)?;
+    let own = File::open(path).on("open", path)?;
     // Other files know no seals.
     if fcntl_get_seals(&own).is_ok_and(|seals| seals.contains(SealFlags::WRITE)) {
         return Ok(());
@@ -34,8 +33,13 @@ pub fn make_read_only() -> Result<()> {
     };
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
     let copy = memfd_create("mydocker", flags).map_err(failed("memfd_create()"))?;
-    let mut copy = File::from(copy);
-    io::copy(&mut own, &mut copy).on("copy", path)?;
+    loop {
+        match sendfile(&copy, &own, None, usize::MAX) {
+            Ok(0) => break,
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(errno) => return Err(failed("sendfile(<own program>)")(errno)),
+        }
+    }
     let seals = SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE;
     fcntl_add_seals(&copy, seals).map_err(failed("fcntl(F_ADD_SEALS)"))?;
 

@@ -22,6 +22,7 @@ use nix::errno::Errno;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
 use nix::mount::{MntFlags, MsFlags};
 use nix::sched::CloneFlags;
+use nix::sys::resource::{Resource, getrlimit};
 use nix::sys::stat::{Mode, SFlag};
 use nix::unistd::Pid;
 
@@ -300,7 +301,11 @@ pub fn close_all_but(keep: &[RawFd]) -> Result<()> {
         first = kept + 1;
     }
     let result = match result.and_then(|()| close(first, c_uint::MAX)) {
-        Err(Errno::ENOSYS) => close_as_listed(keep),
+        Err(Errno::ENOSYS) => match close_as_listed(keep) {
+            // Who has joined a container is not in its /proc.
+            Err(Errno::ENOENT) => close_each(keep),
+            other => other,
+        },
         other => other,
     };
     finish(result, || format!("close_range(3, ~0, 0), but {keep:?}"), |_| None)
@@ -318,6 +323,17 @@ fn close_as_listed(keep: &[RawFd]) -> nix::Result<()> {
             // SAFETY: as in close_all_but. That of the list itself is closed already.
             unsafe { libc::close(number) };
         }
+    }
+    Ok(())
+}
+
+fn close_each(keep: &[RawFd]) -> nix::Result<()> {
+    // More the kernel does not give, as /proc/sys/fs/nr_open has it by default.
+    const MOST: libc::rlim_t = 1 << 20;
+    let (soft, _) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    for number in (3..soft.min(MOST) as RawFd).filter(|number| !keep.contains(number)) {
+        // SAFETY: as in close_all_but.
+        unsafe { libc::close(number) };
     }
     Ok(())
 }

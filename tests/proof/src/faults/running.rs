@@ -48,9 +48,12 @@ const EXEC: Scene = Scene {
     },
     prepare: start,
     command: |ground| {
-        let exec = ["exec", "-w", "/tmp", "-u", "nobody", &ground.name, "sh", "-c"];
-        let mut command = ground.command(exec);
-        command.arg(on_one_line(SHOW));
+        let mut command = ground.command(["exec", "-w", "/tmp"]);
+        // A container of an ordinary user has none but root.
+        if geteuid().is_root() {
+            command.args(["-u", "nobody"]);
+        }
+        command.args([&ground.name, "sh", "-c", &on_one_line(SHOW)]);
         command
     },
     made: |ground| match goes_on(ground).and(remove(ground)) {
