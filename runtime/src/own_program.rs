@@ -17,6 +17,9 @@ use nix::errno::Errno;
 use nix::unistd::fexecve;
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, memfd_create, sendfile};
 
+/// How much one sendfile(2) copies at most.
+const AT_ONCE: usize = 0x7fff_f000;
+
 /// Starts this program once more, from a sealed copy; if it is one, goes on.
 ///
 /// # Errors
@@ -34,7 +37,7 @@ pub fn make_read_only() -> Result<()> {
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
     let copy = memfd_create("mydocker", flags).map_err(failed("memfd_create()"))?;
     loop {
-        match sendfile(&copy, &own, None, usize::MAX) {
+        match sendfile(&copy, &own, None, AT_ONCE) {
             Ok(0) => break,
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(errno) => return Err(failed("sendfile(<own program>)")(errno)),
