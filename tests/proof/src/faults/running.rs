@@ -103,7 +103,8 @@ fn start(ground: &Ground) {
     if has_limits() {
         run.args(["--pids-limit", "50"]);
     }
-    run.args(["sleep", "100000"]);
+    // A shell buries those whose parents were killed.
+    run.args(["sh", "-c", "while sleep 100000; do :; done"]);
     said(run).expect("it starts");
 }
 
@@ -119,14 +120,14 @@ fn stop(ground: &Ground) -> Command {
     ground.command(["stop", "-t", "0", &ground.name])
 }
 
-/// Nobody is in it but its first process; who looks is the other one.
+/// Nobody is in it but the shell and its sleep; who looks is the third.
 fn goes_on(ground: &Ground) -> Result<(), String> {
     let deadline = Instant::now() + patience();
     loop {
         let list = said(ground.command(["exec", &ground.name, "ls", "/proc"]))?;
         let processes = list.lines().filter(|name| name.parse::<i32>().is_ok()).count();
         match processes {
-            2 => return Ok(()),
+            3 => return Ok(()),
             _ if Instant::now() > deadline => return Err(format!("{processes} processes in it")),
             _ => {}
         }
