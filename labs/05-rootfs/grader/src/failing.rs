@@ -129,6 +129,9 @@ pub fn damaged_archive(host: &Host) -> Result<(), Finding> {
     Ok(())
 }
 
+/// The same number on all architectures; not all of them have a name for it in libc.
+const FCHMODAT2: libc::c_long = 452;
+
 /// What of an answer can fail.
 const CALLS: [Calls; 8] = [
     SYMLINK,
@@ -148,7 +151,7 @@ const CALLS: [Calls; 8] = [
         &[
             libc::SYS_fchmod,
             libc::SYS_fchmodat,
-            libc::SYS_fchmodat2,
+            FCHMODAT2,
             #[cfg(target_arch = "x86_64")]
             libc::SYS_chmod,
         ],
