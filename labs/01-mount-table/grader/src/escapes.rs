@@ -32,7 +32,7 @@ pub trait HasField {
 }
 
 /// How a field became what it is.
-pub const fn rules<F: HasField>() -> [Rule<F>; 11] {
+pub const fn rules<F: HasField>() -> [Rule<F>; 12] {
     [
         rule("bytes-lost", |it| it.field_is(Field::has_lost_bytes)),
         rule("bytes-taken-for-characters", |it| it.field_is(Field::has_characters_for_bytes)),
@@ -41,6 +41,7 @@ pub const fn rules<F: HasField>() -> [Rule<F>; 11] {
         rule("not-unescaped", |it| {
             it.field_is(|field| field.seen == field.raw && !field.knows_spaces)
         }),
+        rule("white-space-cut-off", |it| it.field_is(Field::is_trimmed)),
         rule("changed-without-escape", |it| it.field_is(|field| field.raw == field.right())),
         rule("backslash-hides-an-escape", |it| {
             it.field_is(|field| field.leaves(|escape| escape.is_behind_a_backslash))
@@ -72,6 +73,13 @@ impl Field {
 
     fn is_unescaped_twice(&self) -> bool {
         self.seen == unescape(&self.right())
+    }
+
+    /// White space was cut off at an end.
+    fn is_trimmed(&self) -> bool {
+        let right = self.right();
+        let trimmed = [right.trim_ascii(), right.trim_ascii_start(), right.trim_ascii_end()];
+        self.seen != right && trimmed.contains(&self.seen.as_slice())
     }
 
     /// The digits were taken for decimal ones.
@@ -138,11 +146,16 @@ pub fn demands_utf8(death: &Finding) -> bool {
     death.code == PANICKED && death.words.get("words").is_some_and(|it| it.contains("Utf8Error"))
 }
 
-/// Bytes of the mount table for a reader: what is not UTF-8 as `<E9>`.
+/// Bytes of the mount table for a reader: what is not UTF-8 as `<E9>`, a tab as `<09>`.
 pub fn shown(bytes: &[u8]) -> String {
     let mut text = String::new();
     for chunk in bytes.utf8_chunks() {
-        text += chunk.valid();
+        for character in chunk.valid().chars() {
+            match character.is_ascii_control() {
+                true => text += &format!("<{:02X}>", u32::from(character)),
+                false => text.push(character),
+            }
+        }
         text.extend(chunk.invalid().iter().map(|byte| format!("<{byte:02X}>")));
     }
     text

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::io;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStringExt;
 
 use lab_01_grader::Answers;
 use lab_01_grader::table::{Change, Mount};
@@ -124,13 +124,16 @@ pub static RIGHT: &[Variant<Answers>] = &[
 
 /// Wrong, and known to nobody.
 pub static UNFORESEEN: &[Variant<Answers>] = &[
-    // A space at the end of a name is one too.
+    // As `ls -q` shows a name: what cannot be seen is a question mark.
     Variant {
-        name: "names_trimmed",
+        name: "question_marks",
         answers: Answers {
             unescape: |field| {
-                let name = solution::unescape(field);
-                OsString::from_vec(name.as_bytes().trim_ascii_end().to_vec())
+                let is_control = |byte: &u8| byte.is_ascii_control();
+                let bytes = solution::unescape(field).into_vec().into_iter();
+                OsString::from_vec(
+                    bytes.map(|it| if is_control(&it) { b'?' } else { it }).collect(),
+                )
             },
             ..SOLUTION
         },

@@ -75,6 +75,13 @@ pub fn unbindable() -> Case {
     case("master:1", "unbindable", |mount| mount.optional_fields = vec!["unbindable".into()])
 }
 
+/// An optional field with nothing in it.
+pub fn empty_optional_field() -> Case {
+    case("master:1", " shared:8", |mount| {
+        mount.optional_fields = vec!["".into(), "shared:8".into()];
+    })
+}
+
 pub fn optional_fields() -> Vec<Case> {
     vec![
         with_optional_fields(0),
@@ -86,6 +93,7 @@ pub fn optional_fields() -> Vec<Case> {
         }),
         unbindable(),
         unknown_optional_field(),
+        empty_optional_field(),
     ]
 }
 
@@ -114,6 +122,11 @@ pub fn empty_source() -> Case {
     case("/dev/root", "", |mount| mount.source = "".into())
 }
 
+/// White space in the mount point that the kernel does not escape.
+pub fn carriage_return_in_a_name() -> Case {
+    case("/mnt2", "/mnt/a\rb", |mount| mount.mount_point = "/mnt/a\rb".into())
+}
+
 /// A space in the mount point.
 pub fn space_in_a_name() -> Case {
     case("/mnt2", r"/mnt/my\040disk", |mount| mount.mount_point = "/mnt/my disk".into())
@@ -133,6 +146,11 @@ pub fn names() -> Vec<Case> {
         case("/mnt2", r"/mnt/a\040-\040ext4\134040", |mount| {
             mount.mount_point = r"/mnt/a - ext4\040".into();
         }),
+        // Where nothing is escaped.
+        case("noatime", r"x=\040", |mount| mount.options[1] = r"x=\040".into()),
+        case("master:1", r"master:\061", |mount| {
+            mount.optional_fields = vec![r"master:\061".into()];
+        }),
     ]
 }
 
@@ -145,6 +163,12 @@ pub fn any_bytes() -> Vec<Case> {
         case("/dev/root", b"//nas/caf\xe9", |mount| mount.source = latin(b"//nas/caf\xe9").into()),
         case("errors=continue", b"upperdir=/caf\xe9", |mount| {
             mount.super_options[1] = latin(b"upperdir=/caf\xe9").into();
+        }),
+        carriage_return_in_a_name(),
+        // At the end of a name, once at that of the line.
+        case("/mnt2", "/mnt/a\r", |mount| mount.mount_point = "/mnt/a\r".into()),
+        case("errors=continue", "upperdir=/a\r", |mount| {
+            mount.super_options[1] = "upperdir=/a\r".into();
         }),
     ]
 }
@@ -184,7 +208,7 @@ pub fn later_fields() -> Vec<Case> {
 }
 
 pub fn broken_lines() -> Vec<Case> {
-    let lines: [&[u8]; 15] = [
+    let lines: [&[u8]; 17] = [
         b"36 35 98:0 /mnt1 /mnt2",
         b"36 35 98:0 /mnt1 /mnt2 rw,noatime",
         b"36 35 98:0 /mnt1 /mnt2 rw,noatime master:1",
@@ -200,6 +224,9 @@ pub fn broken_lines() -> Vec<Case> {
         b" ",
         b"x 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw",
         b"36 -1 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw",
+        // An empty number is none.
+        b" 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw",
+        b"36  98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw",
         b"4294967296 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw",
     ];
     lines.map(|line| Case { input: line.to_vec(), expected: None }).into()

@@ -14,8 +14,18 @@ pub fn line(choices: &mut Unstructured) -> Result<Case> {
     let device = *choices.choose(&["0:1", "254:1", "259:1048575"])?;
     let root = name(choices)?;
     let mount_point = name(choices)?;
-    let options = words(choices, &["rw", "ro", "noatime", "nosuid", "rw"])?;
-    let known = ["shared:1", "master:2", "propagate_from:3", "unbindable", "-x", "--", "later:4"];
+    let options = words(choices, &["rw", "ro", "noatime", "nosuid", "rw", r"x=\040"])?;
+    let known = [
+        "shared:1",
+        "master:2",
+        "propagate_from:3",
+        "unbindable",
+        "-x",
+        "--",
+        "later:4",
+        r"later:\101",
+        "",
+    ];
     let optional = list(choices, 4, |choices| choices.choose(&known).copied())?;
     // 2. What is behind it.
     let fs_type = *choices.choose(&["tmpfs", "ext4", "fuse.a-b", "-"])?;
@@ -82,7 +92,7 @@ fn name(choices: &mut Unstructured) -> Result<Vec<u8>> {
 }
 
 fn pieces(choices: &mut Unstructured) -> Result<Vec<u8>> {
-    let pieces: [&[u8]; 13] = [
+    let pieces: [&[u8]; 14] = [
         b"a",
         br"\040",
         b"-",
@@ -95,6 +105,7 @@ fn pieces(choices: &mut Unstructured) -> Result<Vec<u8>> {
         b":",
         "é".as_bytes(),
         b"\t",
+        b"\r",
         b"\xe9",
     ];
     text(choices, &pieces, 4)

@@ -28,8 +28,10 @@ pub struct Read {
     dash_in_a_name: Tried,
     dash_as_source: Tried,
     empty_source: Tried,
+    empty_optional_field: Tried,
     later_field: Tried,
     space_in_a_name: Tried,
+    carriage_return_in_a_name: Tried,
     /// The first name or option that was not read as it must be.
     field: Option<Field>,
 }
@@ -46,9 +48,11 @@ impl Read {
             dash_in_a_name,
             dash_as_source,
             empty_source,
+            empty_optional_field,
             later_field,
             space_in_a_name,
             space_in_an_option,
+            carriage_return_in_a_name,
         ] = subject.try_each([
             cases::plain(),
             cases::with_optional_fields(0),
@@ -59,9 +63,11 @@ impl Read {
             cases::dash_in_a_name(),
             cases::dash_as_source(),
             cases::empty_source(),
+            cases::empty_optional_field(),
             cases::later_field(),
             cases::space_in_a_name(),
             cases::space_in_an_option(),
+            cases::carriage_return_in_a_name(),
         ]);
         let field = match (&wrong.case.expected, &wrong.outcome) {
             (Some(_), Outcome::Returned(Ok(seen))) => first_wrong_field(
@@ -82,8 +88,10 @@ impl Read {
             dash_in_a_name,
             dash_as_source,
             empty_source,
+            empty_optional_field,
             later_field,
             space_in_a_name,
+            carriage_return_in_a_name,
             field,
         }
     }
@@ -139,6 +147,21 @@ impl Read {
         is_one.then_some("super_options")
     }
 
+    /// Whether escapes were undone in a list in which there are none.
+    fn has_unescaped_a_plain_list(&self) -> bool {
+        let is_so = |expected: &Vec<String>, seen: &Vec<String>| {
+            let undone = |it: &String| escapes::unescape(it.as_bytes());
+            let undone: Vec<Vec<u8>> = expected.iter().map(undone).collect();
+            expected != seen && seen.iter().map(String::as_bytes).eq(undone)
+        };
+        // Who unescapes the whole line does not do it to this list.
+        let both = self.both().filter(|_| self.plain.is_right && self.space_in_a_name.is_right);
+        both.is_some_and(|(expected, seen)| {
+            is_so(&expected.options, &seen.options)
+                || is_so(&expected.optional_fields, &seen.optional_fields)
+        })
+    }
+
     /// Whether the answer fails with as many optional fields as the line has, and
     /// is right with none and with one, or is not. Of a broken line it is not seen
     /// which field is missing, if the fields are miscounted.
@@ -167,6 +190,18 @@ impl Read {
             Some(Ok(mount)) => mount.mount_point == Path::new("/mnt/my"),
             Some(Err(_)) | None => true,
         }
+    }
+
+    /// Whether the line has white space that is no single space, and the answer takes
+    /// other white space for the end of a field.
+    fn separates_at_white_space(&self) -> bool {
+        let is_other = |byte: &u8| byte.is_ascii_whitespace() && *byte != b' ';
+        let has_other = |_: &Mount, line: &[u8]| {
+            line.iter().any(is_other) || line.windows(2).any(|two| two == b"  ")
+        };
+        let output = &self.carriage_return_in_a_name.output;
+        matches!(output, Some(Ok(mount)) if mount.mount_point == Path::new("/mnt/a"))
+            && self.is_hard(has_other, &self.carriage_return_in_a_name)
     }
 
     /// Whether the line was refused because of bytes that are not UTF-8.
@@ -226,6 +261,7 @@ pub static RULES: Rules<Read> = Rules {
 const IN_THE_MOUNT: &[Rule<Read>] = &[
     rule("fields-exchanged", |it| it.exchanged().is_some()),
     rule("options-not-split", |it| it.unsplit().is_some()),
+    rule("plain-field-unescaped", Read::has_unescaped_a_plain_list),
 ];
 
 /// What is taken for the end of a field, or is not.
@@ -263,7 +299,12 @@ const BETWEEN_THE_FIELDS: &[Rule<Read>] = &[
             |_: &Mount, line: &[u8]| line.split(|it| *it == b' ').filter(is_dash).count() > 1;
         it.is_hard(has_more, &it.dash_as_source)
     }),
-    rule("empty-field-lost", |it| it.is_hard(|mount, _| mount.source.is_empty(), &it.empty_source)),
+    rule("white-space-separates", Read::separates_at_white_space),
+    rule("empty-field-lost", |it| {
+        let has_empty = |mount: &Mount, _: &[u8]| mount.optional_fields.contains(&String::new());
+        it.is_hard(|mount, _| mount.source.is_empty(), &it.empty_source)
+            || it.is_hard(has_empty, &it.empty_optional_field)
+    }),
     rule("later-field-breaks-the-reading", |it| {
         let has_later_fields = |_: &Mount, line: &[u8]| Raw::of(line).has_later_fields;
         it.is_hard(has_later_fields, &it.later_field)

@@ -1,6 +1,6 @@
 //! Tables with one difficulty each, and their trees.
 
-use super::Case;
+use super::{Case, expected};
 use crate::table::Mount;
 
 /// A table of mounts with these ids, parents and mount points.
@@ -98,6 +98,24 @@ pub fn own_parent() -> Case {
     }
 }
 
+/// Mounts on one whose number is 0, which is a number like any other.
+pub fn on_number_zero() -> Case {
+    Case {
+        input: table(&[(20, 9, "/"), (0, 20, "/srv"), (21, 0, "/srv/a"), (22, 21, "/srv/a/b")]),
+        expected: vec![(0, 20), (1, 0), (2, 21), (3, 22)],
+    }
+}
+
+/// A table in which a mount has another ID, which no other has and no parent either.
+pub fn renumbered(mounts: &[Mount], number: u32) -> Case {
+    let is_free = |id: &u32| mounts.iter().all(|it| it.id != *id && it.parent != *id);
+    let free = (100..).find(is_free).expect("a table is short");
+    let other = |id: u32| if id == number { free } else { id };
+    let renumber = |it: &Mount| Mount { id: other(it.id), parent: other(it.parent), ..it.clone() };
+    let input: Vec<Mount> = mounts.iter().map(renumber).collect();
+    Case { expected: expected(&input), input }
+}
+
 /// Ids as far apart as they can be, which no list of that length can be made for;
 /// and nothing at all.
 pub fn extremes() -> [Case; 2] {
@@ -113,5 +131,5 @@ pub fn extremes() -> [Case; 2] {
 /// All of the above.
 pub fn all() -> Vec<Case> {
     let cases = [plain(), neighbours(), stacked(), child_first(), several_roots(), own_parent()];
-    cases.into_iter().chain(extremes()).collect()
+    cases.into_iter().chain([on_number_zero()]).chain(extremes()).collect()
 }

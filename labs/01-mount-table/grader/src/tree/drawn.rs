@@ -19,17 +19,24 @@ pub struct Drawn {
     neighbours: Tried,
     stacked: Tried,
     child_first: Tried,
+    /// The parent ID that seems to be taken for none, and the same table in which that
+    /// mount has another ID.
+    renumbered: Option<(u32, Tried)>,
 }
 
 impl Drawn {
     pub fn of(subject: &Subject, wrong: Wrong) -> Drawn {
+        let renumbered = parent_without_children(&wrong).map(|number| {
+            let [tried] = subject.try_each([cases::renumbered(&wrong.case.input, number)]);
+            (number, tried)
+        });
         let [plain, neighbours, stacked, child_first] = subject.try_each([
             cases::plain(),
             cases::neighbours(),
             cases::stacked(),
             cases::child_first(),
         ]);
-        Drawn { wrong, plain, neighbours, stacked, child_first }
+        Drawn { wrong, plain, neighbours, stacked, child_first, renumbered }
     }
 
     fn mounts(&self) -> &[Mount] {
@@ -118,6 +125,12 @@ impl Drawn {
         })
     }
 
+    /// The parent ID that is taken for none: with another one the table is read as it
+    /// must be.
+    fn taken_for_none(&self) -> Option<u32> {
+        self.renumbered.as_ref().filter(|(_, tried)| tried.is_right).map(|(number, _)| *number)
+    }
+
     /// Whether some mount of a small stack is lost.
     fn loses_what_is_stacked(&self) -> bool {
         let count = self.stacked.case.expected.len();
@@ -127,7 +140,7 @@ impl Drawn {
 
 impl Facts for Drawn {
     fn words(&self) -> Words {
-        Vec::new()
+        self.taken_for_none().map(|number| ("number", number.to_string())).into_iter().collect()
     }
 }
 
@@ -185,7 +198,19 @@ const BY_DIFFICULTY: &[Rule<Drawn>] = &[
             && it.has_late_parent()
             && it.seen().is_some_and(|seen| it.has_same_mounts(seen))
     }),
+    rule("number-taken-for-none", |it| it.plain.is_right && it.taken_for_none().is_some()),
 ];
+
+/// The ID of a mount such that all mounts that are on it are at the top, and no others
+/// that are on one of the table.
+fn parent_without_children(wrong: &Wrong) -> Option<u32> {
+    let Outcome::Returned(seen) = &wrong.outcome else { return None };
+    let mounts = &wrong.case.input;
+    let is_at_the_top = |mount: &Mount| seen.contains(&(0, mount.id));
+    let others = || mounts.iter().filter(|it| !is_root(it, mounts));
+    let number = others().find(|&it| is_at_the_top(it))?.parent;
+    others().all(|it| is_at_the_top(it) == (it.parent == number)).then_some(number)
+}
 
 fn ids(tree: &Tree) -> Vec<u32> {
     tree.iter().map(|(_, id)| *id).collect()

@@ -13,7 +13,8 @@ pub fn table(choices: &mut Unstructured) -> Result<Case> {
     list(choices, 12, |choices| {
         // The kernel gives free numbers away again: they are in no order.
         let count = rows.len() as u32 + 1;
-        let id = *choices.choose(&[20 + count, 50 - count, 100 * count])?;
+        let zero = if rows.iter().all(|row| row.0 != 0) { 0 } else { 20 + count };
+        let id = *choices.choose(&[20 + count, 50 - count, 100 * count, zero])?;
         let parent = match choices.int_in_range(0..=rows.len() + 2)? {
             0 => 1,
             nth if nth <= rows.len() => rows[rows.len() - nth].0,

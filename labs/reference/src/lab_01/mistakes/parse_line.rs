@@ -92,9 +92,23 @@ pub const LAST_DASH: Mistake<Answers> =
         Ok(parsed)
     });
 
-/// split_whitespace() makes one separator of two spaces.
+/// split_whitespace() makes one separator of two spaces, and separators of other bytes.
 pub const SPLIT_WHITESPACE: Mistake<Answers> =
-    mistake("split_whitespace", "mount-table/empty-field-lost", |line| {
+    mistake("split_whitespace", "mount-table/white-space-separates", |line| {
+        let fields = line.split(u8::is_ascii_whitespace).filter(|field| !field.is_empty());
+        solution::parse_line(&fields.collect::<Vec<_>>().join(&b' '))
+    });
+
+/// Each byte that is white space, one by one.
+pub const SPLIT_AT_EACH_WHITE_SPACE: Mistake<Answers> =
+    mistake("split_at_each_white_space", "mount-table/white-space-separates", |line| {
+        let fields = line.split(u8::is_ascii_whitespace);
+        solution::parse_line(&fields.collect::<Vec<_>>().join(&b' '))
+    });
+
+/// As `cut` after `tr -s ' '`: two spaces are one separator.
+pub const SPACES_SQUEEZED: Mistake<Answers> =
+    mistake("spaces_squeezed", "mount-table/empty-field-lost", |line| {
         let mut fields = fields(line);
         fields.retain(|field| !field.is_empty());
         solution::parse_line(&fields.join(&b' '))
@@ -232,4 +246,38 @@ pub const COLON_DEMANDED: Mistake<Answers> =
             true => Ok(mount),
             false => Err(io::ErrorKind::InvalidData.into()),
         }
+    });
+
+/// `filter(|field| !field.is_empty())`, to be safe, on a list that may hold an empty one.
+pub const EMPTY_OPTIONAL_FIELDS_FILTERED: Mistake<Answers> =
+    mistake("empty_optional_fields_filtered", "mount-table/empty-field-lost", |line| {
+        let mut mount = solution::parse_line(line)?;
+        mount.optional_fields.retain(|field| !field.is_empty());
+        Ok(mount)
+    });
+
+/// One helper for all fields, and it unescapes.
+pub const EVERYTHING_UNESCAPED: Mistake<Answers> =
+    mistake("everything_unescaped", "mount-table/plain-field-unescaped", |line| {
+        let mut mount = solution::parse_line(line)?;
+        for text in mount.options.iter_mut().chain(&mut mount.optional_fields) {
+            *text = solution::unescape(text.as_bytes()).to_string_lossy().into_owned();
+        }
+        Ok(mount)
+    });
+
+/// trim() against the line feed; a carriage return may be the end of a name.
+pub const LINE_TRIMMED: Mistake<Answers> =
+    mistake("line_trimmed", "mount-table/white-space-cut-off", |line| {
+        solution::parse_line(line.trim_ascii_end())
+    });
+
+/// The digits are added up, and there are none: the sum is 0.
+pub const NO_DIGITS_ARE_ZERO: Mistake<Answers> =
+    mistake("no_digits_are_zero", "mount-table/broken-line-accepted", |line| {
+        let mut fields = fields(line);
+        for field in fields.iter_mut().take(2).filter(|field| field.is_empty()) {
+            *field = b"0";
+        }
+        solution::parse_line(&fields.join(&b' '))
     });

@@ -22,7 +22,7 @@ fn by_path(mounts: &[Mount], is_below: fn(&Path, &Path) -> bool) -> Vec<(usize, 
     let parent = |child: &Mount| {
         let (path, others) = (&child.mount_point, mounts.iter());
         let above = others.filter(|it| it.mount_point != *path && is_below(path, &it.mount_point));
-        above.max_by_key(|it| it.mount_point.as_os_str().len()).map_or(0, |it| it.id)
+        above.max_by_key(|it| it.mount_point.as_os_str().len()).map_or(child.id, |it| it.id)
     };
     let mounts = mounts.iter().map(|mount| Mount { parent: parent(mount), ..mount.clone() });
     solution::tree(&mounts.collect::<Vec<_>>())
@@ -221,3 +221,22 @@ pub const LATE_ONES_LAST: Mistake<Answers> =
         let all = others.into_iter().chain(early).map(|(_, mount)| mount.clone());
         solution::tree(&all.collect::<Vec<_>>())
     });
+
+/// A zeroed field of a struct in C means "none"; a mount ID may be 0.
+pub const ZERO_IS_NO_PARENT: Mistake<Answers> =
+    mistake("zero_is_no_parent", "mount-table/number-taken-for-none", |mounts| {
+        without_parent(mounts, |mount| mount.parent == 0)
+    });
+
+/// What `/` has as its parent on a machine that was looked at.
+pub const ONE_IS_NO_PARENT: Mistake<Answers> =
+    mistake("one_is_no_parent", "mount-table/number-taken-for-none", |mounts| {
+        without_parent(mounts, |mount| mount.parent == 1)
+    });
+
+/// The tree of the table in which these mounts are their own parents.
+fn without_parent(mounts: &[Mount], is_so: fn(&Mount) -> bool) -> Vec<(usize, u32)> {
+    let parent = |mount: &Mount| if is_so(mount) { mount.id } else { mount.parent };
+    let all = mounts.iter().map(|it| Mount { parent: parent(it), ..it.clone() });
+    solution::tree(&all.collect::<Vec<_>>())
+}

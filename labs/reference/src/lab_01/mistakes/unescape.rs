@@ -255,3 +255,16 @@ pub const TWO_BACKSLASHES: Mistake<Answers> = Mistake {
         ..SOLUTION
     },
 };
+
+/// A space at the end of a name is one of its bytes.
+pub const TRIMMED: Mistake<Answers> = Mistake {
+    name: "names_trimmed",
+    code: "mount-table/white-space-cut-off",
+    answers: Answers {
+        unescape: |field| {
+            let name = solution::unescape(field).into_vec();
+            OsString::from_vec(name.trim_ascii_end().to_vec())
+        },
+        ..SOLUTION
+    },
+};
