@@ -217,8 +217,8 @@ impl<'h, I: Serialize, O: DeserializeOwned> Call<'h, I, O> {
     ///
     /// # Panics
     /// It contains a NUL.
-    pub fn with_variable(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
-        let variable = [name.as_bytes(), b"=", value.as_ref().as_bytes()].concat();
+    pub fn with_variable(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
+        let variable = [name.as_ref().as_bytes(), b"=", value.as_ref().as_bytes()].concat();
         self.circumstances.variables.push(CString::new(variable).expect("no NUL in it"));
         self
     }

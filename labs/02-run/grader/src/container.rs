@@ -136,6 +136,7 @@ fn observe_with(host: &Host, given: Given, bytes: &[u8]) -> Result<Container, Fi
     let call = host.act(&START, probe.command(name, bytes)).giving(vec![file.into()]);
     let call = call.with_variable("PATH", &path).with_variable("CANARY", &probe.canary);
     let call = call.with_variable("BYTES", OsStr::from_bytes(bytes));
+    let call = call.with_variable(OsStr::from_bytes(&[&b"NAME_"[..], bytes].concat()), "1");
     let (seen, looked) = call.make_meanwhile(
         |place, answering| {
             if waits_for(&probe, place, answering) {
@@ -317,6 +318,11 @@ impl Container {
     /// The mount that is seen at a path.
     pub fn mount_at(&self, path: &str) -> Option<&Mount> {
         self.looked.child.as_ref()?.process.mounts.at(Path::new(path))
+    }
+
+    /// Whether no path leads to this one of its mounts: another one covers it.
+    pub fn is_covered(&self, mount: &Mount) -> bool {
+        self.looked.child.as_ref().is_some_and(|child| child.process.mounts.is_covered(mount))
     }
 
     /// What is mounted on /proc, the host's at the top. What that may cover is the

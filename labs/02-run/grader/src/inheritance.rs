@@ -14,6 +14,8 @@ use crate::container::Container;
 const LAB_FOLDER: &str = labkit::places::LAB;
 /// No signals, as proc_pid_status(5) has it.
 const NONE: &str = "0000000000000000";
+/// SIGPIPE, which Rust's own programs ignore.
+const SIGPIPE: &str = "0000000000001000";
 
 /// Something of a process that is not as it was, or not as its parent has it.
 pub struct Difference {
@@ -31,6 +33,15 @@ impl Difference {
     pub fn evidence(self) -> Evidence {
         Evidence::differs(self.what, self.expected, self.seen)
     }
+}
+
+/// A set of signals, from how proc_pid_status(5) has it.
+fn signals(hexadecimal: &str) -> u64 {
+    u64::from_str_radix(hexadecimal, 16).unwrap_or_default()
+}
+
+fn set_of(signals: &[Signal]) -> u64 {
+    signals.iter().fold(0, |set, signal| set | 1 << (*signal as u32 - 1))
 }
 
 pub const OPEN_FILES: &str = "open files of the command beside 0, 1 and 2";
@@ -63,10 +74,15 @@ impl Container {
                 Difference::of("blocked signals of the caller", NONE, &now.status["SigBlk"])
             })
             .or_else(|| {
-                // Rust's own programs ignore SIGPIPE.
-                let ignored = u64::from_str_radix(&now.status["SigIgn"], 16).unwrap_or_default();
-                let others = ignored & !(1 << (Signal::SIGPIPE as i32 - 1));
-                Difference::of("ignored signals of the caller", NONE, format!("{others:016x}"))
+                Difference::of("ignored signals of the caller", SIGPIPE, &now.status["SigIgn"])
+            })
+            .or_else(|| {
+                // Rust's runtime tells of a full stack. The C library has signals of its
+                // own behind the last standard one.
+                let rusts_own = set_of(&[Signal::SIGSEGV, Signal::SIGBUS]);
+                let standard = u64::from(u32::MAX >> 1);
+                let others = signals(&now.status["SigCgt"]) & standard & !rusts_own;
+                Difference::of("caught signals of the caller", NONE, format!("{others:016x}"))
             })
             .or_else(|| {
                 let open = in_a_row(&files(&now.descriptors));
@@ -84,9 +100,8 @@ impl Container {
         let its_namespace = command.user_namespace.as_ref().map(|it| it.display().to_string());
         let is_same = its_namespace.as_deref() == Some(namespace);
         // The shell ignores others itself.
-        let ends = [Signal::SIGHUP, Signal::SIGINT, Signal::SIGTERM];
-        let ends = ends.iter().fold(0, |set, signal| set | 1 << (*signal as i32 - 1));
-        let ignored = u64::from_str_radix(&its.status["SigIgn"], 16).unwrap_or_default() & ends;
+        let ends = set_of(&[Signal::SIGHUP, Signal::SIGINT, Signal::SIGTERM]);
+        let ignored = signals(&its.status["SigIgn"]) & ends;
         let [out, err] = &command.streams;
         let [callers_out, callers_err] = &self.looked.callers_streams;
         Difference::of("/proc/PID/ns/user is the caller's", true, is_same)

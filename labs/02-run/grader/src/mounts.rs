@@ -1,5 +1,7 @@
 //! The promises on the mounts of what start has started, and of the host.
 
+use std::path::Path;
+
 use labkit::frame::{Rule, Rules, rule};
 use labkit::host::Host;
 use labkit::verdict::Evidence;
@@ -10,6 +12,10 @@ use crate::start::{GENERAL, NO_MOUNT_NAMESPACE, NO_PID_NAMESPACE, Outcome, rules
 
 const SHARED: &[Rule<Container>] = &[
     rule("propagation-left-shared", |it| it.mount_at("/").is_some_and(Mount::is_shared)),
+    rule("covered-mounts-left-shared", |it| {
+        let mut shared = it.mounts().iter().filter(|it| it.is_shared()).peekable();
+        shared.peek().is_some() && shared.all(|mount| it.is_covered(mount))
+    }),
     rule("private-not-recursive", |it| it.mounts().iter().any(Mount::is_shared)),
 ];
 
@@ -30,9 +36,13 @@ pub fn propagation(host: &Host) -> Outcome {
         let seen = |path| facts.mount_at(path).map_or("-".to_owned(), propagation_of);
         let mut all = ["/", "/proc", "/tmp"].map(|path| (path.to_owned(), seen(path))).to_vec();
         if all.iter().all(|(_, seen)| seen == "private") {
-            // Which others there are is the machine's affair.
-            let other = mounts.iter().find(|it| propagation_of(it) != "private");
-            all.extend(other.map(|it| (it.mount_point.display().to_string(), propagation_of(it))));
+            // Which others there are is the machine's affair; the sandbox covers /proc.
+            let mut others = mounts.iter().filter(|it| propagation_of(it) != "private");
+            let covered = others.clone().find(|it| it.mount_point == Path::new("/proc"));
+            all.extend(covered.or_else(|| others.next()).map(|it| {
+                let covered = if facts.is_covered(it) { ", covered" } else { "" };
+                (format!("{}{covered}", it.mount_point.display()), propagation_of(it))
+            }));
         }
         let evidence = all.into_iter().map(|(path, seen)| {
             Evidence::differs(format!("/proc/PID/mountinfo, {path}"), "private", seen)

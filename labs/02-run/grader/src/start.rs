@@ -259,6 +259,12 @@ impl Container {
         let Some(command) = &self.looked.command else { return Vec::new() };
         let callers = self.looked.callers_variables.iter();
         let lost = callers.filter(|variable| !command.variables.contains(variable));
+        // A shell drops a name that none of its own could be. Where the arguments have
+        // not arrived either, that is what is wrong.
+        let is_text = |variable: &Vec<u8>| {
+            variable.split(|byte| *byte == b'=').next().is_some_and(|it| it.is_ascii())
+        };
+        let lost = lost.filter(|variable| is_text(variable) || self.arguments() == ARGUMENTS);
         lost.map(|it| String::from_utf8_lossy(it).split('=').next().unwrap_or_default().to_owned())
             .collect()
     }

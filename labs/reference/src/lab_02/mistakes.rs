@@ -3,6 +3,7 @@
 mod codes;
 mod command;
 mod failures;
+mod inheritance;
 mod mounts;
 mod namespaces;
 mod waiting;
@@ -23,6 +24,7 @@ pub static MISTAKES: &[Mistake<Answers>] = &[
     namespaces::NO_NETWORK_NAMESPACE,
     mounts::NOTHING_MADE_PRIVATE,
     mounts::PRIVATE_WITHOUT_REC,
+    mounts::EACH_BY_ITS_PATH,
     mounts::PRIVATE_AFTER_PROC,
     mounts::HOST_MADE_PRIVATE,
     mounts::SLAVE_MOUNTS,
@@ -83,4 +85,7 @@ pub static MISTAKES: &[Mistake<Answers>] = &[
     command::ARGUMENTS_MUST_BE_TEXT,
     failures::ONLY_EACCES_IS_126,
     failures::OTHER_ERRORS_ARE_125,
+    inheritance::SIGPIPE_OF_THE_CALLER,
+    inheritance::CALLER_CATCHES_ITS_CHILDREN,
+    inheritance::NAMES_AS_TEXT,
 ];

@@ -3,13 +3,17 @@
 use std::fs::File;
 
 use lab_02_grader::Answers;
-use nix::mount::MsFlags;
+use mydocker_kernel::mountinfo::MountTable;
+use nix::errno::Errno;
+use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, setns, unshare};
 use nix::unistd::fchdir;
 
 use crate::catalogue::Mistake;
 use crate::lab_02::SOLUTION;
-use crate::lab_02::steps::{ALL, PRIVATE, SAFE, execute, mount_proc, prepare, propagate, start};
+use crate::lab_02::steps::{
+    ALL, NOTHING, PRIVATE, SAFE, execute, mount_proc, prepare, propagate, start,
+};
 
 /// Works on a host without systemd; elsewhere the host's /proc is covered.
 pub const NOTHING_MADE_PRIVATE: Mistake<Answers> = Mistake {
@@ -28,6 +32,30 @@ pub const PRIVATE_WITHOUT_REC: Mistake<Answers> = Mistake {
     answers: Answers {
         start: |command| {
             let prepare = || propagate(MsFlags::MS_PRIVATE).and_then(|()| mount_proc(SAFE));
+            start(ALL, prepare, || execute(command))
+        },
+        ..SOLUTION
+    },
+};
+
+/// A loop over the mount table, mount by mount: a path leads to the topmost one only.
+pub const EACH_BY_ITS_PATH: Mistake<Answers> = Mistake {
+    name: "each_by_its_path",
+    code: "run/covered-mounts-left-shared",
+    answers: Answers {
+        start: |command| {
+            let prepare = || {
+                let table = MountTable::read().map_err(|_| Errno::EIO)?;
+                for it in table.mounts {
+                    let private = MsFlags::MS_PRIVATE;
+                    match mount(NOTHING, &it.mount_point, NOTHING, private, NOTHING) {
+                        // No path leads there.
+                        Ok(()) | Err(Errno::EINVAL | Errno::ENOENT | Errno::ENOTDIR) => {}
+                        Err(errno) => return Err(errno),
+                    }
+                }
+                mount_proc(SAFE)
+            };
             start(ALL, prepare, || execute(command))
         },
         ..SOLUTION
