@@ -15,7 +15,7 @@ const FUNCTION: &str = PARSE_SIZE.function;
 type Expected = Result<Option<u64>, ()>;
 
 /// Texts of sizes.
-const SIZES: [&str; 15] = [
+const SIZES: [&str; 16] = [
     "4096",
     "0",
     "512b",
@@ -28,6 +28,7 @@ const SIZES: [&str; 15] = [
     "512B",
     "64K",
     "007k",
+    "000000000000000000000100",
     "9007199254740993",
     "9223372036854775808",
     "18446744073709551615",
@@ -101,6 +102,8 @@ struct Parsed {
     text: String,
     /// What was returned, if the function came to its end.
     size: Option<Size>,
+    /// Whether the same size without zeros in front is read as it must be.
+    is_right_without_zeros: bool,
 }
 
 impl Facts for Parsed {
@@ -131,6 +134,9 @@ const OTHER_NUMBER: &[Rule<Parsed>] = &[
 ];
 
 const REFUSED: &[Rule<Parsed>] = &[
+    rule("leading-zeros-refused", |it| {
+        it.is_refused() && it.text.starts_with('0') && it.is_right_without_zeros
+    }),
     rule("large-size-refused", |it| {
         let bytes = number_and_unit(&it.text).map(|(number, unit)| number * u128::from(unit));
         it.is_refused() && bytes.is_some_and(|bytes| bytes > EXACT_IN_F64)
@@ -181,12 +187,20 @@ fn cases(texts: &[&str]) -> Texts {
     texts.iter().map(|text| case(text)).collect()
 }
 
-fn explain(rules: &Rules<Parsed>, wrong: Wrong<String, Expected, Size>) -> Finding {
+type Sizes<'h> = Subject<'h, String, Expected, Size>;
+
+fn explain(
+    subject: &Sizes,
+    rules: &Rules<Parsed>,
+    wrong: Wrong<String, Expected, Size>,
+) -> Finding {
     let size = match &wrong.outcome {
         Outcome::Returned(size) => Some(size.clone()),
         Outcome::Died(_) => None,
     };
     let text = wrong.case.input.clone();
+    let [without_zeros] = subject.try_each([case(text.trim_start_matches('0'))]);
+    let is_right_without_zeros = without_zeros.is_right && without_zeros.case.expected.is_ok();
     let expected = match wrong.case.expected {
         Ok(size) => format!("Ok({size:?})"),
         Err(()) => "Err(InvalidInput)".to_owned(),
@@ -198,7 +212,7 @@ fn explain(rules: &Rules<Parsed>, wrong: Wrong<String, Expected, Size>) -> Findi
     // A character may look like another one, or like a space.
     let call = wrong.what(format!("parse_size(\"{}\")", text.escape_default()));
     let evidence = Evidence::differs(call, expected, seen);
-    wrong.finding(rules, &Parsed { text, size }, [evidence])
+    wrong.finding(rules, &Parsed { text, size, is_right_without_zeros }, [evidence])
 }
 
 pub fn bytes(host: &Host) -> Result<(), Finding> {
@@ -211,12 +225,12 @@ pub fn bytes(host: &Host) -> Result<(), Finding> {
                 *choices.choose(&[("", 1), UNITS[0], UNITS[1], UNITS[2], UNITS[3]])?;
             let bits = choices.int_in_range(0..=63u32)?;
             let number = choices.int_in_range(0..=u64::MAX >> bits)? / unit;
-            let zeros = *choices.choose(&["", "", "0", "00"])?;
+            let zeros = *choices.choose(&["", "", "0", "00", "0000000000000000000000"])?;
             let letter =
                 if choices.arbitrary()? { letter.to_uppercase() } else { letter.to_owned() };
             Ok(case(&format!("{zeros}{number}{letter}")))
         },
-        |_, wrong| explain(&RULES, wrong),
+        |subject, wrong| explain(subject, &RULES, wrong),
     )
 }
 
@@ -226,7 +240,7 @@ pub fn max(host: &Host) -> Result<(), Finding> {
         rule("max-as-a-number", Parsed::is_taken),
     ]]);
     let subject = Subject::new(host, &PARSE_SIZE, is_right);
-    subject.judge(cases(&["max"]), |_, wrong| explain(&RULES, wrong))
+    subject.judge(cases(&["max"]), |subject, wrong| explain(subject, &RULES, wrong))
 }
 
 pub fn refused(host: &Host) -> Result<(), Finding> {
@@ -267,6 +281,6 @@ pub fn refused(host: &Host) -> Result<(), Finding> {
             // What is a size is another promise's.
             Ok(if case.expected.is_ok() { self::case(&format!("{text}?")) } else { case })
         },
-        |_, wrong| explain(&RULES, wrong),
+        |subject, wrong| explain(subject, &RULES, wrong),
     )
 }

@@ -68,6 +68,10 @@ static RULES: Rules<Value> = Rules {
     lab: LAB,
     function: SET_LIMITS.function,
     tables: &[&[
+        rule("zero-taken-for-no-limit", |it| {
+            let no_limit = ["", it.kind.no_limit(it.version)];
+            it.limit == Some(0) && no_limit.contains(&it.seen.as_str())
+        }),
         rule("swap-unlimited", |it| {
             it.seen.is_empty() && it.kind == Kind::Swap && it.limit.is_some()
         }),

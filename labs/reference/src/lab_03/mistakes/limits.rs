@@ -289,3 +289,16 @@ pub const LIFTED_FROM_BELOW: Mistake<Answers> =
         }
         set_limits(group, memory, pids)
     });
+
+/// What other programs mean by 0.
+pub const ZERO_IS_NO_LIMIT: Mistake<Answers> =
+    mistake("zero_is_no_limit", "limits/zero-taken-for-no-limit", |group, memory, pids| {
+        set_limits(group, memory.filter(|bytes| *bytes != 0), pids.filter(|count| *count != 0))
+    });
+
+/// `unwrap_or_default()` makes one case of two: of 0 it cannot be told any more what it was.
+pub const NONE_BECOMES_ZERO: Mistake<Answers> =
+    mistake("none_becomes_zero", "limits/zero-taken-for-no-limit", |group, memory, pids| {
+        let bytes = memory.unwrap_or_default();
+        set_limits(group, (bytes > 0).then_some(bytes), pids)
+    });

@@ -151,3 +151,21 @@ pub const FLOATING_POINT: Mistake<Answers> =
     mistake("floating_point", "limits/rounded-size", |text| {
         Ok(parse_size(text)?.map(|bytes| bytes as f64 as u64))
     });
+
+/// "Octal, as in C": what begins with a zero is refused, to be safe.
+pub const ZEROS_IN_FRONT_REFUSED: Mistake<Answers> =
+    mistake("zeros_in_front_refused", "limits/leading-zeros-refused", |text| {
+        match matches!(text.as_bytes(), [b'0', b'0'..=b'9', ..]) {
+            true => Err(io::ErrorKind::InvalidInput.into()),
+            false => parse_size(text),
+        }
+    });
+
+/// Looks at the length instead of the number: 2⁶⁴ has 20 digits.
+pub const DIGITS_COUNTED: Mistake<Answers> =
+    mistake("digits_counted", "limits/leading-zeros-refused", |text| {
+        match text.chars().filter(char::is_ascii_digit).count() > 20 {
+            true => Err(io::ErrorKind::InvalidInput.into()),
+            false => parse_size(text),
+        }
+    });
