@@ -120,7 +120,7 @@ pub static MERGE_ENVIRONMENT: Each<Answers, Variables, Vec<OsString>> = Each {
     perform: |answers, it| (answers.merge_environment)(&it.image, &it.given, &it.host),
 };
 
-/// Opens a directory, a file and a pipe, at all the numbers that are asked for,
+/// Opens a directory, a file, a pipe and others, at all the numbers that are asked for,
 /// lowers the limit, and lets the function close them.
 pub static CLOSE_DESCRIPTORS: Act<Answers, Opened, Returned> = Act {
     name: "close_descriptors",
@@ -202,6 +202,8 @@ pub struct Opened {
     pub of_directory: Vec<i32>,
     /// Further numbers of the pipe's read end.
     pub of_pipe: Vec<i32>,
+    /// What else is open, and its number.
+    pub others: Vec<(PathBuf, i32)>,
     /// Numbers of the file that are close-on-exec already.
     pub close_on_exec: Vec<i32>,
     /// What RLIMIT_NOFILE is by then.
@@ -213,13 +215,16 @@ impl Opened {
         let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
         setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?;
         // Not as std opens them: that would be close-on-exec.
-        let open = |path| open(path, OFlag::O_RDONLY, Mode::empty());
+        let open = |path: &PathBuf| open(path, OFlag::O_RDONLY, Mode::empty());
         let (directory, file, pipe) = (open(&self.directory)?, open(&self.file)?, pipe()?);
         for number in &self.of_directory {
             fcntl(&directory, FcntlArg::F_DUPFD(*number))?;
         }
         for number in &self.of_pipe {
             fcntl(&pipe.0, FcntlArg::F_DUPFD(*number))?;
+        }
+        for (path, number) in &self.others {
+            fcntl(open(path)?, FcntlArg::F_DUPFD(*number))?;
         }
         for number in &self.close_on_exec {
             fcntl(&file, FcntlArg::F_DUPFD_CLOEXEC(*number))?;

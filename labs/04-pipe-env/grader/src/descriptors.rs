@@ -23,6 +23,8 @@ const FIRST: [i32; 4] = [3, 4, 5, 6];
 /// 1024, the limit that a shell begins with.
 const OF_DIRECTORY: [i32; 3] = [9, 200, 3000];
 const OF_PIPE: [i32; 3] = [57, 900, 1500];
+/// What leads to /proc, as the list of all of them does while it is read.
+const OF_PROC: [(&str, i32); 2] = [("/proc/self/status", 30), ("/proc/self/fd", 1200)];
 /// Those that are close-on-exec already.
 const CLOSE_ON_EXEC: [i32; 3] = [40, 700, 2000];
 /// The first number that is free.
@@ -46,18 +48,20 @@ fn observe(host: &Host) -> Result<Closed, Finding> {
 
 fn observe_as(host: &Host, is_refused: bool) -> Result<Closed, Finding> {
     let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).expect("a resource of every kernel");
-    let allowed = |numbers: [i32; 3]| -> Vec<i32> {
-        numbers.into_iter().filter(|number| (*number as u64) < most).collect()
-    };
+    let is_allowed = |number: &i32| (*number as u64) < most;
+    let allowed = |numbers: [i32; 3]| numbers.into_iter().filter(is_allowed).collect::<Vec<_>>();
+    let of_proc = OF_PROC.into_iter().filter(|(_, number)| is_allowed(number));
     let opening = Opened {
         directory: host.precious().folder.clone(),
         file: host.precious().file(),
         of_directory: allowed(OF_DIRECTORY),
         of_pipe: allowed(OF_PIPE),
+        others: of_proc.map(|(path, number)| (path.into(), number)).collect(),
         close_on_exec: allowed(CLOSE_ON_EXEC),
         limit: LIMIT,
     };
     let mut opened = [&FIRST[..], &opening.of_directory, &opening.of_pipe].concat();
+    opened.extend(opening.others.iter().map(|(_, number)| *number));
     opened.sort_unstable();
     let mut call = host.act(&CLOSE_DESCRIPTORS, opening);
     if is_refused {
@@ -75,8 +79,8 @@ fn passed_on(place: &Place) -> BTreeMap<i32, String> {
     passed_on
         .map(|number| {
             let link = place.proc.link(pid, &format!("fd/{number}")).unwrap_or_default();
-            // Without the number in `pipe:[4711]`.
-            let link = link.to_string_lossy();
+            // Without the numbers in `pipe:[4711]` and `/proc/4712/fd`.
+            let link = link.to_string_lossy().replace(&format!("/proc/{pid}/"), "/proc/PID/");
             (number, link.split(":[").next().unwrap_or_default().to_owned())
         })
         .collect()
@@ -152,6 +156,10 @@ static OTHERS: Rules<Closed> = Rules {
         rule("only-below-the-limit", |it| it.is_left_from(LIMIT as i32)),
         rule("highest-left", |it| it.opened.last().is_some_and(|last| it.is_left_from(*last))),
         rule("only-low-numbers", |it| it.is_left_from(it.lowest())),
+        rule("taken-for-its-own-list", |it| {
+            let mut left = it.left().into_iter().peekable();
+            left.peek().is_some() && left.all(|number| it.passed_on[&number].starts_with("/proc"))
+        }),
         rule("only-what-it-knows", |it| {
             let left = it.left();
             let between = it.lowest()..left.last().copied().unwrap_or_default();

@@ -14,8 +14,8 @@ use labkit::verdict::{Evidence, Finding};
 use crate::LAB;
 use crate::acts::{MERGE_ENVIRONMENT, Variables};
 use variables::{
-    Case, DEFAULT_PATH, HOST, all, assign, generate, given_path, name_of, names_alone, paths,
-    replaced, simplest, split, values,
+    Case, DEFAULT_PATH, HOST, all, assign, empty_value, empty_value_in_image, generate, given_path,
+    name_of, names_alone, paths, replaced, simplest, split, values,
 };
 
 const FUNCTION: &str = MERGE_ENVIRONMENT.function;
@@ -28,6 +28,9 @@ struct Merging {
     merged: Vec<OsString>,
     /// What has become of the simplest case, if it returned.
     simplest: Option<Vec<OsString>>,
+    /// Whether a variable that has nothing to do with PATH gets lost because its value is
+    /// empty.
+    drops_empty_values: bool,
 }
 
 impl Merging {
@@ -198,10 +201,14 @@ static RULES: Rules<Merging> = Rules {
             it.misses_only(|missing| it.is_alone(&name_of(missing), |value| value.is_some()))
         }),
         rule("path-overridden", |it| {
-            it.misses_only(|missing| name_of(missing) == "PATH")
+            !it.drops_empty_values
+                && it.misses_only(|missing| name_of(missing) == "PATH")
                 && it.values("PATH".as_ref()) == [&DEFAULT_PATH["PATH=".len()..]]
         }),
-        rule("image-variables-lost", |it| !it.lost().is_empty()),
+        rule("image-variables-lost", |it| {
+            let is_empty = |lost: &OsString| lost.as_bytes().ends_with(b"=");
+            it.lost().iter().any(|lost| !(it.drops_empty_values && is_empty(lost)))
+        }),
         // 4. Values.
         rule("value-cut-at-equals", |it| {
             it.missing().any(|missing| {
@@ -281,8 +288,17 @@ fn finding(subject: &Subject, wrong: Wrong) -> Finding {
     if let Outcome::Died(death) = &wrong.outcome {
         return death.clone().with([evidence]);
     }
-    let [simplest] = subject.try_each([simplest()]);
-    let facts = Merging { wrong, merged, simplest: simplest.output };
+    let [simplest, empty, empty_in_image] =
+        subject.try_each([simplest(), empty_value(), empty_value_in_image()]);
+    let is_lost = |it: &Vec<OsString>| !it.iter().any(|it| it == "PROMPT=");
+    let facts = Merging {
+        wrong,
+        merged,
+        simplest: simplest.output,
+        drops_empty_values: [empty, empty_in_image]
+            .iter()
+            .any(|tried| tried.output.as_ref().is_some_and(is_lost)),
+    };
     facts.wrong.finding(&RULES, &facts, [evidence])
 }
 

@@ -12,6 +12,7 @@ use labkit::call::output;
 use labkit::describe::Failure;
 use labkit::frame::Returned;
 use labkit::host::Host;
+use labkit::inside::Place;
 use labkit::verdict::{Evidence, Finding, HUNG};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
@@ -39,11 +40,13 @@ pub struct Exchange {
 }
 
 /// What is known of one call of send_command.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Sent {
     pub ended: Ended<Returned>,
     /// What of the pipe its process has open afterwards.
     pub ends: Ends,
+    /// Whether its process ignores SIGPIPE afterwards.
+    pub ignores_sigpipe: bool,
     /// Whether the reader came to the end.
     pub end_was_seen: bool,
     /// What was read.
@@ -88,9 +91,11 @@ pub fn send(host: &Host, command: Vec<OsString>, attend: impl FnOnce(&mut Answer
     let mut read = || end_was_seen = reader.read_to_end(&mut message).is_ok();
     let [sent] = host.wait_for([&mut sender], &mut read);
     read();
-    let ends = Ends::held_at(&host.place(&sender), &name);
+    let place = host.place(&sender);
+    let (ends, ignores_sigpipe) = (Ends::held_at(&place, &name), ignores_sigpipe(&place));
     host.end_all([sender]);
-    Sent { ended: output(sent, SEND_COMMAND.function), ends, end_was_seen, message }
+    let ended = output(sent, SEND_COMMAND.function);
+    Sent { ended, ends, ignores_sigpipe, end_was_seen, message }
 }
 
 /// Sends a command where nobody else has the read end open.
@@ -100,17 +105,28 @@ pub fn send_to_nobody(host: &Host, command: Vec<OsString>) -> Sent {
     let mut sender = host.act(&SEND_COMMAND, Command(command)).giving(pipe.ends()).start();
     drop(pipe);
     let [sent] = host.wait_for([&mut sender], || ());
-    let ends = Ends::held_at(&host.place(&sender), &name);
+    let place = host.place(&sender);
+    let (ends, ignores_sigpipe) = (Ends::held_at(&place, &name), ignores_sigpipe(&place));
     host.end_all([sender]);
     let ended = output(sent, SEND_COMMAND.function);
-    Sent { ended, ends, end_was_seen: false, message: Vec::new() }
+    Sent { ended, ends, ignores_sigpipe, end_was_seen: false, message: Vec::new() }
+}
+
+/// Whether a process ignores SIGPIPE, as far as it is still there. See proc_pid_status(5).
+fn ignores_sigpipe(place: &Place) -> bool {
+    let status = place.proc.read(&format!("{}/status", place.pid)).unwrap_or_default();
+    let status = String::from_utf8_lossy(&status);
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|signals| u64::from_str_radix(signals.trim(), 16).ok());
+    ignored.is_none_or(|signals| signals & (1 << (Signal::SIGPIPE as u32 - 1)) != 0)
 }
 
 /// The same with a pipe that was never anybody else's: a short command is written
 /// before the grader could have let go of it.
 pub fn send_at_once_to_nobody(host: &Host, command: Vec<OsString>) -> Sent {
     let ended = host.act(&SEND_TO_NOBODY, Command(command)).make().map(|seen| seen.returned);
-    Sent { ended, ends: Ends::NONE, end_was_seen: false, message: Vec::new() }
+    let (ends, ignores_sigpipe) = (Ends::NONE, true);
+    Sent { ended, ends, ignores_sigpipe, end_was_seen: false, message: Vec::new() }
 }
 
 /// Hands a message on in three pieces, each when the receiver waits for it, with

@@ -116,6 +116,10 @@ static ABANDONED: Rules<Sending> = rules(&[
     ],
 ]);
 
+/// What the next pipe without a reader does.
+static LATER: Rules<Sending> =
+    rules(&[QUIET, &[rule("sigpipe-no-longer-ignored", |it| !it.own().ignores_sigpipe)]]);
+
 /// What signals do.
 static INTERRUPTED: Rules<Sending> = rules(&[
     QUIET,
@@ -129,7 +133,7 @@ static INTERRUPTED: Rules<Sending> = rules(&[
 
 pub fn pipe_is_closed(host: &Host) -> Result<(), Finding> {
     let facts = Sending::observe(host)?;
-    let Sent { ended, ends, end_was_seen, message } = &facts.quiet;
+    let Sent { ended, ends, end_was_seen, message, .. } = &facts.quiet;
     let kept = *ended == Ok(Ok(())) && *ends == Ends::NONE && *end_was_seen && !message.is_empty();
     let mut evidence = Vec::new();
     if message.is_empty() {
@@ -152,11 +156,11 @@ pub fn dead_reader(host: &Host) -> Result<(), Finding> {
     let large = send_to_nobody(host, probes::large());
     // A short one may wait in a buffer until the end.
     let short = send_at_once_to_nobody(host, probes::text());
-    for abandoned in [large, short] {
+    for abandoned in [&large, &short] {
         if matches!(abandoned.ended, Ok(Err(_))) {
             continue;
         }
-        let facts = Sending { disturbed: Some(abandoned), ..Sending::observe(host)? };
+        let facts = Sending { disturbed: Some(abandoned.clone()), ..Sending::observe(host)? };
         let Sent { ended, ends, .. } = facts.own();
         let what = "send_command, when the reader has ended";
         let mut evidence =
@@ -167,7 +171,13 @@ pub fn dead_reader(host: &Host) -> Result<(), Finding> {
         }
         facts.judge(&ABANDONED, false, evidence)?;
     }
-    Ok(())
+    let sent = send(host, probes::text(), |_| ());
+    let Some(changed) = [large, sent].into_iter().find(|it| !it.ignores_sigpipe) else {
+        return Ok(());
+    };
+    let facts = Sending { disturbed: Some(changed), ..Sending::observe(host)? };
+    let evidence = Evidence::differs("SIGPIPE after send_command", "ignored", "not ignored");
+    facts.judge(&LATER, false, vec![evidence])
 }
 
 pub fn signal(host: &Host) -> Result<(), Finding> {

@@ -72,6 +72,16 @@ pub fn names_alone() -> Vec<Case> {
     ]
 }
 
+/// `-e` says that a value is empty.
+pub fn empty_value() -> Case {
+    case(&["PATH=/bin", "PROMPT=# "], &["PROMPT="], &["PATH=/bin", "PROMPT="])
+}
+
+/// A value is empty in the image already.
+pub fn empty_value_in_image() -> Case {
+    case(&["PATH=/bin", "PROMPT="], &[], &["PATH=/bin", "PROMPT="])
+}
+
 /// A value with `=`, an empty one, one that is no UTF-8.
 pub fn values() -> Vec<Case> {
     let latin_1 = OsString::from_vec(b"FILE=caf\xe9.txt".to_vec());
@@ -90,12 +100,14 @@ pub fn given_path() -> Case {
     case(&["LANG=C"], &["PATH=/opt"], &["LANG=C", "PATH=/opt"])
 }
 
-/// Nobody says what PATH is; `-e` does; other names have it in them.
+/// Nobody says what PATH is; `-e` does; it is empty; other names have it in them.
 pub fn paths() -> Vec<Case> {
     let others = ["PATH_INFO=/x", "GOPATH=/go", "OLD=PATH=/old"];
     vec![
         case(&["LANG=C"], &["EDITOR=vi"], &["LANG=C", "EDITOR=vi", DEFAULT_PATH]),
         given_path(),
+        case(&["LANG=C", "PATH="], &[], &["LANG=C", "PATH="]),
+        case(&["LANG=C"], &["PATH="], &["LANG=C", "PATH="]),
         case(&others, &[], &[others[0], others[1], others[2], DEFAULT_PATH]),
     ]
 }

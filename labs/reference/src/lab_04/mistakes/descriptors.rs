@@ -223,3 +223,29 @@ pub const BELOW_THE_HIGHEST: Mistake<Answers> = Mistake {
         ..SOLUTION
     },
 };
+
+/// So that the list is not closed while it is read: but others may have /proc open, too.
+pub const WHAT_IS_IN_PROC_SPARED: Mistake<Answers> = Mistake {
+    name: "what_is_in_proc_spared",
+    code: "pipe-env/taken-for-its-own-list",
+    answers: Answers {
+        close_descriptors: || {
+            let others = open()?.into_iter().filter(|(_, link)| !link.starts_with("/proc/"));
+            close_each(others.map(|(number, _)| number).filter(|number| *number > 2))
+        },
+        ..SOLUTION
+    },
+};
+
+/// The same with the list's own path: that can be open twice.
+pub const EVERY_LIST_SPARED: Mistake<Answers> = Mistake {
+    name: "every_list_spared",
+    code: "pipe-env/taken-for-its-own-list",
+    answers: Answers {
+        close_descriptors: || {
+            let others = open()?.into_iter().filter(|(_, link)| !link.ends_with("/fd"));
+            close_each(others.map(|(number, _)| number).filter(|number| *number > 2))
+        },
+        ..SOLUTION
+    },
+};

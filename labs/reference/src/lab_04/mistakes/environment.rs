@@ -226,6 +226,20 @@ pub const EMPTY_IS_NONE: Mistake<Answers> = Mistake {
     },
 };
 
+/// What is in the image, too: a value with nothing in it looks like none.
+pub const EMPTY_IN_THE_IMAGE_IS_NONE: Mistake<Answers> = Mistake {
+    name: "empty_in_the_image_is_none",
+    code: "pipe-env/empty-value-dropped",
+    answers: Answers {
+        merge_environment: |image, given, host| {
+            let is_empty = |variable: &OsString| variable.as_bytes().ends_with(b"=");
+            let image: Vec<OsString> = image.iter().filter(|it| !is_empty(it)).cloned().collect();
+            solution::merge_environment(&image, given, host)
+        },
+        ..SOLUTION
+    },
+};
+
 /// to_string_lossy, so that split_once can be used.
 pub const AS_TEXT: Mistake<Answers> = Mistake {
     name: "as_text",
@@ -321,6 +335,23 @@ pub const ALWAYS_THE_DEFAULT_PATH: Mistake<Answers> = Mistake {
         merge_environment: |image, given, host| {
             let path = assign(&"PATH".into(), solution::DEFAULT_PATH.as_ref());
             solution::merge_environment(image, &[given, &[path]].concat(), host)
+        },
+        ..SOLUTION
+    },
+};
+
+/// `PATH=` looks as if nobody had said anything.
+pub const EMPTY_PATH_REPLACED: Mistake<Answers> = Mistake {
+    name: "empty_path_replaced",
+    code: "pipe-env/path-overridden",
+    answers: Answers {
+        merge_environment: |image, given, host| {
+            let mut merged = solution::merge_environment(image, given, host);
+            let empty = assign(&"PATH".into(), "".as_ref());
+            merged.iter_mut().filter(|it| **it == empty).for_each(|it| {
+                *it = assign(&"PATH".into(), solution::DEFAULT_PATH.as_ref());
+            });
+            merged
         },
         ..SOLUTION
     },

@@ -157,3 +157,18 @@ fn die_of_sigpipe(read_end: OwnedFd, write_end: OwnedFd, command: &[OsString]) -
     unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl) }?;
     solution::send_command(read_end, write_end, command)
 }
+
+/// Sets it by hand and "puts it back": to what it is in C, not to what it was.
+pub const SIGPIPE_PUT_BACK: Mistake<Answers> = Mistake {
+    name: "sigpipe_put_back",
+    code: "pipe-env/sigpipe-no-longer-ignored",
+    answers: Answers { send_command: put_sigpipe_back, ..SOLUTION },
+};
+
+#[allow(unsafe_code)]
+fn put_sigpipe_back(read_end: OwnedFd, write_end: OwnedFd, command: &[OsString]) -> io::Result<()> {
+    let sent = solution::send_command(read_end, write_end, command);
+    // SAFETY: the default needs no function.
+    unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl) }?;
+    sent
+}
