@@ -52,10 +52,8 @@ const REFUSAL: &[Rule<Run>] = &[
         it.is_accepted(is_link) && it.is_refusal_of(Trick::HardLink)
     }),
     rule("hostile-name-rewritten", |it| it.is_accepted(|_| true)),
-    rule("error-without-name", |it| match (&it.due, &it.returned) {
-        (Due::Refusal { entry, .. }, Err(failure)) => !failure.text.contains(entry),
-        _ => false,
-    }),
+    rule("name-escaped", |it| it.unnamed().is_some_and(|(text, entry)| has_escaped(text, entry))),
+    rule("error-without-name", |it| it.unnamed().is_some()),
 ];
 
 /// It says that it cannot be done, or that all is well where nothing is.
@@ -134,6 +132,9 @@ const FILES: &[Rule<Run>] = &[
 
 /// The files are right, and not what lstat(2) says of them besides.
 const ATTRIBUTES: &[Rule<Run>] = &[
+    rule("time-of-32-bits", |it| {
+        it.has_wrong_times() && it.of(Aspect::Time).iter().all(|that| it.has_half_of_its_time(that))
+    }),
     rule("layer-without-attributes", |it| {
         it.only_attributes() && it.differences.iter().all(|it| is_top(&it.name))
     }),
@@ -173,6 +174,16 @@ const BESIDE: &[Rule<Run>] = &[
         (it.is_right() || it.returned.is_err()) && !it.open.is_empty()
     }),
 ];
+
+/// Whether a name is in a text in one of the forms that Rust has for programmers.
+fn has_escaped(text: &str, name: &str) -> bool {
+    let forms = [
+        name.escape_debug().to_string(),
+        name.escape_default().to_string(),
+        name.as_bytes().escape_ascii().to_string(),
+    ];
+    forms.iter().any(|form| text.contains(form))
+}
 
 fn is_top(name: &Path) -> bool {
     name.as_os_str().is_empty()
@@ -226,6 +237,16 @@ impl Run {
         }
     }
 
+    /// What an error says, and the entry that it must name and does not.
+    fn unnamed(&self) -> Option<(&str, &str)> {
+        match (&self.due, &self.returned) {
+            (Due::Refusal { entry, .. }, Err(failure)) if !failure.text.contains(entry) => {
+                Some((failure.text.as_str(), entry.as_str()))
+            }
+            _ => None,
+        }
+    }
+
     fn layer_is_no_directory(&self) -> bool {
         let top = self.layer.as_ref().and_then(|layer| layer.get(Path::new("")));
         top.is_some_and(|top| top.what != What::Folder)
@@ -261,8 +282,7 @@ impl Run {
             last.contains("..") || last.starts_with('-') || last.contains(['\n', '\u{fffd}'])
         };
         let mut odd = names.filter(|name| is_odd(name));
-        let escaped = |name: &str| name.escape_debug().to_string();
-        odd.find(|name| text.contains(&**name) || text.contains(&escaped(name)))
+        odd.find(|name| text.contains(&**name) || has_escaped(text, name))
             .map(|name| name.into_owned())
     }
 
@@ -315,6 +335,11 @@ impl Run {
 
     fn all_modes(&self, is_so: fn(&Node, u32) -> bool) -> bool {
         self.has_wrong_modes() && self.modes().all(|(must, is)| is_so(must, is.mode))
+    }
+
+    /// Whether a time is right in its lower 32 bits, and only there.
+    fn has_half_of_its_time(&self, difference: &Difference) -> bool {
+        self.must(difference).mtime as u32 == self.is(difference).mtime as u32
     }
 
     fn has_wrong_times(&self) -> bool {

@@ -2,6 +2,7 @@
 //! there, and calls to the kernel that fail.
 
 use labkit::calls::{Calls, MKDIR, RENAME, SYMLINK};
+use labkit::failing;
 use labkit::frame::{Facts, Returned, Rules, Words, rule};
 use labkit::host::Host;
 use labkit::verdict::{Evidence, Finding};
@@ -10,7 +11,7 @@ use nix::libc;
 
 use crate::LAB;
 use crate::acts::{CREATE, Place};
-use crate::archive::{Archive, file, folder, hard_link, symlink};
+use crate::archive::{Archive, Entry, file, folder, hard_link, symlink};
 use crate::diagnosis::RULES;
 use crate::listing::{Aspect, Difference, Listing, differences, expected, on_disk};
 use crate::outside::{Changes, Outside, shown};
@@ -132,6 +133,18 @@ pub fn damaged_archive(host: &Host) -> Result<(), Finding> {
 /// The same number on all architectures; not all of them have a name for it in libc.
 const FCHMODAT2: libc::c_long = 452;
 
+const CHOWN: Calls = (
+    "chown",
+    &[
+        libc::SYS_fchown,
+        libc::SYS_fchownat,
+        #[cfg(target_arch = "x86_64")]
+        libc::SYS_chown,
+        #[cfg(target_arch = "x86_64")]
+        libc::SYS_lchown,
+    ],
+);
+
 /// What of an answer can fail.
 const CALLS: [Calls; 8] = [
     SYMLINK,
@@ -156,17 +169,7 @@ const CALLS: [Calls; 8] = [
             libc::SYS_chmod,
         ],
     ),
-    (
-        "chown",
-        &[
-            libc::SYS_fchown,
-            libc::SYS_fchownat,
-            #[cfg(target_arch = "x86_64")]
-            libc::SYS_chown,
-            #[cfg(target_arch = "x86_64")]
-            libc::SYS_lchown,
-        ],
-    ),
+    CHOWN,
     (
         "utimensat",
         &[
@@ -195,7 +198,42 @@ pub fn failing_calls(host: &Host) -> Result<(), Finding> {
     let mut of_attributes = CALLS.to_vec();
     of_attributes.retain(|(name, _)| ["chmod", "utimensat"].contains(name));
     refuse_each(host, "directories", &Archive::new(directories), &of_attributes)?;
-    refuse_each(host, "files", &Archive::new(alone), &of_attributes)
+    refuse_each(host, "files", &Archive::new(alone), &of_attributes)?;
+    owners(host)
+}
+
+/// An entry whose owner cannot be given: the call that would give it fails alone. A
+/// fifo is none of them, because an answer may wait there.
+fn owners(host: &Host) -> Result<(), Finding> {
+    let of_another = |entry: Entry| Entry { owner: (1, 1), ..entry };
+    for (kind, entry) in [
+        ("a file", file("entry", 0o644, "x")),
+        ("a directory", folder("entry/", 0o755)),
+        ("a symbolic link", symlink("entry", "/nothing/is/here")),
+    ] {
+        let archive = Archive::new([folder("./", 0o755), of_another(entry)]);
+        failing::each(|nth| {
+            let place = place(host, &format!("{}-of-another-{nth}", kind.replace(' ', "-")));
+            place.lay(&archive.to_tar());
+            let before = Outside::of(host, &place.layer);
+            let seen = call(host, &place).failing(nth, &[CHOWN], Errno::EIO).make()?;
+            let Some(failing) = seen.failed else { return Ok(false) };
+            let layer = on_disk(&place.layer);
+            let found = layer.as_ref().map(|layer| differences(&expected(&archive), layer));
+            let failed = Failed {
+                refused: Some(CHOWN.0),
+                returned: seen.returned,
+                layer,
+                differences: found.unwrap_or_default(),
+                outside: before.changes(&Outside::of(host, &place.layer)),
+                second: None,
+            };
+            let what = format!("{failing} of an archive with {kind} of user 1");
+            let what = Evidence::differs(what, "Ok", "EIO (Input/output error)");
+            failed.judge(host, &place, what).map(|()| true)
+        })?;
+    }
+    Ok(())
 }
 
 fn refuse_each(host: &Host, of: &str, archive: &Archive, calls: &[Calls]) -> Result<(), Finding> {

@@ -42,8 +42,9 @@ const NAMES: [&[u8]; 12] = [
     b"-r",
     b"a-name-of-which-two-are-more-than-the-hundred-bytes-of-a-header",
 ];
-/// How much later some files were made than others, in seconds: in another century.
-const LATE: u64 = 3_000_000_000;
+/// How much later some files were made than others, in seconds: in another century, for
+/// which 32 bits are too few, with a sign or without.
+const LATE: u64 = 4_000_000_000;
 const MODES: [u32; 8] = [0o755, 0o644, 0o700, 0o4755, 0o2711, 0o1777, 0o000, 0o6777];
 
 /// A tree in which each directory comes before what is in it.
@@ -77,8 +78,7 @@ fn tree(choices: &mut Unstructured) -> Result<Archive> {
     Ok(Archive::new(entries))
 }
 
-/// A tree of today, or of another century: as a signed number of 32 bits that would be
-/// long ago.
+/// A tree of today, or of another century: in 32 bits that would be long ago.
 fn dated_tree(choices: &mut Unstructured) -> Result<Archive> {
     let mut archive = tree(choices)?;
     let is_late = choices.int_in_range(0..=3u8)? == 3;

@@ -117,8 +117,25 @@ pub fn hard_links(host: &Host) -> Result<(), Finding> {
     steal("steal-further-up", door(), Path::new("door/photos/cat.jpg"), Trick::PlantedSymlink)
 }
 
+/// Entries that are refused, and must be named: a device, where nobody may make one, and
+/// names that look otherwise in a program's text.
+pub fn what_cannot_be_made(host: &Host) -> Result<(), Finding> {
+    forbidden_device(host)?;
+    for (nth, name) in [r#"a "quoted" one"#, r"back\slash", "容器"].into_iter().enumerate() {
+        let name = format!("etc/{name}/../{ESCAPED}");
+        let archive = archive([escaping(&name)]);
+        let due = refusal(&name, Trick::DotDot);
+        let run = run(host, &place(host, &format!("named-{nth}")), &archive, due)?;
+        // Whether it is refused is another promise's to say.
+        let kept = run.returned.as_ref().err().is_none_or(|it| it.text.contains(&name));
+        let returned = returned_evidence(&format!("an error that names {name}"), &run.returned);
+        run.judge(&RULES, kept, vec![archive.evidence(), returned])?;
+    }
+    Ok(())
+}
+
 /// A device, where nobody may make one.
-pub fn forbidden_device(host: &Host) -> Result<(), Finding> {
+fn forbidden_device(host: &Host) -> Result<(), Finding> {
     const DEVICE: &str = "dev/null";
     let archive = archive([folder("dev/", 0o755), entry(DEVICE, Kind::Char(1, 3), 0o666)]);
     let run = run(host, &place(host, "devices"), &archive, refusal(DEVICE, Trick::Device))?;

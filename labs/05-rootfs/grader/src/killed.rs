@@ -1,8 +1,12 @@
 //! Runs that are killed in the middle, and the run after each.
 
+use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::os::unix::fs::symlink as symlink_to;
 use std::path::{Path, PathBuf};
 
-use labkit::describe::result;
+use labkit::describe::{exact, result};
 use labkit::frame::{Facts, Returned, Rules, Words, error_of, rule};
 use labkit::host::Host;
 use labkit::verdict::{Evidence, Finding};
@@ -89,10 +93,15 @@ fn kill_often(host: &Host) -> Result<AllKilled, Finding> {
     Ok(AllKilled { runs: killer.runs })
 }
 
+/// The directory in which a run is killed.
+fn killed_at(call: usize) -> String {
+    format!("killed-at-{call}")
+}
+
 impl Killer<'_> {
     /// Kills a run and has the next one made; false if it came to its end.
     fn kill_at(&mut self, at_call: usize) -> Result<bool, Finding> {
-        let place = place(self.host, &format!("killed-at-{at_call}"));
+        let place = place(self.host, &killed_at(at_call));
         place.lay(&self.old.to_tar());
         let before = Outside::of(self.host, &place.layer);
         if !call(self.host, &place).kill_at(at_call)? {
@@ -170,6 +179,17 @@ impl AllKilled {
         failure.is_some_and(|it| errno.is_none_or(|errno| it.errno == Some(errno as i32)))
     }
 
+    /// The names beside the layer at which something was left.
+    fn names_left(&self, host: &Host) -> BTreeSet<OsString> {
+        let mut names = BTreeSet::new();
+        for run in &self.runs {
+            let beside = host.path(&killed_at(run.at_call));
+            let left = run.left.iter().filter(|path| path.parent() == Some(beside.as_path()));
+            names.extend(left.filter_map(|path| path.file_name()).map(OsStr::to_owned));
+        }
+        names
+    }
+
     /// The promise that `is_kept` by each run.
     fn judge(&self, is_kept: fn(&Killed) -> bool) -> Result<(), Finding> {
         let broken = self.runs.iter().filter(|it| !is_kept(it)).min_by_key(|it| it.at_call);
@@ -205,5 +225,50 @@ pub fn no_half(host: &Host) -> Result<(), Finding> {
 }
 
 pub fn next_run(host: &Host) -> Result<(), Finding> {
-    kill_often(host)?.judge(Killed::is_made_whole)
+    let killed = kill_often(host)?;
+    killed.judge(Killed::is_made_whole)?;
+    killed.names_left(host).iter().try_for_each(|name| link_of_that_name(host, name))
+}
+
+/// A call that finds a symbolic link where its unfinished layer would be.
+struct Linked {
+    returned: Returned,
+    link: PathBuf,
+    /// All that can be seen of the directory to which the link leads.
+    before: String,
+    after: String,
+}
+
+impl Facts for Linked {
+    fn words(&self) -> Words {
+        let mut words = error_of(&self.returned);
+        words.push(("left", self.link.display().to_string()));
+        words
+    }
+}
+
+static LINKED: Rules<Linked> = Rules {
+    lab: LAB,
+    function: CREATE.function,
+    tables: &[&[rule("left-over-followed", |it| it.before != it.after)]],
+};
+
+/// The link is the function's to delete, and what it leads to is not.
+fn link_of_that_name(host: &Host, name: &OsStr) -> Result<(), Finding> {
+    let place = place(host, &format!("linked-{}", name.display()));
+    place.lay(&Archive::small().to_tar());
+    let others = host.path("of-somebody-else").join(name);
+    fs::create_dir_all(&others).expect("the scratch directory");
+    fs::write(others.join("letter"), "somebody else's").expect("the scratch directory");
+    let link = place.layer.with_file_name(name);
+    symlink_to(&others, &link).expect("the scratch directory");
+    let look = || exact(&others).unwrap_or_default();
+    let before = look();
+    let returned = call(host, &place).make()?.returned;
+    let it = Linked { returned, link, before, after: look() };
+    LINKED.judge(&it, it.before == it.after, || {
+        let what = format!("{}, to which {} leads", others.display(), it.link.display());
+        let seen = if others.join("letter").exists() { "changed" } else { "emptied" };
+        vec![Evidence::differs(what, "as before", seen)]
+    })
 }

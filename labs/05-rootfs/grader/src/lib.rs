@@ -33,7 +33,7 @@ pub static EXAM: Exam = Exam {
         Promise::new("devices_are_devices", faithful::devices).needing(&[Need::DeviceFiles]),
         Promise::new("fifos_are_fifos", faithful::fifos),
         Promise::new("paths_may_be_relative", faithful::relative_paths),
-        Promise::new("what_cannot_be_made_is_an_error", hostile::forbidden_device),
+        Promise::new("what_cannot_be_made_is_an_error", hostile::what_cannot_be_made),
         Promise::new("no_name_leads_outside", hostile::names),
         Promise::new("no_symbolic_link_is_followed", hostile::symlinks),
         Promise::new("no_hard_link_leads_outside", hostile::hard_links),

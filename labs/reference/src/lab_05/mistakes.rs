@@ -80,6 +80,10 @@ pub static MISTAKES: &[Mistake<Answers>] = &[
     twice::EMPTY_LAYER_FILLED,
     twice::ARCHIVE_LEFT_OPEN_BY_AN_ERROR,
     twice::LINK_TARGET_OF_THE_HEADER,
+    attributes::OWNER_OF_A_LINK_NOT_CHECKED,
+    attributes::TIMES_IN_AN_INT,
+    whole::LEFT_OVER_EMPTIED_THROUGH_A_LINK,
+    whole::NAMES_IN_QUOTES,
 ];
 
 /// A mistake in the one function that there is.

@@ -15,6 +15,8 @@ pub static PAIRS: &[Pair<Answers>] = &[
     Pair {
         name: "shells_out_to_tar",
         broken: &[
+            // GNU tar doubles a backslash in what it says.
+            ("what_cannot_be_made_is_an_error", "rootfs/name-escaped"),
             ("no_name_leads_outside", "rootfs/hostile-name-rewritten"),
             ("no_symbolic_link_is_followed", "rootfs/planted-symlink-followed"),
             ("no_other_program_is_started", "rootfs/another-program"),

@@ -78,10 +78,11 @@ pub fn create_read_only_layer(tar: &Path, layer: &Path) -> io::Result<()> {
     made
 }
 
-// Removes a folder with all that is in it, if it is there.
-pub(crate) fn remove(folder: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(folder) {
+// Removes what has this name, if it is there: a folder with all that is in it.
+pub(crate) fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => fs::remove_file(path),
         removed => removed,
     }
 }

@@ -179,6 +179,36 @@ pub const OWNERS_LOST: Mistake<Answers> =
         .create(tar, layer)
     });
 
+/// Nobody asks for the owner of a link.
+pub const OWNER_OF_A_LINK_NOT_CHECKED: Mistake<Answers> =
+    mistake("owner_of_a_link_not_checked", "rootfs/error-ignored", |tar, layer| {
+        Steps {
+            set_attributes: |path, header| match header.entry_type() {
+                EntryType::Symlink => {
+                    let _ = set_owner(path, header);
+                    set_time(path, header, NO_FOLLOW)
+                }
+                _ => set_attributes(path, header),
+            },
+            ..STEPS
+        }
+        .create(tar, layer)
+    });
+
+/// An int has room for every time, has it not?
+pub const TIMES_IN_AN_INT: Mistake<Answers> =
+    mistake("times_in_an_int", "rootfs/time-of-32-bits", |tar, layer| {
+        Steps {
+            set_attributes: |path, header| {
+                set_attributes(path, header)?;
+                let time = TimeSpec::new((header.mtime()? as i32).into(), 0);
+                Ok(utimensat(AT_FDCWD, path, &time, &time, NO_FOLLOW)?)
+            },
+            ..STEPS
+        }
+        .create(tar, layer)
+    });
+
 /// Everything is of today: make, rsync and a build cache begin anew.
 pub const TIMES_LOST: Mistake<Answers> =
     mistake("times_lost", "rootfs/times-lost", |tar, layer| {

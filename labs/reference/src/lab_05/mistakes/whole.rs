@@ -66,6 +66,16 @@ pub const ERRORS_FLATTENED: Mistake<Answers> =
         })
     });
 
+/// The name as a debugger shows it.
+pub const NAMES_IN_QUOTES: Mistake<Answers> =
+    mistake("names_in_quotes", "rootfs/name-escaped", |tar, layer| {
+        Steps {
+            failed: |name, error| Err(io::Error::new(error.kind(), format!("{name:?}: {error}"))),
+            ..STEPS
+        }
+        .create(tar, layer)
+    });
+
 /// The blog's: the folder is there, so it is unpacked.
 pub const FOLDER_THERE_SO_DONE: Mistake<Answers> =
     mistake("folder_there_so_done", "rootfs/half-taken-for-whole", |tar, layer| {
@@ -173,6 +183,18 @@ pub const LEFT_OVER_IN_THE_WAY: Mistake<Answers> =
         let unfinished = layer.with_added_extension("unfinished");
         fs::create_dir(&unfinished)?;
         unpack_and_rename(tar, &unfinished, layer, unpack)
+    });
+
+/// Clears what a killed run has left, wherever its name leads.
+pub const LEFT_OVER_EMPTIED_THROUGH_A_LINK: Mistake<Answers> =
+    mistake("left_over_emptied_through_a_link", "rootfs/left-over-followed", |tar, layer| {
+        let unfinished = layer.with_added_extension("unfinished");
+        if unfinished.is_dir() {
+            for entry in fs::read_dir(&unfinished)? {
+                remove(&entry?.path())?;
+            }
+        }
+        create_read_only_layer(tar, layer)
     });
 
 /// What a killed run has left is gone on with, whatever archive it was from.
