@@ -196,12 +196,15 @@ struct BrokenOut {
     absolute: Result<String, Failure>,
     /// Whether the host's root is found by `..`, however often.
     relative: bool,
+    /// Files that were in new_root before, and are gone.
+    lost: Vec<String>,
 }
 
 impl Facts for BrokenOut {
     fn words(&self) -> Words {
         let mut words = error_of(&self.seen.returned);
         words.push(("root", self.seen.process.root.display().to_string()));
+        words.push(("gone", self.lost.join(", ")));
         words
     }
 }
@@ -210,6 +213,7 @@ static BREAK_OUT: Rules<BrokenOut> = Rules {
     lab: LAB,
     function: BREAK_OUT_OF_CHROOT.function,
     tables: &[&[
+        rule("breakout-clears-a-directory", |it| !it.lost.is_empty()),
         rule("error-ignored", |it| it.seen.failed.is_some()),
         rule("breakout-needs-files", |it| it.is_bare && it.seen.returned.is_err()),
         rule("answer/returned-error", |it| it.seen.returned.is_err()),
@@ -238,7 +242,7 @@ fn break_out<'h>(
             (absolute, fs::exists(above).unwrap_or(false))
         })
     })?;
-    Ok(BrokenOut { seen, new_root, is_bare, absolute, relative })
+    Ok(BrokenOut { seen, new_root, is_bare, absolute, relative, lost: Vec::new() })
 }
 
 pub fn breakout(host: &Host) -> Result<(), Finding> {
@@ -262,7 +266,28 @@ pub fn breakout(host: &Host) -> Result<(), Finding> {
             ]
         })?;
     }
-    Ok(())
+    a_second_time(host)
+}
+
+/// In the same root, where the directories that were made have something in them by now.
+fn a_second_time(host: &Host) -> Result<(), Finding> {
+    let new_root = host.path("again");
+    fs::create_dir(&new_root).expect("the scratch directory");
+    break_out(host, new_root.clone(), |call| call)?;
+    let mut names = Vec::new();
+    for entry in fs::read_dir(&new_root).expect("the scratch directory").flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            fs::write(entry.path().join("kept"), "").expect("the scratch directory");
+            names.push(format!("{}/kept", entry.file_name().display()));
+        }
+    }
+    let facts = break_out(host, new_root.clone(), |call| call)?;
+    names.retain(|name| !new_root.join(name).exists());
+    let facts = BrokenOut { lost: names, ..facts };
+    BREAK_OUT.judge(&facts, facts.lost.is_empty(), || {
+        let what = "find new_root afterwards, names that are gone";
+        vec![Evidence::differs(what, "-", facts.lost.join(", "))]
+    })
 }
 
 pub fn failed_breakout(host: &Host) -> Result<(), Finding> {

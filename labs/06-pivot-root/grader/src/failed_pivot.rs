@@ -1,6 +1,7 @@
 //! enter_with_pivot_root when it cannot succeed.
 
 use std::fs;
+use std::io;
 use std::path::Path;
 
 use labkit::call::Seen;
@@ -26,8 +27,8 @@ struct Inside {
     root_is_new: bool,
     /// Whether the host's file is found by its path, or from the working directory.
     host_is_near: bool,
-    /// Whether chroot is all that keeps it from there.
-    can_break_out: bool,
+    /// Whether chroot is all that keeps it from there, or a mount that lies on it.
+    can_get_out: bool,
 }
 
 /// A call of the function that cannot succeed.
@@ -114,20 +115,22 @@ fn attempt_failing(host: &Host, new_root: &Path, nth: usize) -> Result<Attempt, 
     let host_file = host.precious().file();
     let failing = call(host, new_root).failing(nth, CALLS, Errno::EPERM);
     let (seen, inside) = failing.make_and_look(|place, _| {
+        let mount_namespace = place.mount_namespace();
         place.look(|| {
             let ways = [host_file.as_path(), Path::new("home/thesis.txt")];
             let is_there = |path: &Path| fs::exists(path).unwrap_or(false);
             let root_is_new = is_there(Path::new("/etc/marker"));
             let host_is_near = ways.into_iter().any(is_there);
             // What it leaves behind would be taken for the answer's on the old root.
-            let can_break_out =
-                root_is_new && breakout::break_out().is_ok() && is_there(&host_file);
-            Inside { root_is_new, host_is_near, can_break_out }
+            let is_out = |tried: io::Result<()>| tried.is_ok() && is_there(&host_file);
+            let can_get_out = root_is_new
+                && (is_out(breakout::break_out()) || is_out(breakout::uncover(&mount_namespace)));
+            Inside { root_is_new, host_is_near, can_get_out }
         })
     })?;
     let is_done = inside.root_is_new
         && !inside.host_is_near
-        && !inside.can_break_out
+        && !inside.can_get_out
         && seen.process.mounts.mounts.len() == 1
         && seen.host_changes().is_empty();
     let after = names(new_root);

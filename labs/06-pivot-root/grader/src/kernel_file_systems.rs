@@ -116,6 +116,9 @@ const PROC: &[Rule<Mounted>] = &[
     rule("proc-without-flags", |it| it.lacks_flags("proc").is_some()),
     rule("proc-all-read-only", |it| it.below.proc_is_read_only),
     rule("proc-sys-hidden", |it| !it.below.proc_sys_is_full),
+    rule("proc-sys-of-the-host", |it| {
+        it.has_other_sys() && it.mount_at("proc/sys").is_some_and(|sys| it.is_hosts(sys))
+    }),
     rule("read-only-bind-in-one-call", |it| {
         !it.below.proc_sys_is_read_only && it.mount_at("proc/sys").is_some()
     }),
@@ -163,6 +166,12 @@ impl Mounted {
 
     fn proc(&self) -> Option<&Mount> {
         self.mount_at("proc").filter(|mount| mount.fs_type == "proc")
+    }
+
+    /// Whether another file system is mounted on proc/sys than on proc.
+    fn has_other_sys(&self) -> bool {
+        let both = self.proc().zip(self.mount_at("proc/sys"));
+        both.is_some_and(|(proc, sys)| proc.device != sys.device)
     }
 
     fn has_flag(&self, name: &str, flag: &str) -> bool {
@@ -274,6 +283,10 @@ pub fn proc_sys_is_read_only(host: &Host) -> Result<(), Finding> {
     if !below.proc_sys_is_full {
         let what = "lstat(\"new_root/proc/sys/kernel/hostname\")";
         evidence.push(Evidence::differs(what, "Ok", "ENOENT (No such file or directory)"));
+    }
+    if facts.has_other_sys() {
+        let what = "what is mounted on new_root/proc/sys";
+        evidence.push(Evidence::differs(what, "new_root/proc/sys itself", "another file system"));
     }
     facts.judge(&ON_PROC, evidence.is_empty(), evidence)
 }

@@ -2,6 +2,7 @@
 
 mod chroot;
 mod kernel_file_systems;
+mod overlooked;
 mod pivot;
 mod surroundings;
 
@@ -94,6 +95,9 @@ pub static MISTAKES: &[Mistake<Answers>] = &[
     surroundings::MOUNTED_BY_A_RELATIVE_PATH,
     surroundings::DEV_MADE_IN_THE_IMAGE,
     surroundings::DEVICES_REMOUNTED,
+    overlooked::BREAKOUT_CLEARS_ITS_WAY,
+    overlooked::MOVED_WHERE_PIVOT_ROOT_FAILS,
+    overlooked::PROC_SYS_FROM_THE_HOST,
 ];
 
 const NOTHING: Option<&str> = None;

@@ -55,10 +55,10 @@ pub fn break_out_of_chroot() -> io::Result<()> {
 /// old root: afterwards nothing of the host's file systems can be reached.
 ///
 /// The process has its own mount namespace, in which every mount is still shared
-/// with the host. `new_root` is a plain directory, and may be a relative path. What is
-/// in it stays, and what is mounted below it comes along. The host's mounts must stay
-/// as they are. Afterwards the working directory is `/`, and no descriptor that you
-/// opened leads to the old root.
+/// with the host. `new_root` is a plain directory other than the working directory, and
+/// may be a relative path. What is in it stays, and what is mounted below it comes along.
+/// The host's mounts must stay as they are. Afterwards the working directory is `/`, and
+/// no descriptor that you opened leads to the old root.
 ///
 /// # Errors
 /// Those of mount(2), pivot_root(2), chdir(2) and umount(2). Ignore none of them. As

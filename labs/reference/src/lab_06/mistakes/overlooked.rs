@@ -1,0 +1,66 @@
+//! Mistakes that show only where something is already, or fails.
+
+use std::fs;
+use std::path::Path;
+
+use lab_06_grader::Answers;
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::unistd::{chdir, chroot, pivot_root};
+
+use super::{NOTHING, SAFE, bind, dev, private, writable_proc};
+use crate::catalogue::Mistake;
+use crate::lab_06::{SOLUTION, solution};
+
+/// Begins with a clean slate: what has this name must be of the last time.
+pub const BREAKOUT_CLEARS_ITS_WAY: Mistake<Answers> = Mistake {
+    name: "breakout_clears_its_way",
+    code: "pivot-root/breakout-clears-a-directory",
+    answers: Answers {
+        break_out_of_chroot: || {
+            if Path::new("/out").exists() {
+                fs::remove_dir_all("/out")?;
+            }
+            solution::break_out_of_chroot()
+        },
+        ..SOLUTION
+    },
+};
+
+/// Where pivot_root fails, as on the first file system after the boot, the old root is
+/// covered: whoever takes the cover away is on the host.
+pub const MOVED_WHERE_PIVOT_ROOT_FAILS: Mistake<Answers> = Mistake {
+    name: "moved_where_pivot_root_fails",
+    code: "pivot-root/error-ignored",
+    answers: Answers {
+        enter_with_pivot_root: |new_root| {
+            private()?;
+            bind(new_root)?;
+            chdir(new_root)?;
+            match pivot_root(".", ".") {
+                Ok(()) => umount2(".", MntFlags::MNT_DETACH)?,
+                Err(_) => {
+                    mount(Some("."), "/", NOTHING, MsFlags::MS_MOVE, NOTHING)?;
+                    chroot(".")?;
+                }
+            }
+            Ok(chdir("/")?)
+        },
+        ..SOLUTION
+    },
+};
+
+/// The settings are the same for all, so it must not matter whose proc shows them.
+pub const PROC_SYS_FROM_THE_HOST: Mistake<Answers> = Mistake {
+    name: "proc_sys_from_the_host",
+    code: "pivot-root/proc-sys-of-the-host",
+    answers: Answers {
+        mount_kernel_file_systems: |new_root| {
+            let sys = writable_proc(new_root)?.join("sys");
+            mount(Some("/proc/sys"), &sys, NOTHING, MsFlags::MS_BIND, NOTHING)?;
+            let read_only = MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY;
+            mount(NOTHING, &sys, NOTHING, read_only | SAFE, NOTHING)?;
+            dev(new_root)
+        },
+        ..SOLUTION
+    },
+};
