@@ -35,6 +35,8 @@ pub enum Resolver {
     Lines,
     /// A file that is too long for one read(2) of any usual buffer.
     Long,
+    /// A file with a server on the machine itself, as systemd-resolved writes it.
+    Local,
     /// Nothing, as where there is no network.
     None,
     /// A link that leads nowhere, as where systemd-resolved does not run.
@@ -57,10 +59,24 @@ impl Resolver {
             }
             Resolver::Bytes => b"# caf\xe9\nnameserver 192.0.2.1\n".to_vec(),
             Resolver::Lines => b"nameserver 192.0.2.1\r\noptions edns0".to_vec(),
+            Resolver::Local => {
+                b"# by hand\nnameserver 127.0.0.53\noptions edns0 trust-ad\nsearch .\n".to_vec()
+            }
             Resolver::Long => b"nameserver 192.0.2.1\n".repeat(7_000),
             Resolver::None | Resolver::Dangling | Resolver::Unreadable => Vec::new(),
         }
     }
+}
+
+/// A line of the host's file that is not in a copy, if that has no others: a server's, or
+/// else the first.
+pub fn dropped_line(of_the_host: &[u8], copy: &[u8]) -> Option<String> {
+    let [of_the_host, copy] = [of_the_host, copy]
+        .map(|content| content.split(|byte| *byte == b'\n').collect::<Vec<&[u8]>>());
+    let has_others = copy.iter().any(|line| !of_the_host.contains(line));
+    let mut dropped = of_the_host.iter().filter(|line| !has_others && !copy.contains(line));
+    let of_a_server = dropped.clone().find(|line| line.starts_with(b"nameserver"));
+    of_a_server.or_else(|| dropped.next()).map(|line| String::from_utf8_lossy(line).into_owned())
 }
 
 /// With this umask each mode must be set.
@@ -75,7 +91,7 @@ pub fn furnish_etc(resolver: Resolver, resolv_conf: &[u8]) -> io::Result<()> {
     mount(nothing, "/", nothing, MsFlags::MS_PRIVATE | MsFlags::MS_REC, nothing)?;
     mount(Some("etc"), "/etc", Some("tmpfs"), MsFlags::empty(), Some("mode=755"))?;
     match resolver {
-        Resolver::File | Resolver::Bytes | Resolver::Lines | Resolver::Long => {
+        Resolver::File | Resolver::Bytes | Resolver::Lines | Resolver::Long | Resolver::Local => {
             fs::write("/etc/resolv.conf", resolv_conf)?;
             // The copy's mode does not depend on it.
             fs::set_permissions("/etc/resolv.conf", Permissions::from_mode(0o640))

@@ -16,7 +16,7 @@ use crate::LAB;
 use crate::acts::CREATE_INIT_LAYER;
 use crate::failing::{Attempt, Failing, each_is_told};
 use crate::image_times::no_directory_is_listed;
-use crate::init_host::{Links, Resolver, fill_image, furnish_etc, with_umask_077};
+use crate::init_host::{Links, Resolver, dropped_line, fill_image, furnish_etc, with_umask_077};
 use crate::layer::directories;
 use crate::there_already;
 
@@ -201,6 +201,12 @@ impl Made {
         })
     }
 
+    /// A line that is lacking where a server is on the machine itself.
+    fn dropped_line(&self) -> Option<String> {
+        let copy = self.read("etc/resolv.conf").ok()?;
+        (self.resolver == Resolver::Local).then(|| dropped_line(&self.resolv_conf, &copy))?
+    }
+
     fn is_right(&self) -> bool {
         self.wrong_files().is_empty()
             && self.wrong_directories().is_empty()
@@ -212,6 +218,7 @@ impl Facts for Made {
     fn words(&self) -> Words {
         let mut words = error_of(&self.seen.returned);
         words.push(("outside", self.outside.folder.display().to_string()));
+        words.extend(self.dropped_line().map(|line| ("line", line)));
         if let Some(name) = self.wrong_directories().first() {
             words.push(("name", (*name).to_owned()));
         } else if let Some((name, expected, seen)) = self.wrong_modes().first() {
@@ -252,6 +259,7 @@ const FILES: &[Rule<Made>] = &[
     rule("resolver-read-as-text", |it| {
         it.resolver == Resolver::Bytes && !it.wrong_files().is_empty()
     }),
+    rule("resolver-line-dropped", |it| it.dropped_line().is_some()),
     rule("init-file-wrong", |it| !it.wrong_files().is_empty()),
 ];
 
@@ -323,6 +331,7 @@ pub fn resolver_is_the_hosts(host: &Host) -> Result<(), Finding> {
         Resolver::Bytes,
         Resolver::Lines,
         Resolver::Long,
+        Resolver::Local,
     ] {
         let made = Scene { resolver, ..PLAIN }.observe(host)?;
         let mut evidence = wrong_files_and_directories(&made);

@@ -176,11 +176,7 @@ static TOO_LONG: Rules<Refused> = Rules {
 
 /// Options that are so long that the last one of them is cut off, and nothing else.
 pub fn options_over_a_page_are_refused(host: &Host) -> Result<(), Finding> {
-    let workspace = host.path("page");
-    directories(&workspace, ["init-layer", "write-layer", "work"]);
     let short = host.path("image");
-    let text = options_of(host, &workspace, &short, true)?;
-    let last = text.as_bytes().rsplit(|byte| *byte == b',').next().unwrap_or_default().len();
     let short_has_userxattr = {
         let workspace = host.path("short");
         directories(&workspace, ["init-layer", "write-layer", "work"]);
@@ -189,9 +185,27 @@ pub fn options_over_a_page_are_refused(host: &Host) -> Result<(), Finding> {
         let seen = host.act(&CREATE_MOUNT_POINT, input).make()?;
         seen.host_after.at(&workspace.join("mnt")).is_some_and(has_userxattr)
     };
-    let image = longer(&short, (PAGE + 1 + last).saturating_sub(text.len()));
+    // Some count characters, and these can be many bytes.
+    for (name, letter) in [("page", "x"), ("characters", "层")] {
+        the_last_is_not_cut_off(host, &host.path(name), &short, letter, short_has_userxattr)?;
+    }
+    one_byte_too_many(host)
+}
+
+fn the_last_is_not_cut_off(
+    host: &Host,
+    workspace: &Path,
+    short: &Path,
+    letter: &str,
+    short_has_userxattr: bool,
+) -> Result<(), Finding> {
+    directories(workspace, ["init-layer", "write-layer", "work"]);
+    let text = options_of(host, workspace, short, true)?;
+    let last = text.as_bytes().rsplit(|byte| *byte == b',').next().unwrap_or_default().len();
+    let image = longer(short, (PAGE + 1 + last).saturating_sub(text.len()), letter);
     fs::create_dir_all(&image).expect("a directory in the scratch directory");
 
+    let workspace = workspace.to_owned();
     let seen = host.act(&CREATE_MOUNT_POINT, (workspace.clone(), image, true)).make()?;
     let it = Refused { seen, workspace, short_has_userxattr };
     let mounted = it.mounted();
@@ -205,8 +219,7 @@ pub fn options_over_a_page_are_refused(host: &Host) -> Result<(), Finding> {
             Evidence::differs(call, "Err", result(&it.seen.returned)),
             Evidence::differs("the options of the mount", "none", short_of(&end)),
         ]
-    })?;
-    one_byte_too_many(host)
+    })
 }
 
 /// Options of which only the last byte is cut off: what the last path is then, is there
@@ -216,7 +229,7 @@ fn one_byte_too_many(host: &Host) -> Result<(), Finding> {
     directories(&workspace, ["init-layer", "write-layer", "work", "write-laye", "wor"]);
     let short = host.path("other-image");
     let text = options_of(host, &workspace, &short, false)?;
-    let image = longer(&short, (PAGE + 1).saturating_sub(text.len()));
+    let image = longer(&short, (PAGE + 1).saturating_sub(text.len()), "x");
     for image in [image.clone(), shorter(&image)] {
         fs::create_dir_all(&image).expect("a directory in the scratch directory");
     }
@@ -264,12 +277,13 @@ fn has_userxattr(mount: &Mount) -> bool {
     mount.super_options.split(',').any(|option| option == "userxattr")
 }
 
-/// A path that is so many bytes longer.
-fn longer(path: &Path, mut bytes: usize) -> PathBuf {
+/// A path that is so many bytes longer, and nearly all of them are of this letter.
+fn longer(path: &Path, mut bytes: usize, letter: &str) -> PathBuf {
     let mut path = path.to_owned();
     while bytes > 200 {
-        path.push("x".repeat(99));
-        bytes -= 100;
+        let name = letter.repeat(99 / letter.len());
+        bytes -= name.len() + 1;
+        path.push(name);
     }
     path.push("x".repeat(bytes - 1));
     path

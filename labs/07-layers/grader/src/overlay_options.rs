@@ -175,10 +175,11 @@ impl Written {
             || [upper, work].iter().any(|path| is_there(path.as_bytes(), &separators_of_one))
     }
 
-    /// Whether a separator is there as the mount table would have it.
+    /// Whether a byte is there as the mount table has it: a separator, or what cannot be
+    /// in a field of that.
     fn has_octal(&self) -> bool {
-        [&br"\054"[..], br"\072", br"\134"].iter().any(|escape| self.has_text(escape))
-            && !self.is_asked(b"0")
+        let escapes = [br"\054", br"\072", br"\134", br"\040", br"\011", br"\012"];
+        escapes.iter().any(|escape| self.has_text(*escape)) && !self.is_asked(b"0")
     }
 
     /// Whether a path has this in it.

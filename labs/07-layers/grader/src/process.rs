@@ -2,16 +2,20 @@
 
 use std::path::{Path, PathBuf};
 
-use labkit::frame::{Facts, Rules, Words, rule};
+use labkit::call::Call;
+use labkit::failing;
+use labkit::frame::{Facts, Returned, Rules, Words, rule};
 use labkit::host::Host;
 use labkit::process::Process;
 use labkit::verdict::{Evidence, Finding, NOT_WRITTEN};
+use serde::Serialize;
 
 use crate::LAB;
 use crate::acts::{
     CREATE_AUFS_MOUNT_POINT, CREATE_INIT_LAYER, CREATE_MOUNT_POINT, CREATE_WRITE_LAYER, Layer,
     WHITEOUTS_TO_AUFS, WHITEOUTS_TO_OVERLAY,
 };
+use crate::failing::{EVERY, Failing};
 use crate::init_host::with_umask_077;
 use crate::layer::{directories, fill};
 use crate::overlay::user_xattr;
@@ -106,9 +110,35 @@ pub fn the_process_stays_as_it_was(host: &Host) -> Result<(), Finding> {
     directories(&workspace, ["init-layer", "write-layer", "work"]);
     let (function, call) = FUNCTIONS[2];
     match call(host, &workspace, nothing) {
-        Err(finding) if finding.code == NOT_WRITTEN => Ok(()),
-        process => is_as_it_was(function, process?),
+        Err(finding) if finding.code == NOT_WRITTEN => {}
+        process => is_as_it_was(function, process?)?,
     }
+    // 5. Each call of those that the contract asks it of fails in turn.
+    let new_workspace = |name: &str, failing: Failing| {
+        let workspace = host.path(&format!("{name}-{}", failing.name()));
+        directories(&workspace, [""]);
+        workspace
+    };
+    while_calls_fail(CREATE_INIT_LAYER.function, |failing| {
+        let input = (new_workspace("init", failing), image.clone(), "a-host".to_owned());
+        host.act(&CREATE_INIT_LAYER, input).after(with_umask_077)
+    })?;
+    while_calls_fail(CREATE_WRITE_LAYER.function, |failing| {
+        host.act(&CREATE_WRITE_LAYER, new_workspace("write", failing)).after(with_umask_077)
+    })
+}
+
+fn while_calls_fail<'h, I: Serialize>(
+    function: &'static str,
+    call: impl Fn(Failing) -> Call<'h, I, Returned>,
+) -> Result<(), Finding> {
+    let stays = |failing: Failing| {
+        let seen = failing.during(call(failing)).make()?;
+        let has_failed = failing.told(&seen).is_some();
+        is_as_it_was(function, seen.process).map(|()| has_failed)
+    };
+    EVERY.into_iter().try_for_each(|failing| stays(failing).map(drop))?;
+    failing::each(|nth| stays(Failing::Nth(nth)))
 }
 
 fn is_as_it_was(function: &'static str, process: Process) -> Result<(), Finding> {

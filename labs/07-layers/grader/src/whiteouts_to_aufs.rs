@@ -172,9 +172,13 @@ pub fn any_layer_becomes_aufs(host: &Host) -> Result<(), Finding> {
 struct Looks {
     returned: Returned,
     layer: PathBuf,
-    /// A layer with an attribute that has another value.
-    odd_layer: PathBuf,
+    /// Layers with an attribute that has another value.
+    odd_layers: [PathBuf; ODD_VALUES.len()],
 }
+
+/// Values of the attribute that do not make a directory opaque. Newer kernels write an `x`
+/// where a directory has other whiteouts in it.
+const ODD_VALUES: [&str; 5] = ["x", "", "Y", "yes", "y\n"];
 
 impl Facts for Looks {
     fn words(&self) -> Words {
@@ -193,9 +197,13 @@ impl Looks {
         is_device && !is_mark(&self.layer.join("dev/.wh.null"))
     }
 
-    fn has_odd_attribute(&self) -> bool {
-        has_attribute(&self.odd_layer, user_xattr())
-            && !is_mark(&self.odd_layer.join(".wh..wh..opq"))
+    /// The first value that was taken for the mark.
+    fn misread_value(&self) -> Option<&'static str> {
+        let is_as_before = |layer: &Path| {
+            has_attribute(layer, user_xattr()) && !is_mark(&layer.join(".wh..wh..opq"))
+        };
+        let mut all = ODD_VALUES.into_iter().zip(&self.odd_layers);
+        all.find(|(_, layer)| !is_as_before(layer)).map(|(value, _)| value)
     }
 
     /// The attribute that is not asked for is still there, and has become no mark.
@@ -215,7 +223,7 @@ static LOOKS: Rules<Looks> = Rules {
             !it.has_device() || it.returned.as_ref().is_err_and(|failure| failure.errno == busy)
         }),
         rule("opaque-in-the-wrong-namespace", |it| !it.has_attribute()),
-        rule("opaque-value-overlooked", |it| !it.has_odd_attribute()),
+        rule("opaque-value-overlooked", |it| it.misread_value().is_some()),
         rule("answer/returned-error", |it| it.returned.is_err()),
     ]],
 };
@@ -228,24 +236,29 @@ pub fn what_is_no_mark_stays(host: &Host) -> Result<(), Finding> {
     make_opaque(&layer.join("var"), true);
     let (device, nothing) = (layer.join("dev/null"), None::<&str>);
     mount(Some("/dev/null"), &device, nothing, MsFlags::MS_BIND, nothing).expect("the sandbox");
-    let odd_layer = host.path("odd");
-    directories(&odd_layer, [""]);
-    // As newer kernels mark a directory with other whiteouts in it.
-    let odd = xattr::set(&odd_layer, opaque_attribute(user_xattr()), b"x");
-    odd.expect("an attribute in the scratch directory");
-    let [returned] = rewrite(host, [&layer], false)?;
-    let [returned_odd] = rewrite(host, [&odd_layer], user_xattr())?;
-    let it = Looks { returned: returned.and(returned_odd), layer, odd_layer };
-    let kept =
-        it.returned.is_ok() && it.has_device() && it.has_attribute() && it.has_odd_attribute();
+    let odd_layers: [PathBuf; ODD_VALUES.len()] =
+        std::array::from_fn(|nth| host.path(&format!("odd-{nth}")));
+    for (layer, value) in odd_layers.iter().zip(ODD_VALUES) {
+        directories(layer, [""]);
+        let odd = xattr::set(layer, opaque_attribute(user_xattr()), value.as_bytes());
+        odd.expect("an attribute in the scratch directory");
+    }
+    let [mut returned] = rewrite(host, [&layer], false)?;
+    for of_odd in rewrite(host, odd_layers.each_ref().map(PathBuf::as_path), user_xattr())? {
+        returned = returned.and(of_odd);
+    }
+    let it = Looks { returned, layer, odd_layers };
+    let misread = it.misread_value();
+    let kept = it.returned.is_ok() && it.has_device() && it.has_attribute() && misread.is_none();
     LOOKS.judge(&it, kept, || {
         let call = "whiteouts_to_aufs(layer, user_xattr: false)";
         let drawing = tree(&it.layer).unwrap_or_default();
-        let odd = if it.has_odd_attribute() { "as before" } else { "changed" };
+        let odd = if misread.is_none() { "as before" } else { "changed" };
+        let value = misread.unwrap_or(ODD_VALUES[0]).escape_debug();
         vec![
             Evidence::differs(call, "Ok", result(&it.returned)),
             Evidence::Tree { what: "the layer afterwards".to_owned(), drawing },
-            Evidence::differs("a directory with overlay.opaque=x", "as before", odd),
+            Evidence::differs(format!("a directory with overlay.opaque={value}"), "as before", odd),
         ]
     })
 }

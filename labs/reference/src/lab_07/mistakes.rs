@@ -43,6 +43,7 @@ pub static MISTAKES: &[Mistake<Answers>] = mistakes! {
         userxattr_forgotten, "layers/no-userxattr", options::userxattr_forgotten;
         three_layers_at_most, "layers/layer-left-out", options::three_layers_at_most;
         escaped_in_octal, "layers/escaped-in-octal", options::escaped_in_octal;
+        blanks_in_octal, "layers/escaped-in-octal", options::blanks_in_octal;
         userxattr_always, "layers/userxattr-always", options::userxattr_always;
         last_backslash_forgotten, "layers/backslash-not-escaped", options::last_backslash_forgotten;
     }
@@ -98,6 +99,7 @@ pub static MISTAKES: &[Mistake<Answers>] = mistakes! {
         opaque_marks_through_links, "layers/link-followed", marks::opaque_marks_through_links;
         names_taken_for_marks, "layers/link-left-as-a-mark", marks::names_taken_for_marks;
         no_number_is_zero, "layers/fifo-taken-for-a-whiteout", marks::no_number_is_zero;
+        values_that_begin_like_the_mark, "layers/opaque-value-overlooked", marks::values_that_begin_like_the_mark;
         opaque_not_entered, "layers/opaque-folder-not-entered", marks::opaque_not_entered;
     }
     create_init_layer {
@@ -123,6 +125,8 @@ pub static MISTAKES: &[Mistake<Answers>] = mistakes! {
         resolver_as_far_as_it_is_text, "layers/resolver-read-as-text", resolver::as_far_as_it_is_text;
         resolver_by_lines, "layers/init-file-wrong", resolver::by_lines;
         resolver_in_one_read, "layers/init-file-wrong", resolver::in_one_read;
+        resolver_without_local_servers, "layers/resolver-line-dropped", resolver::without_local_servers;
+        umask_lost_with_the_resolver, "layers/umask-not-restored", folders::umask_lost_with_the_resolver;
         resolver_with_its_mode, "layers/mode-not-as-asked", resolver::with_its_mode;
     }
     create_write_layer {
@@ -157,6 +161,7 @@ pub static MISTAKES: &[Mistake<Answers>] = mistakes! {
         options_of_any_length, "layers/options-cut-off", mounts::options_of_any_length;
         limit_of_a_whole_page, "layers/options-cut-off", mounts::limit_of_a_whole_page;
         fsconfig_with_one_lowerdir, "layers/option-too-long", mounts::fsconfig_with_one_lowerdir;
+        limit_in_characters, "layers/options-cut-off", mounts::limit_in_characters;
         mnt_reused, "layers/used-directory-accepted", mounts::mnt_reused;
         handle_left_after_an_error, "layers/descriptor-left-open", mounts::handle_left_after_an_error;
     }

@@ -41,6 +41,15 @@ pub fn opaque_marks_through_links(layer: &Path, user_xattr: bool) -> io::Result<
     solution::whiteouts_to_aufs(layer, user_xattr)
 }
 
+/// The first byte says it all.
+pub fn values_that_begin_like_the_mark(layer: &Path, user_xattr: bool) -> io::Result<()> {
+    let attribute = opaque_attribute(user_xattr);
+    if xattr::get(layer, attribute)?.is_some_and(|value| value.starts_with(b"y")) {
+        xattr::set(layer, attribute, b"y")?;
+    }
+    solution::whiteouts_to_aufs(layer, user_xattr)
+}
+
 /// What has the mark's name must be the mark, from an attempt before.
 pub fn names_taken_for_marks(layer: &Path, user_xattr: bool) -> io::Result<()> {
     for device in find(layer, is_whiteout)? {

@@ -207,6 +207,20 @@ pub fn limit_of_a_whole_page(workspace: &Path, image: &Path, user: bool) -> io::
     Ok(mount(Some("overlay"), &mnt, Some("overlay"), flags, Some(options.as_os_str()))?)
 }
 
+/// Counts what is seen, and not what is copied.
+pub fn limit_in_characters(workspace: &Path, image: &Path, user: bool) -> io::Result<()> {
+    let init_layer = workspace.join("init-layer");
+    let (up, work) = (workspace.join("write-layer"), workspace.join("work"));
+    let options = overlay_options(&[&init_layer, image], &up, &work, user);
+    if options.to_string_lossy().chars().count() > 4095 {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    let mnt = workspace.join("mnt");
+    fs::create_dir(&mnt)?;
+    let flags = MsFlags::empty();
+    Ok(mount(Some("overlay"), &mnt, Some("overlay"), flags, Some(options.as_os_str()))?)
+}
+
 /// An empty directory of this name is made room for.
 pub fn mnt_reused(workspace: &Path, image: &Path, user_xattr: bool) -> io::Result<()> {
     let _ = fs::remove_dir(workspace.join("mnt"));

@@ -182,6 +182,18 @@ pub fn escaped_in_octal(lower: &[&Path], up: &Path, work: &Path, user_xattr: boo
     })
 }
 
+/// The separators rightly, and the rest as fstab(5) has it.
+pub fn blanks_in_octal(lower: &[&Path], up: &Path, work: &Path, user_xattr: bool) -> OsString {
+    options(lower, up, work, user_xattr, |path| {
+        let escaped = escape(path.as_os_str(), b"\\:,").into_vec().into_iter();
+        let octal = |byte: u8| match byte {
+            b' ' | b'\t' | b'\n' => format!("\\{byte:03o}").into_bytes(),
+            byte => vec![byte],
+        };
+        OsString::from_vec(escaped.flat_map(octal).collect())
+    })
+}
+
 /// `=` separates too, so it is refused as well.
 pub fn aufs_equals_sign_refused(write: &Path, read_only: &[&Path]) -> io::Result<OsString> {
     let has_sign = |path: &&Path| path.as_os_str().as_bytes().contains(&b'=');

@@ -57,3 +57,14 @@ pub fn in_one_read(workspace: &Path, image: &Path, hostname: &str) -> io::Result
 pub fn with_its_mode(workspace: &Path, image: &Path, hostname: &str) -> io::Result<()> {
     copied(workspace, image, hostname, |path| fs::copy(OF_THE_HOST, path).map(drop))
 }
+
+/// As docker does it: a server on 127.0.0.53 is not the container's, if that has a network
+/// of its own.
+pub fn without_local_servers(workspace: &Path, image: &Path, hostname: &str) -> io::Result<()> {
+    copied(workspace, image, hostname, |path| {
+        let content = fs::read(OF_THE_HOST)?;
+        let lines = content.split_inclusive(|byte| *byte == b'\n');
+        let others = lines.filter(|line| !line.starts_with(b"nameserver 127."));
+        fs::write(path, others.collect::<Vec<_>>().concat())
+    })
+}
