@@ -46,8 +46,8 @@ pub fn delete_mount_point(workspace: &Path) -> io::Result<()> {
 /// name elsewhere, a hard link: its mode and contents stay. Some directories are closed
 /// even to their owner: overlayfs leaves `work/work` with mode 000. The tests take the
 /// right to enter it anyway (CAP_DAC_OVERRIDE) from you. A container can make directories
-/// so deep that a path has more than the 4095 bytes that one call takes; that is not
-/// graded.
+/// so deep that a path has more than the 4095 bytes that one call takes, or that a process
+/// cannot have all of them open at once. Neither is graded.
 ///
 /// It is not an error if a directory is already gone.
 ///

@@ -31,6 +31,8 @@ pub struct Call<'a> {
     given: PathBuf,
     /// A file that is open.
     open: Option<(PathBuf, Open)>,
+    /// Other files that are open throughout.
+    others_open: Vec<PathBuf>,
     /// Whether an ordinary user makes it.
     without_privileges: bool,
     /// The kernel call that fails meanwhile, whenever it is made, and with what.
@@ -49,6 +51,7 @@ impl<'a> Call<'a> {
             given: workspace.clone(),
             workspace,
             open: None,
+            others_open: Vec::new(),
             without_privileges: false,
             refused: None,
             failing: None,
@@ -74,6 +77,12 @@ impl<'a> Call<'a> {
         Call { open: Some((self.workspace.join(file), how_long)), ..self }
     }
 
+    /// Makes the call while these files of the workspace are open, too.
+    pub fn while_others_are_open(self, files: &[&str]) -> Call<'a> {
+        let others_open = files.iter().map(|file| self.workspace.join(file)).collect();
+        Call { others_open, ..self }
+    }
+
     /// Makes the call while a call to the kernel fails.
     pub fn refusing(self, name: &'static str, number: i64, errno: Errno) -> Call<'a> {
         Call { refused: Some((name, number, errno)), ..self }
@@ -91,6 +100,8 @@ impl<'a> Call<'a> {
         let root_before = names(&mnt);
 
         let opened = self.open.as_ref().map(|(file, _)| File::open(file).expect("it is there"));
+        let others = self.others_open.iter().map(|file| File::open(file).expect("it is there"));
+        let others: Vec<File> = others.collect();
         let began = Instant::now();
         let for_a_moment = matches!(self.open, Some((_, Open::ForAMoment)));
         let mut held = opened;
@@ -109,7 +120,7 @@ impl<'a> Call<'a> {
             |_, _| (),
         )?;
         let lasted = began.elapsed();
-        drop(held);
+        drop((held, others));
 
         let mut strangers = names(&self.stage.containers());
         strangers.retain(|name| !self.neighbours.contains(name));

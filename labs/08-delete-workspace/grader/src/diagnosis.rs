@@ -1,9 +1,11 @@
 //! From what was seen to what was done.
 
+use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use labkit::describe::Failure;
 use labkit::frame::{self, Rule, Rules, Words, error_of, rule};
 use labkit::limits::slowness;
 use mydocker_kernel::mountinfo::{Mount, MountTable};
@@ -88,6 +90,7 @@ const MOUNTS: &[Rule<Facts>] = &[
 
 /// Why files are still there, or gone that should not be.
 const FILES: &[Rule<Facts>] = &[
+    rule("unresolved-is-gone", |it| it.seen.returned.is_ok() && it.unresolved().is_some()),
     rule("deleted-too-much", |it| !it.deleted_too_much().is_empty()),
     rule("string-prefix", |it| it.seen.returned.is_err() && it.mistaken_neighbour().is_some()),
     rule("closed-folder", |it| it.seen.returned.is_err() && it.without_privileges),
@@ -124,6 +127,7 @@ impl frame::Facts for Facts {
         words.push(("litter", self.litter.join(", ")));
         words.push(("expected", format!("{:?}", self.kernels_error())));
         words.push(("call", self.refused.unwrap_or_default().to_owned()));
+        words.extend(self.unresolved().map(|failure| ("why", failure.to_string())));
         // Whoever finds this word finds harm.
         let harmed = self.harmed().or_else(|| self.mistaken_neighbour());
         words.extend(harmed.map(|path| ("harm", printable(&path))));
@@ -136,6 +140,12 @@ impl Facts {
     pub fn rules(&self) -> Rules<Facts> {
         let tables = &[HARM, MOUNTS, FILES];
         Rules { lab: crate::LAB, function: self.which.function(), tables }
+    }
+
+    /// Why the path that it was given cannot be resolved, unless nothing is there.
+    fn unresolved(&self) -> Option<Failure> {
+        let error = self.given.metadata().err()?;
+        (error.kind() != ErrorKind::NotFound).then(|| error.into())
     }
 
     fn is_mounted(&self) -> bool {

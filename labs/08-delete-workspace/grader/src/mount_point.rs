@@ -86,9 +86,13 @@ fn told_anyway(stage: &Stage) -> Result<(), Finding> {
 pub fn moved(host: &Host) -> Result<(), Finding> {
     let stage = Stage::new(host);
     plain(&stage)?;
-    let workspace = stage.workspace("ws1");
+    moved_mounts_go(&stage)
+}
+
+fn moved_mounts_go(stage: &Stage) -> Result<(), Finding> {
+    let workspace = stage.workspace("moved");
     stage.mount_moved(&workspace.join("mnt"));
-    must_unmount(call(&stage, workspace))
+    must_unmount(call(stage, workspace))
 }
 
 pub fn any_name(host: &Host) -> Result<(), Finding> {
@@ -112,10 +116,7 @@ pub fn any_name(host: &Host) -> Result<(), Finding> {
 pub fn linked(host: &Host) -> Result<(), Finding> {
     let stage = Stage::new(host);
     plain(&stage)?;
-    let workspace = stage.container("ws1");
-    let link = host.path("link");
-    symlink(stage.containers(), &link).expect("the scratch folder");
-    must_unmount(call(&stage, workspace).given_as(link.join("ws1")))?;
+    links_are_resolved(&stage)?;
     // As its last part.
     let workspace = stage.container("ws3");
     let link = host.path("link-to-ws3");
@@ -130,6 +131,15 @@ pub fn linked(host: &Host) -> Result<(), Finding> {
         return Ok(());
     }
     facts.require_refusal(false)
+}
+
+/// Whether what it unmounts is what the path leads to, beside another workspace.
+fn links_are_resolved(stage: &Stage) -> Result<(), Finding> {
+    let workspace = stage.container("ws1");
+    mount_tmpfs(&stage.workspace("beside").join("mnt"));
+    let link = stage.host.path("link");
+    symlink(stage.containers(), &link).expect("the scratch folder");
+    must_unmount(call(stage, workspace).given_as(link.join("ws1")))
 }
 
 pub fn neighbours(host: &Host) -> Result<(), Finding> {
@@ -152,14 +162,27 @@ pub fn busy_for_a_moment(host: &Host) -> Result<(), Finding> {
 pub fn busy_throughout(host: &Host) -> Result<(), Finding> {
     let stage = Stage::new(host);
     plain(&stage)?;
-    let workspace = stage.container("ws1");
+    // 1. One mount is busy. 2. Each is: the time is that of the whole call.
+    let others =
+        ["mnt/data/thesis.txt", "mnt/proc/file", "mnt/proc/sys/file", "mnt/srv/thesis.txt"];
+    for (name, others) in [("ws1", &[][..]), ("ws2", &others[..])] {
+        let call = call(&stage, stage.container(name)).while_open("mnt/file", Open::Throughout);
+        let facts = call.while_others_are_open(others).make()?;
+        facts.require_refusal(
+            facts.open_mount_is_there()
+                && !facts.returned_another_error()
+                && !facts.is_too_long()
+                && !facts.is_too_short(),
+        )?;
+    }
+    // 3. One is, and hides all the others, which the table lists after it.
+    let workspace = stage.container_under_an_older_mount("ws3");
     let facts = call(&stage, workspace).while_open("mnt/file", Open::Throughout).make()?;
-    facts.require_refusal(
-        facts.open_mount_is_there()
-            && !facts.returned_another_error()
-            && !facts.is_too_long()
-            && !facts.is_too_short(),
-    )
+    if facts.returned_another_error() {
+        covered_mounts_go(&stage)?;
+        moved_mounts_go(&stage)?;
+    }
+    facts.require_refusal(facts.open_mount_is_there() && !facts.returned_another_error())
 }
 
 pub fn at_the_workspace(host: &Host) -> Result<(), Finding> {
@@ -228,6 +251,25 @@ pub fn failures(host: &Host) -> Result<(), Finding> {
             }
             Ok(facts.seen.failed.is_some())
         })?;
+    }
+    unresolved(&stage)
+}
+
+/// Paths of which nobody can know whether something is mounted there.
+fn unresolved(stage: &Stage) -> Result<(), Finding> {
+    let round = stage.host.path("round");
+    symlink(&round, &round).expect("the scratch directory");
+    fs::write(stage.host.path("a-file"), "").expect("the scratch directory");
+    for path in ["a-file/ws1", "round"] {
+        let facts = call(stage, stage.host.path(path)).make()?;
+        if !facts.is_harmless() {
+            // What is unmounted then is another promise's to say.
+            return Ok(());
+        }
+        if facts.seen.returned.is_ok() {
+            links_are_resolved(stage)?;
+        }
+        facts.require_refusal(true)?;
     }
     Ok(())
 }

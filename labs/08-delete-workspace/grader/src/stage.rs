@@ -128,6 +128,15 @@ impl<'a> Stage<'a> {
         mount(NOTHING, on, NOTHING, MsFlags::MS_PRIVATE, NOTHING).expect("the sandbox allows it");
     }
 
+    /// Binds a file of the volume onto a file, privately, as docker does with
+    /// /etc/hosts.
+    pub fn mount_file(&self, on: &Path) {
+        write(on, "");
+        mount(Some(&self.host.precious().file()), on, NOTHING, MsFlags::MS_BIND, NOTHING)
+            .and_then(|()| mount(NOTHING, on, NOTHING, MsFlags::MS_PRIVATE, NOTHING))
+            .expect("the sandbox allows it");
+    }
+
     /// Makes a directory a mount point: privately, else what is mounted below it
     /// shows in what it covers, too.
     pub fn bind_onto_itself(&self, directory: &Path) {
@@ -136,10 +145,12 @@ impl<'a> Stage<'a> {
             .expect("the sandbox allows it");
     }
 
-    /// A workspace with nothing mounted, of which `part` is gone.
-    pub fn workspace_without(&self, part: &str) -> PathBuf {
-        let workspace = self.workspace(&format!("without-{part}"));
-        fs::remove_dir_all(workspace.join(part)).expect("the scratch folder");
+    /// A workspace with nothing mounted, of which these parts are gone.
+    pub fn workspace_without(&self, parts: &[&str]) -> PathBuf {
+        let workspace = self.workspace(&format!("without-{}", parts.join("-")));
+        for part in parts {
+            fs::remove_dir_all(workspace.join(part)).expect("the scratch folder");
+        }
         workspace
     }
 
@@ -176,18 +187,37 @@ impl<'a> Stage<'a> {
     /// Mounts a tmpfs on a folder with another one that is older and was moved
     /// there: the mount table lists it before the one that it lies on.
     pub fn mount_moved(&self, mnt: &Path) {
+        let older = self.mount_aside();
+        mount_tmpfs(mnt);
+        self.move_from_aside(&older, &mnt.join("cache"));
+    }
+
+    /// A container with a mount on its root that is older, and was moved there: the
+    /// mount table lists it before what it covers.
+    pub fn container_under_an_older_mount(&self, name: &str) -> PathBuf {
+        let older = self.mount_aside();
+        let workspace = self.container(name);
+        self.move_from_aside(&older, &workspace.join("mnt"));
+        workspace
+    }
+
+    /// A tmpfs that can be moved.
+    fn mount_aside(&self) -> PathBuf {
         let aside = self.host.path("aside");
         mount_tmpfs(&aside);
         // What a shared mount carries cannot be moved.
         mount(NOTHING, &aside, NOTHING, MsFlags::MS_PRIVATE, NOTHING)
             .expect("the sandbox allows it");
-        let (older, target) = (aside.join("cache"), mnt.join("cache"));
+        let older = aside.join("cache");
         mount_tmpfs(&older);
-        mount_tmpfs(mnt);
-        fs::create_dir(&target).expect("the scratch folder");
-        mount(Some(&older), &target, NOTHING, MsFlags::MS_MOVE, NOTHING)
+        older
+    }
+
+    fn move_from_aside(&self, older: &Path, target: &Path) {
+        fs::create_dir_all(target).expect("the scratch folder");
+        mount(Some(older), target, NOTHING, MsFlags::MS_MOVE, NOTHING)
             .expect("the sandbox allows it");
-        umount2(&aside, MntFlags::empty()).expect("nobody holds it");
+        umount2(&self.host.path("aside"), MntFlags::empty()).expect("nobody holds it");
     }
 }
 

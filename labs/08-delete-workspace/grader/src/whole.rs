@@ -105,9 +105,16 @@ pub fn killed(host: &Host) -> Result<(), Finding> {
             break;
         }
     }
-    // In whatever order another deletes them.
-    let mut parts = PARTS.into_iter().filter(|part| *part != ".");
-    parts.try_for_each(|part| must_delete(call(&stage, stage.workspace_without(part))))
+    // In whatever order another deletes them, and wherever that was killed.
+    let parts: Vec<&str> = PARTS.into_iter().filter(|part| *part != ".").collect();
+    let mut all_gone: Vec<u32> = (1..1 << parts.len()).collect();
+    all_gone.sort_by_key(|gone| gone.count_ones());
+    all_gone.into_iter().try_for_each(|gone| {
+        let is_gone = |nth: usize| gone & (1 << nth) != 0;
+        let numbered = parts.iter().enumerate().filter(|(nth, _)| is_gone(*nth));
+        let without: Vec<&str> = numbered.map(|(_, part)| *part).collect();
+        must_delete(call(&stage, stage.workspace_without(&without)))
+    })
 }
 
 pub fn twice(host: &Host) -> Result<(), Finding> {

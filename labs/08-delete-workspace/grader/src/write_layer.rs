@@ -36,7 +36,11 @@ pub fn is_gone(host: &Host) -> Result<(), Finding> {
 pub fn container_mounted(host: &Host) -> Result<(), Finding> {
     let stage = Stage::new(host);
     plain(&stage)?;
-    call(&stage, stage.container("ws1")).make()?.require_refusal(true)
+    call(&stage, stage.container("ws1")).make()?.require_refusal(true)?;
+    // Not every mount is on a directory.
+    let workspace = stage.workspace("ws2");
+    stage.mount_file(&workspace.join("mnt/hosts"));
+    call(&stage, workspace).make()?.require_refusal(true)
 }
 
 pub fn volume_in_it(host: &Host) -> Result<(), Finding> {
@@ -78,8 +82,8 @@ pub fn twice(host: &Host) -> Result<(), Finding> {
     must_delete(call(&stage, workspace.clone()))?;
     must_delete(call(&stage, workspace))?;
     // One may be gone without the other.
-    must_delete(call(&stage, stage.workspace_without("write-layer")))?;
-    must_delete(call(&stage, stage.workspace_without("work")))
+    must_delete(call(&stage, stage.workspace_without(&["write-layer"])))?;
+    must_delete(call(&stage, stage.workspace_without(&["work"])))
 }
 
 /// What a deletion is made of, and what tells whether it may be: whichever fails,

@@ -2,6 +2,7 @@
 
 mod links;
 mod mount_point;
+mod overlooked;
 mod refusals;
 mod workspace;
 mod write_layer;
@@ -9,7 +10,7 @@ mod write_layer;
 use std::fs::{self, FileType, Permissions};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use nix::errno::Errno;
 use nix::fcntl::AT_FDCWD;
 use nix::mount::{MntFlags, umount2};
 
-use super::solution::{delete, mount_points};
+use super::solution::{delete, mounted_below};
 use crate::catalogue::Mistake;
 
 /// See each one's comment.
@@ -88,15 +89,12 @@ pub static MISTAKES: &[Mistake<Answers>] = &[
     links::LAYER_OPENED_THROUGH_A_LINK,
     links::ONLY_THE_LINK_DELETED,
     links::ENTRIES_BY_IS_DIR,
+    overlooked::FIRST_REFUSAL_RETURNED,
+    overlooked::PATIENCE_FOR_EACH_MOUNT,
+    overlooked::UNRESOLVED_IS_NOTHING,
+    overlooked::MOUNTS_ON_FILES_PASSED_OVER,
+    overlooked::LAYERS_GONE_SO_DONE,
 ];
-
-/// What is mounted at or below the workspace, as the solution finds it.
-fn mounted_below(workspace: &Path) -> io::Result<Vec<PathBuf>> {
-    let Ok(workspace) = workspace.canonicalize() else { return Ok(Vec::new()) };
-    let mut mounted = mount_points()?;
-    mounted.retain(|mount_point| mount_point.starts_with(&workspace));
-    Ok(mounted)
-}
 
 /// Unmounts what is there under this name, and no link's target.
 fn umount(mount_point: &Path) -> nix::Result<()> {

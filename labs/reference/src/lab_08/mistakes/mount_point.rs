@@ -186,7 +186,9 @@ pub const ESCAPES_NOT_UNDONE: Mistake<Answers> = Mistake {
             let table = fs::read_to_string("/proc/self/mountinfo")?;
             let fifth = table.lines().filter_map(|line| line.split(' ').nth(4));
             let written: Vec<&Path> = fifth.map(Path::new).collect();
-            let Ok(real_path) = workspace.canonicalize() else { return Ok(()) };
+            let Ok(real_path) = workspace.canonicalize() else {
+                return delete_mount_point(workspace);
+            };
             if written.iter().any(|mount_point| mount_point.starts_with(&real_path)) {
                 return delete_mount_point(workspace);
             }
@@ -326,7 +328,7 @@ pub const UMOUNTS_NOTHING: Mistake<Answers> = Mistake {
 /// Takes "below" by the letter.
 pub const NOT_THE_WORKSPACE_ITSELF: Mistake<Answers> = {
     fn strictly_below(workspace: &Path) -> io::Result<()> {
-        let Ok(real) = workspace.canonicalize() else { return Ok(()) };
+        let Ok(real) = workspace.canonicalize() else { return delete_mount_point(workspace) };
         let mounted = || {
             let mut mounted = mounted_below(workspace)?;
             mounted.retain(|mount_point| *mount_point != real);
