@@ -221,7 +221,7 @@ pub const HALF_GONE_IS_GONE: Mistake<Answers> =
 pub const A_DEADLINE_EACH: Mistake<Answers> =
     mistake("a_deadline_each", "limits/tried-too-long", |group| {
         let half = |folder: &Path| {
-            while_busy(Duration::from_millis(1_500), || match remove_tree(folder) {
+            while_busy(Duration::from_millis(1_900), || match remove_tree(folder) {
                 Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
                 other => other,
             })
