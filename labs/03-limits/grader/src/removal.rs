@@ -4,11 +4,14 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use labkit::calls::Calls;
 use labkit::describe::{Failure, result};
 use labkit::frame::{Facts, Returned, Rules, Words, error_of, rule};
 use labkit::host::Host;
 use labkit::verdict::{Evidence, Finding};
 use nix::errno::Errno;
+use nix::libc;
+use nix::sched::CloneFlags;
 
 use crate::LAB;
 use crate::acts::REMOVE;
@@ -145,6 +148,7 @@ pub fn nested(host: &Host) -> Result<(), Finding> {
 pub fn twice(host: &Host) -> Result<(), Finding> {
     let harder = |version| {
         remove(&Model::new(host, version, Lacks::Nothing))?.require_gone()?;
+        gone_meanwhile(host, version)?;
         if version == Version::Two {
             return Ok(());
         }
@@ -159,6 +163,43 @@ pub fn twice(host: &Host) -> Result<(), Finding> {
         Ok(())
     };
     Version::try_in_both(|version| gone_on(host, version), harder)
+}
+
+/// Calls that remove a directory. The second one can also delete a file.
+const RMDIR: &[Calls] = &[
+    #[cfg(target_arch = "x86_64")]
+    ("rmdir", &[libc::SYS_rmdir]),
+    ("unlinkat", &[libc::SYS_unlinkat]),
+];
+
+/// A group that another program removes while the answer waits: the first rmdir(2) is
+/// refused with EBUSY, and by the next one there is nothing left.
+fn gone_meanwhile(host: &Host, version: Version) -> Result<(), Finding> {
+    let model = Model::new(host, version, Lacks::Nothing);
+    let group = model.make_empty_group(NAME);
+    let before = model.contents();
+    let folders: Vec<PathBuf> = group.folders().into_iter().map(Path::to_owned).collect();
+    let mut is_there = true;
+    let call = host.act(&REMOVE, group.clone()).in_new(CloneFlags::CLONE_NEWUSER);
+    let call = call.deciding(RMDIR, move |asked| {
+        let is_file =
+            asked.name == "unlinkat" && asked.argument(2) & libc::AT_REMOVEDIR as u64 == 0;
+        if is_file || !is_there {
+            return None;
+        }
+        is_there = false;
+        folders.iter().for_each(|folder| fs::remove_dir(folder).expect("it is empty"));
+        Some(Errno::EBUSY)
+    });
+    let returned = call.make()?.returned;
+    let removed = Removed { version, group, returned, before, after: model.contents() };
+    // Whoever gives up at EBUSY breaks other promises.
+    let is_wrong = removed.returned.as_ref().is_err_and(|failure| failure.is(Errno::ENOENT));
+    GONE.judge(&removed, !is_wrong, || {
+        let what =
+            format!("remove(…), version {}, removed by others after EBUSY", version.number());
+        vec![Evidence::differs(what, "Ok", result(&removed.returned))]
+    })
 }
 
 /// A group whose files can be deleted, which the kernel's cannot.

@@ -106,6 +106,7 @@ pub static MISTAKES: &[Mistake<Answers>] = &[
     removal::PROCESSES_KILLED,
     removal::GROUPS_IN_IT_FORGOTTEN,
     removal::GONE_IS_AN_ERROR,
+    removal::GONE_ONLY_BEFORE,
     removal::REMOVES_NOTHING,
     removal::PROCESSES_MOVED,
     removal::THREE_TRIES,

@@ -199,7 +199,8 @@ pub fn start_limited(
 /// the processes alone: kill none, and move none. Leave the files alone too: they are
 /// the kernel's, and vanish with their directory.
 ///
-/// It is not an error if a directory is already gone.
+/// It is not an error if a directory is already gone, even if another program removes it
+/// while you wait.
 ///
 /// # Errors
 /// Those of rmdir(2): EBUSY if a process stays. Then a part of the group may be gone.

@@ -115,6 +115,26 @@ pub const GONE_IS_AN_ERROR: Mistake<Answers> =
         }
     });
 
+/// Looks once whether a directory is there, and then only waits until it can be removed.
+/// The clean-up of another program is faster.
+pub const GONE_ONLY_BEFORE: Mistake<Answers> =
+    mistake("gone_only_before", "limits/gone-is-a-failure", |group| {
+        remove_if_there(&group.memory)?;
+        remove_if_there(&group.pids)
+    });
+
+fn remove_if_there(folder: &Path) -> io::Result<()> {
+    if !folder.exists() {
+        return Ok(());
+    }
+    for entry in fs::read_dir(folder)?.flatten() {
+        if entry.path().is_dir() {
+            remove_if_there(&entry.path())?;
+        }
+    }
+    while_busy(Duration::from_millis(300), || fs::remove_dir(folder))
+}
+
 /// Ok(()) to see what the tests say.
 pub const REMOVES_NOTHING: Mistake<Answers> =
     mistake("removes_nothing", "answer/did-nothing", |_| Ok(()));
