@@ -68,7 +68,7 @@ pub struct Asked {
     call: sys::Waiting,
 }
 
-/// How many bytes at most are read of what a call writes.
+/// How many bytes at most are read of what a call writes or is given.
 const MOST: u64 = 4096;
 
 impl Asked {
@@ -98,6 +98,18 @@ impl Asked {
             _ => return None,
         };
         Some((file, bytes))
+    }
+
+    /// The text that an argument is the address of, up to its NUL; nothing if it is no such
+    /// address, or cannot be looked at.
+    pub fn text(&self, nth: usize) -> Option<Vec<u8>> {
+        let memory = File::open(format!("/proc/{}/mem", self.call.pid)).ok()?;
+        let mut bytes = vec![0; MOST as usize];
+        // What comes behind a text may not be there.
+        let count = memory.read_at(&mut bytes, self.argument(nth)).ok()?;
+        let end = bytes[..count].iter().position(|byte| *byte == 0)?;
+        bytes.truncate(end);
+        Some(bytes)
     }
 
     /// How long one of [`PAUSE`](crate::calls::PAUSE) lasts at least; nothing if it is

@@ -34,7 +34,7 @@ fn case_of(input: Branches) -> Case {
 
 /// The branches in the options, each with what is said of it, as AUFS reads
 /// them: without a word the first is `rw` and all others are `ro`.
-fn branches(options: &OsStr) -> Vec<(Vec<u8>, Vec<u8>)> {
+pub fn branches(options: &OsStr) -> Vec<(Vec<u8>, Vec<u8>)> {
     // `dirs=` is the same option by its old name.
     let mut options = options.as_bytes().split(|it| *it == b',');
     let list = options

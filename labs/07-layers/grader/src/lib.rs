@@ -1,6 +1,7 @@
 //! What must hold of an answer to lab 07, and how to find out.
 
 mod acts;
+mod aufs_mount;
 mod aufs_options;
 mod failing;
 mod hidden_name;
@@ -117,7 +118,8 @@ pub static EXAM: Exam = Exam {
             .needing(&[Overlay]),
         Promise::new("a_failed_mount_is_told", mount_options::a_failed_mount_is_told)
             .needing(&[Overlay]),
-        Promise::new("a_failed_aufs_mount_is_told", mount_options::a_failed_aufs_mount_is_told),
+        Promise::new("a_failed_aufs_mount_is_told", aufs_mount::a_failed_aufs_mount_is_told),
+        Promise::new("aufs_is_given_all_layers", aufs_mount::aufs_is_given_all_layers),
         Promise::new("aufs_shows_all_layers", mount_point::aufs_shows_all_layers).needing(&[Aufs]),
         Promise::new("copy_up_is_predicted", predictions::copy_up_is_predicted).needing(&[Overlay]),
         Promise::new("deletions_are_predicted", predictions::deletions_are_predicted)

@@ -1,20 +1,22 @@
 //! The options of create_mount_point, and its errors.
 
+use std::cell::Cell;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use labkit::call::Seen;
-use labkit::describe::{Failure, result};
+use labkit::describe::result;
 use labkit::frame::{Facts, Returned, Rules, Words, error_of, rule};
 use labkit::host::Host;
 use labkit::verdict::{Evidence, Finding};
 use mydocker_kernel::mountinfo::Mount;
-use nix::errno::Errno;
+use nix::libc::SYS_mount;
 
 use crate::LAB;
-use crate::acts::{CREATE_AUFS_MOUNT_POINT, CREATE_MOUNT_POINT, Layers, OVERLAY_OPTIONS};
+use crate::acts::{CREATE_MOUNT_POINT, Layers, OVERLAY_OPTIONS};
 use crate::failing::{Attempt, each_is_told};
 use crate::layer::directories;
 use crate::mount_point::mnt_shows_all_layers;
@@ -130,33 +132,6 @@ pub fn a_failed_mount_is_told(host: &Host) -> Result<(), Finding> {
     })
 }
 
-static MNT_IS_THERE: Rules<Refused> = Rules {
-    lab: LAB,
-    function: CREATE_AUFS_MOUNT_POINT.function,
-    tables: &[&[
-        rule("mkdir-error-ignored", |it| it.seen.returned.is_err()),
-        rule("answer/did-nothing", |it| it.seen.host_changes().is_empty()),
-    ]],
-};
-
-/// That the directory cannot be made is seen before anything is mounted: for that no
-/// AUFS is needed.
-pub fn a_failed_aufs_mount_is_told(host: &Host) -> Result<(), Finding> {
-    let (workspace, image) = (host.path("workspace"), host.path("image"));
-    directories(&workspace, ["init-layer", "write-layer"]);
-    directories(&image, [""]);
-    fs::write(workspace.join("mnt"), "").expect("a file in the scratch directory");
-    let seen = host.act(&CREATE_AUFS_MOUNT_POINT, (workspace.clone(), image, false)).make()?;
-    let it = Refused { seen, workspace, short_has_userxattr: false };
-    let expected = Errno::EEXIST;
-    let errno = it.seen.returned.as_ref().err().and_then(|failure| failure.errno);
-    MNT_IS_THERE.judge(&it, errno == Some(expected as i32), || {
-        let call = "create_aufs_mount_point(…), where mnt is a file";
-        let expected = Failure::from(expected);
-        vec![Evidence::differs(call, expected, result(&it.seen.returned))]
-    })
-}
-
 /// How many bytes mount(2) takes of the options; what follows is cut off without a
 /// word.
 const PAGE: usize = 4095;
@@ -189,7 +164,8 @@ pub fn options_over_a_page_are_refused(host: &Host) -> Result<(), Finding> {
     for (name, letter) in [("page", "x"), ("characters", "层")] {
         the_last_is_not_cut_off(host, &host.path(name), &short, letter, short_has_userxattr)?;
     }
-    one_byte_too_many(host)
+    one_byte_too_many(host)?;
+    a_whole_page_is_taken(host)
 }
 
 fn the_last_is_not_cut_off(
@@ -247,6 +223,68 @@ fn one_byte_too_many(host: &Host) -> Result<(), Finding> {
             Evidence::differs("the options of the mount", "none", cut.unwrap_or_default()),
         ]
     })
+}
+
+/// A mount by options that fill the page.
+struct Whole {
+    returned: Returned,
+}
+
+impl Facts for Whole {
+    fn words(&self) -> Words {
+        error_of(&self.returned)
+    }
+}
+
+static WHOLE: Rules<Whole> = Rules {
+    lab: LAB,
+    function: CREATE_MOUNT_POINT.function,
+    tables: &[&[rule("whole-page-refused", |it| it.returned.is_err())]],
+};
+
+/// Options that fill the page, and those that are one byte shorter. Who mounts by other
+/// options than those of overlay_options has other lengths: what is given to mount(2) says
+/// so.
+fn a_whole_page_is_taken(host: &Host) -> Result<(), Finding> {
+    let (almost, given) = mount_by(host, "page-1", PAGE - 1)?;
+    if almost.is_err() || given != Some(PAGE - 1) {
+        return Ok(());
+    }
+    let (returned, _) = mount_by(host, "page-0", PAGE)?;
+    let it = Whole { returned };
+    WHOLE.judge(&it, it.returned.is_ok(), || {
+        let call = |length| format!("create_mount_point(…), with options of {length} bytes");
+        vec![
+            Evidence::differs(call(PAGE - 1), "Ok", result(&almost)),
+            Evidence::differs(call(PAGE), "Ok", result(&it.returned)),
+        ]
+    })
+}
+
+/// Mounts by options of so many bytes, as overlay_options writes them; and how many the
+/// first mount of an overlay was given, if that is seen.
+fn mount_by(host: &Host, name: &str, length: usize) -> Result<(Returned, Option<usize>), Finding> {
+    let workspace = host.path(name);
+    directories(&workspace, ["init-layer", "write-layer", "work"]);
+    let short = workspace.join("image");
+    let text = options_of(host, &workspace, &short, user_xattr())?;
+    let image = longer(&short, length.saturating_sub(text.len()), "x");
+    fs::create_dir_all(&image).expect("a directory in the scratch directory");
+
+    let given = Rc::new(Cell::new(None));
+    let seen = host
+        .act(&CREATE_MOUNT_POINT, (workspace, image, user_xattr()))
+        .deciding(&[("mount", &[SYS_mount])], {
+            let given = given.clone();
+            move |asked| {
+                if asked.text(2).as_deref() == Some(b"overlay") && given.get().is_none() {
+                    given.set(asked.text(4).map(|options| options.len()));
+                }
+                None
+            }
+        })
+        .make()?;
+    Ok((seen.returned, given.get()))
 }
 
 /// The options of a mount, as the answer writes them.

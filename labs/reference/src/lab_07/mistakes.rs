@@ -1,6 +1,7 @@
 //! What people get wrong in lab 07: the comment on each function says who makes
 //! the mistake, and what happens.
 
+mod aufs;
 mod folders;
 mod marks;
 mod mounts;
@@ -162,11 +163,18 @@ pub static MISTAKES: &[Mistake<Answers>] = mistakes! {
         limit_of_a_whole_page, "layers/options-cut-off", mounts::limit_of_a_whole_page;
         fsconfig_with_one_lowerdir, "layers/option-too-long", mounts::fsconfig_with_one_lowerdir;
         limit_in_characters, "layers/options-cut-off", mounts::limit_in_characters;
+        limit_one_too_low, "layers/whole-page-refused", mounts::limit_one_too_low;
         mnt_reused, "layers/used-directory-accepted", mounts::mnt_reused;
         handle_left_after_an_error, "layers/descriptor-left-open", mounts::handle_left_after_an_error;
     }
     create_aufs_mount_point {
-        mkdir_for_aufs_ignored, "layers/mkdir-error-ignored", mounts::mkdir_for_aufs_ignored;
+        mkdir_for_aufs_ignored, "layers/mkdir-error-ignored", aufs::mkdir_ignored;
+        aufs_options_ignored, "layers/options-error-ignored", aufs::options_ignored;
+        aufs_failure_only_printed, "layers/error-ignored", aufs::failure_only_printed;
+        aufs_without_the_init_layer, "layers/layer-left-out", aufs::without_the_init_layer;
+        aufs_image_on_the_init_layer, "layers/lower-order-reversed", aufs::image_on_the_init_layer;
+        aufs_options_for_an_overlay, "layers/aufs-not-asked-for", aufs::options_for_an_overlay;
+        aufs_beside_mnt, "layers/aufs-not-asked-for", aufs::beside_mnt;
     }
     predictions {
         appended_part_only, "layers/predicted-otherwise-copy-up", predictions::APPENDED_PART_ONLY;
