@@ -133,7 +133,8 @@ pub fn damaged_archive(host: &Host) -> Result<(), Finding> {
 /// The same number on all architectures; not all of them have a name for it in libc.
 const FCHMODAT2: libc::c_long = 452;
 
-const CHOWN: Calls = (
+/// Those that give a file an owner.
+pub const CHOWN: Calls = (
     "chown",
     &[
         libc::SYS_fchown,
@@ -142,6 +143,30 @@ const CHOWN: Calls = (
         libc::SYS_chown,
         #[cfg(target_arch = "x86_64")]
         libc::SYS_lchown,
+    ],
+);
+
+/// Those that give it a mode.
+pub const CHMOD: Calls = (
+    "chmod",
+    &[
+        libc::SYS_fchmod,
+        libc::SYS_fchmodat,
+        FCHMODAT2,
+        #[cfg(target_arch = "x86_64")]
+        libc::SYS_chmod,
+    ],
+);
+
+/// Those that give it a time.
+pub const UTIMENSAT: Calls = (
+    "utimensat",
+    &[
+        libc::SYS_utimensat,
+        #[cfg(target_arch = "x86_64")]
+        libc::SYS_utimes,
+        #[cfg(target_arch = "x86_64")]
+        libc::SYS_futimesat,
     ],
 );
 
@@ -159,27 +184,9 @@ const CALLS: [Calls; 8] = [
     MKDIR,
     ("write", &[libc::SYS_write, libc::SYS_writev, libc::SYS_pwrite64, libc::SYS_copy_file_range]),
     RENAME,
-    (
-        "chmod",
-        &[
-            libc::SYS_fchmod,
-            libc::SYS_fchmodat,
-            FCHMODAT2,
-            #[cfg(target_arch = "x86_64")]
-            libc::SYS_chmod,
-        ],
-    ),
+    CHMOD,
     CHOWN,
-    (
-        "utimensat",
-        &[
-            libc::SYS_utimensat,
-            #[cfg(target_arch = "x86_64")]
-            libc::SYS_utimes,
-            #[cfg(target_arch = "x86_64")]
-            libc::SYS_futimesat,
-        ],
-    ),
+    UTIMENSAT,
 ];
 
 /// Each kind of call that an answer may need fails, in turn; for files of all kinds

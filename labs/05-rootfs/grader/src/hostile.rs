@@ -8,6 +8,7 @@ use labkit::verdict::Finding;
 use crate::archive::{Archive, Entry, Kind, entry, file, folder, hard_link, symlink};
 use crate::diagnosis::RULES;
 use crate::faithful::outside_evidence;
+use crate::named::attributes_name_their_entry;
 use crate::outside::{ESCAPED, STOLEN};
 use crate::run::{Due, Trick, place, returned_evidence, run};
 
@@ -131,7 +132,7 @@ pub fn what_cannot_be_made(host: &Host) -> Result<(), Finding> {
         let returned = returned_evidence(&format!("an error that names {name}"), &run.returned);
         run.judge(&RULES, kept, vec![archive.evidence(), returned])?;
     }
-    Ok(())
+    attributes_name_their_entry(host)
 }
 
 /// A device, where nobody may make one.

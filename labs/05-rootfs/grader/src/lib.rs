@@ -9,6 +9,7 @@ mod generated;
 mod hostile;
 mod killed;
 mod listing;
+mod named;
 mod outside;
 mod repeated;
 mod run;

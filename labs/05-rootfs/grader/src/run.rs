@@ -53,6 +53,8 @@ pub enum Trick {
     HardLink,
     /// A device, where nobody may make one.
     Device,
+    /// None: a call that gives it an attribute fails.
+    Attribute,
 }
 
 /// One call.
@@ -103,9 +105,20 @@ pub fn call<'h>(host: &'h Host, place: &Place) -> Call<'h, Place, Returned> {
 
 /// Lays `archive` at `place`, calls the function and looks at everything.
 pub fn run(host: &Host, place: &Place, archive: &Archive, due: Due) -> Result<Run, Finding> {
+    run_where(host, place, archive, due, |call| call)
+}
+
+/// The same with a call to which `so` has added circumstances.
+pub fn run_where(
+    host: &Host,
+    place: &Place,
+    archive: &Archive,
+    due: Due,
+    so: impl FnOnce(Call<'_, Place, Returned>) -> Call<'_, Place, Returned>,
+) -> Result<Run, Finding> {
     place.lay(&archive.to_tar());
     let before = Outside::of(host, &place.layer);
-    let seen = call(host, place).make()?;
+    let seen = so(call(host, place)).make()?;
     let outside = before.changes(&Outside::of(host, &place.layer));
     let layer = on_disk(&place.layer);
     let expected = expected(archive);

@@ -57,6 +57,7 @@ pub static MISTAKES: &[Mistake<Answers>] = &[
     whole::DEVICES_LEFT_OUT,
     whole::ERRORS_ONLY_PRINTED,
     whole::ERRORS_WITHOUT_NAMES,
+    whole::ATTRIBUTES_WITHOUT_NAMES,
     whole::ERRORS_FLATTENED,
     whole::FOLDER_THERE_SO_DONE,
     whole::TRIED_BESIDE_IT,

@@ -52,13 +52,15 @@ impl Steps {
                 }
             };
             match entry.header().entry_type() {
-                EntryType::Directory => folders.push((path, entry.header().clone())),
+                EntryType::Directory => folders.push((path, name, entry.header().clone())),
                 EntryType::Link => {}
                 _ => (self.set_attributes)(&path, entry.header())
                     .or_else(|error| (self.failed)(&name, error))?,
             }
         }
-        folders.iter().try_for_each(|(path, header)| (self.set_attributes)(path, header))
+        folders.iter().try_for_each(|(path, name, header)| {
+            (self.set_attributes)(path, header).map_err(|error| naming(name, error))
+        })
     }
 
     fn make(&self, entry: &mut Entry<File>, name: &Path, folder: &Path) -> io::Result<PathBuf> {

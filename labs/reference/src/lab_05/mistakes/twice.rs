@@ -58,13 +58,15 @@ pub const ONLY_LINK_ENTRIES_REMEMBERED: Mistake<Answers> =
                 let made = make(&mut entry, &name, folder);
                 let path = made.map_err(|error| naming(&name, error))?;
                 match entry.header().entry_type() {
-                    EntryType::Directory => folders.push((path, entry.header().clone())),
+                    EntryType::Directory => folders.push((path, name, entry.header().clone())),
                     EntryType::Link => {}
                     _ => set_attributes(&path, entry.header())
                         .map_err(|error| naming(&name, error))?,
                 }
             }
-            folders.iter().try_for_each(|(path, header)| set_attributes(path, header))
+            folders.iter().try_for_each(|(path, name, header)| {
+                set_attributes(path, header).map_err(|error| naming(name, error))
+            })
         })
     });
 

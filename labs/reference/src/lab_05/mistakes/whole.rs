@@ -47,12 +47,13 @@ pub const ERRORS_WITHOUT_NAMES: Mistake<Answers> =
         Steps { failed: |_, error| Err(error), ..STEPS }.create(tar, layer)
     });
 
-/// flatten() drops the errors: so does `while let Some(Ok(entry))`.
-pub const ERRORS_FLATTENED: Mistake<Answers> =
-    mistake("errors_flattened", "rootfs/cut-archive-taken-for-whole", |tar, layer| {
+/// Only what is made is named, and not what gets its owner, its mode or its time.
+pub const ATTRIBUTES_WITHOUT_NAMES: Mistake<Answers> =
+    mistake("attributes_without_names", "rootfs/error-without-name", |tar, layer| {
         create(tar, layer, |tar, folder| {
             let mut folders = Vec::new();
-            for mut entry in Archive::new(File::open(tar)?).entries()?.flatten() {
+            for entry in Archive::new(File::open(tar)?).entries()? {
+                let mut entry = entry?;
                 let name = entry.path()?.into_owned();
                 let made = make(&mut entry, &name, folder);
                 let path = made.map_err(|error| naming(&name, error))?;
@@ -63,6 +64,28 @@ pub const ERRORS_FLATTENED: Mistake<Answers> =
                 }
             }
             folders.iter().try_for_each(|(path, header)| set_attributes(path, header))
+        })
+    });
+
+/// flatten() drops the errors: so does `while let Some(Ok(entry))`.
+pub const ERRORS_FLATTENED: Mistake<Answers> =
+    mistake("errors_flattened", "rootfs/cut-archive-taken-for-whole", |tar, layer| {
+        create(tar, layer, |tar, folder| {
+            let mut folders = Vec::new();
+            for mut entry in Archive::new(File::open(tar)?).entries()?.flatten() {
+                let name = entry.path()?.into_owned();
+                let made = make(&mut entry, &name, folder);
+                let path = made.map_err(|error| naming(&name, error))?;
+                match entry.header().entry_type() {
+                    EntryType::Directory => folders.push((path, name, entry.header().clone())),
+                    EntryType::Link => {}
+                    _ => set_attributes(&path, entry.header())
+                        .map_err(|error| naming(&name, error))?,
+                }
+            }
+            folders.iter().try_for_each(|(path, name, header)| {
+                set_attributes(path, header).map_err(|error| naming(name, error))
+            })
         })
     });
 
