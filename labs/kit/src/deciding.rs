@@ -77,6 +77,11 @@ impl Asked {
         self.call.pid
     }
 
+    /// Its number, which tells apart those of one name.
+    pub fn number(&self) -> i64 {
+        self.call.number
+    }
+
     /// What it is given: numbers and addresses.
     pub fn argument(&self, nth: usize) -> u64 {
         self.call.arguments[nth]

@@ -8,11 +8,13 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use labkit::answering::Answering;
+use labkit::deciding::Asked;
 use labkit::describe::result;
 use labkit::frame::{Facts, Returned, Rules, Words, error_of, rule};
 use labkit::host::Host;
 use labkit::inside::Place;
 use labkit::limits::{TIME, slowness};
+use labkit::sys::can_decide_on_calls;
 use labkit::verdict::{Evidence, Finding, HUNG};
 use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
@@ -24,7 +26,7 @@ use crate::acts::REMOVE;
 use crate::group::Group;
 use crate::kernel;
 use crate::model::{Contents, Lacks, Model, PROCS, Version};
-use crate::removal::{FUNCTION, NAME, gone_on};
+use crate::removal::{FUNCTION, NAME, RMDIR, gone_on, removes_directory};
 
 /// How long remove must try at least, and may try at most.
 const AT_LEAST: Duration = Duration::from_millis(100);
@@ -40,6 +42,9 @@ const AWAKE: Duration = Duration::from_millis(50);
 /// time, and is asked once more.
 const TOO_LONG: Duration = Duration::from_millis(80);
 const TIMES: usize = 10;
+/// When the first directory becomes free, where the others stay busy: whoever then begins
+/// anew to wait for so long takes too long.
+const LATE: Duration = Duration::from_millis(1_250);
 
 /// Where the group is.
 enum Ground<'h> {
@@ -47,6 +52,8 @@ enum Ground<'h> {
     Kernel,
     /// In a model, in which these folders of the group are covered.
     Model(Model<'h>, Vec<PathBuf>),
+    /// In a model, in which a first directory can be removed after a while, and no other.
+    FreeOneByOne(Model<'h>),
 }
 
 /// A group with a process in it.
@@ -89,6 +96,18 @@ impl<'h> Occupied<'h> {
         Occupied { host, ground, group, process, before, was_killed: Cell::new(None) }
     }
 
+    /// A process in each directory, of which the first ends late and the others never do.
+    fn free_one_by_one(host: &'h Host, version: Version) -> Occupied<'h> {
+        let model = Model::new(host, version, Lacks::Nothing);
+        let group = model.make_empty_group(NAME);
+        if version == Version::Two {
+            fs::create_dir(group.memory.join("inner")).expect("the scratch folder");
+        }
+        let (before, process) = (model.contents(), kernel::start_process());
+        let ground = Ground::FreeOneByOne(model);
+        Occupied { host, ground, group, process, before, was_killed: Cell::new(None) }
+    }
+
     /// The process leaves the group, and with it what keeps that busy. Once is enough.
     fn release(&self) {
         if self.was_killed.get().is_none() {
@@ -110,6 +129,9 @@ impl<'h> Occupied<'h> {
         let call = match self.ground {
             Ground::Kernel => call,
             Ground::Model(..) => call.in_new(CloneFlags::CLONE_NEWUSER),
+            Ground::FreeOneByOne(_) => {
+                call.in_new(CloneFlags::CLONE_NEWUSER).deciding(RMDIR, one_by_one())
+            }
         };
         let looked = RefCell::new(None);
         let made = call.make_meanwhile(
@@ -138,7 +160,7 @@ impl<'h> Occupied<'h> {
     /// Whether the process is not in the group itself, but in one inside it.
     fn is_inner(&self) -> bool {
         match &self.ground {
-            Ground::Kernel => false,
+            Ground::Kernel | Ground::FreeOneByOne(_) => false,
             Ground::Model(_, covered) => {
                 covered.iter().all(|it| !self.group.folders().contains(&it.as_path()))
             }
@@ -151,6 +173,12 @@ impl<'h> Occupied<'h> {
             Ground::Kernel => {
                 let groups = kernel::groups_of(self.process);
                 let moved = groups.iter().any(|name| name != NAME);
+                Damage { moved, ..Damage::default() }
+            }
+            Ground::FreeOneByOne(model) => {
+                let after = model.contents();
+                let mut files = after.iter().filter(|(path, _)| path.ends_with(PROCS));
+                let moved = files.any(|(path, text)| self.before.get(path) != Some(text));
                 Damage { moved, ..Damage::default() }
             }
             Ground::Model(model, covered) => {
@@ -170,6 +198,23 @@ impl<'h> Occupied<'h> {
                 }
             }
         }
+    }
+}
+
+/// Refuses to remove a directory with EBUSY; one of them only until it is [`LATE`].
+fn one_by_one() -> impl FnMut(&Asked) -> Option<Errno> {
+    let mut begun = None;
+    let mut is_one_free = false;
+    move |asked| {
+        if !removes_directory(asked) {
+            return None;
+        }
+        let begun = *begun.get_or_insert_with(Instant::now);
+        if is_one_free || begun.elapsed() < LATE {
+            return Some(Errno::EBUSY);
+        }
+        is_one_free = true;
+        None
     }
 }
 
@@ -387,7 +432,11 @@ pub fn left_alone(host: &Host) -> Result<(), Finding> {
     let version = Version::BOTH.into_iter().find(|version| gone_on(host, *version).is_ok());
     let Some(version) = version else { return gone_on(host, Version::Two) };
     let part = if version == Version::One { BOTH_HALVES } else { PARTS[0] };
-    judge_staying(&|| Occupied::in_model(host, version, part))
+    judge_staying(&|| Occupied::in_model(host, version, part))?;
+    if can_decide_on_calls() {
+        judge_staying(&|| Occupied::free_one_by_one(host, version))?;
+    }
+    Ok(())
 }
 
 pub fn nobody(host: &Host) -> Result<(), Finding> {

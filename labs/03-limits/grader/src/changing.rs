@@ -1,11 +1,15 @@
 //! set_limits on a group that has limits already.
 
+use std::cell::Cell;
 use std::fs;
+use std::path::Path;
+use std::rc::Rc;
 
 use labkit::describe::result;
 use labkit::frame::{Facts, Returned, Rules, Words, error_of, rule};
 use labkit::host::Host;
 use labkit::verdict::{Evidence, Finding};
+use nix::errno::Errno;
 
 use crate::LAB;
 use crate::acts::{Limits, SET_LIMITS};
@@ -19,40 +23,69 @@ const HIGH: u64 = 8192;
 const NONE: u64 = i64::MAX as u64 / 4096 * 4096;
 
 /// The two limits of version 1 that the kernel compares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Both {
     memory: u64,
     together: u64,
 }
 
-impl Facts for Both {
-    fn words(&self) -> Words {
-        vec![("memory", self.memory.to_string()), ("together", self.together.to_string())]
-    }
-}
-
 impl Both {
-    /// What one write makes of them.
-    fn update(&mut self, written: &Written) {
-        let limit = match written.file.file_name().and_then(|name| name.to_str()) {
-            Some(name) if name == Version::One.memory_file() => &mut self.memory,
-            Some(name) if name == Version::One.swap_file() => &mut self.together,
-            _ => return,
-        };
-        match written.text.trim() {
-            "-1" => *limit = NONE,
-            text => *limit = text.parse().unwrap_or(*limit).min(NONE),
+    /// The limit that is in the file, if it is one of the two.
+    fn of(&mut self, file: &Path) -> Option<&mut u64> {
+        match file.file_name()?.to_str()? {
+            name if name == Version::One.memory_file() => Some(&mut self.memory),
+            name if name == Version::One.swap_file() => Some(&mut self.together),
+            _ => None,
         }
     }
 
-    fn require_order(&self) -> Result<(), Finding> {
-        static RULES: Rules<Both> = Rules {
+    /// What one write makes of them.
+    fn after(mut self, written: &Written) -> Both {
+        if let Some(limit) = self.of(&written.file) {
+            match written.text.trim() {
+                "-1" => *limit = NONE,
+                text => *limit = text.parse().unwrap_or(*limit).min(NONE),
+            }
+        }
+        self
+    }
+}
+
+/// What has come of new limits where the kernel refuses the wrong order.
+struct Ordered {
+    asked: Limits,
+    returned: Returned,
+    /// The limits in the end.
+    limits: Both,
+    /// What they would have become by the first write that was refused.
+    refused: Option<Both>,
+}
+
+impl Facts for Ordered {
+    fn words(&self) -> Words {
+        let Some(Both { memory, together }) = self.refused else { return Words::new() };
+        vec![("memory", memory.to_string()), ("together", together.to_string())]
+    }
+}
+
+impl Ordered {
+    /// Who is refused a write may try the other order. Only what stands in the end counts,
+    /// and that nothing was wrong with it.
+    fn require_limits(&self) -> Result<(), Finding> {
+        static RULES: Rules<Ordered> = Rules {
             lab: LAB,
             function: FUNCTION,
-            tables: &[&[rule("above-memory-and-swap", |it| it.memory > it.together)]],
+            tables: &[&[rule("above-memory-and-swap", |it| it.refused.is_some())]],
         };
-        RULES.judge(self, self.memory <= self.together, || {
-            let limit = format!("<= {}", self.together);
-            vec![Evidence::differs(Version::One.memory_file(), limit, self.memory)]
+        let limit = self.asked.memory.unwrap_or(NONE);
+        let is_set = self.limits == Both { memory: limit, together: limit };
+        RULES.judge(self, self.refused.is_none() || is_set && self.returned.is_ok(), || {
+            let Limits { memory, pids, .. } = &self.asked;
+            let call = format!("set_limits(…, {memory:?}, {pids:?})");
+            let refused = self.refused.iter().map(|Both { memory, together }| {
+                Evidence::differs(Version::One.memory_file(), format!("<= {together}"), memory)
+            });
+            refused.chain([Evidence::differs(call, "Ok", result(&self.returned))]).collect()
         })
     }
 }
@@ -62,19 +95,34 @@ pub fn step_by_step(host: &Host) -> Result<(), Finding> {
     each_step(host)
 }
 
-/// Goes through what the answer has written, one write after the other: the kernel, which
-/// would refuse the wrong order, need not have version 1.
+/// Decides on each write as the kernel does, which need not have version 1: what makes the
+/// memory more than memory and swap is refused, and the limit stays as it was.
 pub fn each_step(host: &Host) -> Result<(), Finding> {
     for (before, after) in [(LOW, Some(HIGH)), (HIGH, Some(LOW)), (NONE, Some(LOW)), (HIGH, None)] {
         let model = Model::new(host, Version::One, Lacks::Nothing);
         let group = model.make_limited_group("c1", before);
         let asked = Limits { group, memory: after, pids: Some(PIDS) };
-        model.act(&SET_LIMITS, asked).make()?;
-        let mut limits = Both { memory: before, together: before };
-        for written in model.writes() {
-            limits.update(&written);
-            limits.require_order()?;
-        }
+        let limits = Rc::new(Cell::new(Both { memory: before, together: before }));
+        let refused = Rc::new(Cell::new(None));
+        let (now, first) = (limits.clone(), refused.clone());
+        let call = model.act_deciding(&SET_LIMITS, asked.clone(), &[], move |_, written| {
+            let written = written?;
+            let new = now.get().after(written);
+            if new.memory <= new.together {
+                now.set(new);
+                return None;
+            }
+            // A plain file may have been truncated when it was opened. The kernel's has
+            // its limit as before.
+            let limit = now.get().of(&written.file).copied();
+            let shown = limit.map_or_else(String::new, |limit| format!("{limit}\n"));
+            let _ = fs::write(&written.file, shown);
+            first.set(first.get().or(Some(new)));
+            Some(Errno::EINVAL)
+        });
+        let returned = call.make()?.returned;
+        Ordered { asked, returned, limits: limits.get(), refused: refused.get() }
+            .require_limits()?;
     }
     Ok(())
 }

@@ -3,18 +3,23 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
+use labkit::calls::Calls;
+use labkit::deciding::Asked;
 use labkit::describe::{Failure, result};
 use labkit::frame::{Facts, Rules, Words, error_of, rule};
 use labkit::host::Host;
 use labkit::verdict::{Evidence, Finding};
 use nix::errno::Errno;
+use nix::libc;
 
 use crate::LAB;
 use crate::acts::CREATE_GROUP;
 use crate::group::Group;
 use crate::kernel;
-use crate::model::{Contents, Lacks, Model, SUBTREE_CONTROL, Version, text};
+use crate::model::{Contents, Lacks, Model, PROCS, SUBTREE_CONTROL, Version, text};
+use crate::removal::removes_directory;
 
 const FUNCTION: &str = CREATE_GROUP.function;
 const NAME: &str = "c1";
@@ -38,12 +43,70 @@ struct Created {
 /// Calls the function on a model of a host.
 fn create(model: &Model) -> Result<Created, Finding> {
     let before = model.contents();
-    let call = model.act(&CREATE_GROUP, (model.top.clone(), NAME.to_owned()));
+    let input = (model.top.clone(), NAME.to_owned());
+    let files = Rc::new(KernelsFiles::of(&model.group(NAME)));
+    let decided = files.clone();
+    let call = model.act_deciding(&CREATE_GROUP, input, OPEN_AND_UNLINK, move |asked, written| {
+        if written.is_none() { decided.decide(asked) } else { None }
+    });
     let returned = call.make()?.returned;
+    files.vanish();
     let (version, lacks, top) = (model.version, model.lacks, model.top.clone());
     let (group, after) = (model.group(NAME), model.contents());
     let words = words_written(model, &before, &after);
     Ok(Created { version, lacks, top, group, returned, before, after, words })
+}
+
+/// The calls between which a new group gets its files, and by which it loses them.
+const OPEN_AND_UNLINK: &[Calls] = &[
+    (
+        "open",
+        &[
+            libc::SYS_openat,
+            libc::SYS_openat2,
+            #[cfg(target_arch = "x86_64")]
+            libc::SYS_open,
+        ],
+    ),
+    (
+        "unlink",
+        &[
+            libc::SYS_unlinkat,
+            #[cfg(target_arch = "x86_64")]
+            libc::SYS_unlink,
+            #[cfg(target_arch = "x86_64")]
+            libc::SYS_rmdir,
+        ],
+    ),
+];
+
+/// The files that a kernel puts into a new group. They are there for whoever opens its
+/// directory, nobody can delete them, and they vanish with it. One for each directory is
+/// enough.
+struct KernelsFiles(Vec<PathBuf>);
+
+impl KernelsFiles {
+    /// Those of a group, except where its name is taken.
+    fn of(group: &Group) -> KernelsFiles {
+        let new = group.folders().into_iter().filter(|folder| !folder.exists());
+        KernelsFiles(new.map(|folder| folder.join(PROCS)).collect())
+    }
+
+    fn decide(&self, asked: &Asked) -> Option<Errno> {
+        if asked.name == "open" {
+            // Where there is no such directory, nothing is made.
+            self.0.iter().for_each(|file| drop(fs::write(file, "")));
+        } else if removes_directory(asked) {
+            self.vanish();
+        } else if self.0.iter().any(|file| file.exists()) {
+            return Some(Errno::EPERM);
+        }
+        None
+    }
+
+    fn vanish(&self) {
+        self.0.iter().for_each(|file| drop(fs::remove_file(file)));
+    }
 }
 
 /// The words that were written into the file that hands controllers on.

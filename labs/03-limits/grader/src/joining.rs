@@ -100,6 +100,8 @@ struct Joined {
     members: Members,
     /// What the kernel has said, if it has refused something.
     refusal: Option<Errno>,
+    /// Whether the process ended after the first write.
+    ended_between: bool,
     /// The file of a write with nothing in it.
     empty_write: Option<PathBuf>,
 }
@@ -128,7 +130,7 @@ static RULES: Rules<Joined> = Rules { lab: LAB, function: FUNCTION, tables: &[OU
 
 /// Has a process join a group; `refusal` is what the kernel says to that, if it refuses.
 fn join(model: &Model, group: Group, refusal: Option<Errno>) -> Result<Joined, Finding> {
-    join_by(model, group, kernel::start_process(), refusal)
+    join_by(model, group, kernel::start_process(), refusal, false)
 }
 
 fn join_by(
@@ -136,8 +138,17 @@ fn join_by(
     group: Group,
     process: Pid,
     refusal: Option<Errno>,
+    ends_between: bool,
 ) -> Result<Joined, Finding> {
-    let mut call = model.act(&JOIN, (group.clone(), process.as_raw() as u32));
+    let input = (group.clone(), process.as_raw() as u32);
+    let mut is_to_end = ends_between;
+    let mut call = model.act_deciding(&JOIN, input, &[], move |_, written| {
+        if written?.file.ends_with(PROCS) && is_to_end {
+            kernel::end_process(process);
+            is_to_end = false;
+        }
+        None
+    });
     if refusal == Some(Errno::ESRCH) && !can_decide_on_calls() {
         // The model hears of no write.
         call = call.refusing(&[SYS_write], Errno::ESRCH);
@@ -147,7 +158,8 @@ fn join_by(
         place.pid
     })?;
     let members = Members { group, contents: model.contents(), process, caller };
-    Ok(Joined { returned: seen.returned, members, refusal, empty_write: model.empty_write() })
+    let (returned, empty_write) = (seen.returned, model.empty_write());
+    Ok(Joined { returned, members, refusal, ended_between: ends_between, empty_write })
 }
 
 pub fn written(host: &Host) -> Result<(), Finding> {
@@ -186,8 +198,18 @@ pub fn failure(host: &Host) -> Result<(), Finding> {
         let group = model.make_group("c1");
         let process = kernel::start_process();
         kernel::end_process(process);
-        let joined = join_by(&model, group, process, Some(Errno::ESRCH))?;
+        let joined = join_by(&model, group, process, Some(Errno::ESRCH), false)?;
         // Who writes by another call has met no error.
+        if !joined.members.has_joined() {
+            joined.require_failure()?;
+        }
+        // 4. It ends when one half of the group has it: so says the second write(2).
+        if version == Version::Two || !can_decide_on_calls() {
+            return Ok(());
+        }
+        let model = Model::new(host, version, Lacks::Nothing);
+        let (group, process) = (model.make_group("c1"), kernel::start_process());
+        let joined = join_by(&model, group, process, Some(Errno::ESRCH), true)?;
         if joined.members.has_joined() { Ok(()) } else { joined.require_failure() }
     };
     Version::try_in_both(|version| written_on(host, version), harder)
@@ -199,7 +221,11 @@ impl Joined {
         let kept = self.returned.as_ref().is_err_and(|failure| failure.is(errno));
         RULES.judge(self, kept, || {
             let expected = format!("{errno:?} ({})", errno.desc());
-            vec![Evidence::differs("join(…, PID)", expected, result(&self.returned))]
+            let call = match self.ended_between {
+                true => "join(…, PID), the process ends after the first write",
+                false => "join(…, PID)",
+            };
+            vec![Evidence::differs(call, expected, result(&self.returned))]
         })
     }
 }

@@ -12,7 +12,8 @@ use std::rc::Rc;
 
 use labkit::act::Act;
 use labkit::call::Call;
-use labkit::calls::WRITE;
+use labkit::calls::{Calls, WRITE};
+use labkit::deciding::Asked;
 use labkit::describe::walk;
 use labkit::host::Host;
 use labkit::sys::can_decide_on_calls;
@@ -308,17 +309,34 @@ impl<'h> Model<'h> {
         act: &Act<A, I, O>,
         input: I,
     ) -> Call<'h, I, O> {
+        self.act_deciding(act, input, &[], |_, _| None)
+    }
+
+    /// The same, where `also` decides on what is not refused yet: each write into the model,
+    /// and each of these other calls, which write nothing.
+    pub fn act_deciding<A, I: Serialize, O: DeserializeOwned>(
+        &self,
+        act: &Act<A, I, O>,
+        input: I,
+        calls: &[Calls],
+        mut also: impl FnMut(&Asked, Option<&Written>) -> Option<Errno> + 'static,
+    ) -> Call<'h, I, O> {
         let (top, writes, lacks) = (self.top.clone(), self.writes.clone(), self.lacks);
         let call = self.host.act(act, input).in_new(CloneFlags::CLONE_NEWUSER);
-        call.deciding(&[WRITE], move |asked| {
+        call.deciding(&[&[WRITE], calls].concat(), move |asked| {
+            if asked.name != WRITE.0 {
+                return also(asked, None);
+            }
             let (file, bytes) = asked.written()?;
             if !file.starts_with(&top) {
                 return None;
             }
             let text = String::from_utf8_lossy(&bytes).into_owned();
             let refusal = lacks.refusal(&file, &text);
+            let written = Written { file, text };
+            let refusal = refusal.or_else(|| also(asked, Some(&written)));
             if refusal.is_none() {
-                writes.borrow_mut().push(Written { file, text });
+                writes.borrow_mut().push(written);
             }
             refusal
         })

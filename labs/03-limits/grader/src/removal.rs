@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use labkit::calls::Calls;
+use labkit::deciding::Asked;
 use labkit::describe::{Failure, result};
 use labkit::frame::{Facts, Returned, Rules, Words, error_of, rule};
 use labkit::host::Host;
@@ -166,11 +167,20 @@ pub fn twice(host: &Host) -> Result<(), Finding> {
 }
 
 /// Calls that remove a directory. The second one can also delete a file.
-const RMDIR: &[Calls] = &[
+pub const RMDIR: &[Calls] = &[
     #[cfg(target_arch = "x86_64")]
     ("rmdir", &[libc::SYS_rmdir]),
     ("unlinkat", &[libc::SYS_unlinkat]),
 ];
+
+/// Whether a call removes a directory, not a file.
+pub fn removes_directory(asked: &Asked) -> bool {
+    #[cfg(target_arch = "x86_64")]
+    if asked.number() != libc::SYS_unlinkat {
+        return asked.number() == libc::SYS_rmdir;
+    }
+    asked.argument(2) & libc::AT_REMOVEDIR as u64 != 0
+}
 
 /// A group that another program removes while the answer waits: the first rmdir(2) is
 /// refused with EBUSY, and by the next one there is nothing left.
@@ -182,9 +192,7 @@ fn gone_meanwhile(host: &Host, version: Version) -> Result<(), Finding> {
     let mut is_there = true;
     let call = host.act(&REMOVE, group.clone()).in_new(CloneFlags::CLONE_NEWUSER);
     let call = call.deciding(RMDIR, move |asked| {
-        let is_file =
-            asked.name == "unlinkat" && asked.argument(2) & libc::AT_REMOVEDIR as u64 == 0;
-        if is_file || !is_there {
+        if !removes_directory(asked) || !is_there {
             return None;
         }
         is_there = false;
@@ -228,7 +236,7 @@ impl Removed {
     }
 }
 
-/// A group in a folder from which nothing can be removed.
+/// A group in a folder from which nothing can be removed, and one in which nobody may look.
 pub fn refused(host: &Host) -> Result<(), Finding> {
     static RULES: Rules<Removed> = Rules {
         lab: LAB,
@@ -255,6 +263,23 @@ pub fn refused(host: &Host) -> Result<(), Finding> {
             let is_told = |failure: &Failure| failure.is(Errno::EACCES);
             RULES.judge(&removed, removed.returned.as_ref().is_err_and(is_told), || {
                 removed.evidence("EACCES (Permission denied)", "-")
+            })
+        })?;
+        // A directory that cannot be read may still be removed: whoever tries needs no error.
+        closed.into_iter().try_for_each(|closed| {
+            let model = Model::new(host, version, Lacks::Nothing);
+            let folder = closed(model.make_empty_group(NAME));
+            let open_to = |mode| fs::set_permissions(&folder, Permissions::from_mode(mode));
+            let before = model.contents();
+            open_to(0).expect("the witness's own");
+            let call = model.act(&REMOVE, model.group(NAME)).make();
+            let _ = open_to(0o755);
+            let (returned, after) = (call?.returned, model.contents());
+            let group = model.group(NAME);
+            let removed = Removed { version, group, returned, before, after };
+            let is_told = removed.returned.is_err() || removed.left().is_empty();
+            RULES.judge(&removed, is_told, || {
+                removed.evidence("EACCES (Permission denied)", "ENOENT")
             })
         })
     };

@@ -43,6 +43,7 @@ pub static MISTAKES: &[Mistake<Answers>] = &[
     creation::CONTROLLER_MADE_BY_HAND,
     creation::CONTROLLERS_THAT_ARE_THERE,
     creation::HALF_A_GROUP_LEFT,
+    creation::CLEARED_WITH_ITS_FILES,
     creation::CLEARS_UP_TOO_MUCH,
     creation::CREATES_NOTHING,
     creation::NAMES_WITHOUT_A_SIGN,
@@ -94,6 +95,7 @@ pub static MISTAKES: &[Mistake<Answers>] = &[
     processes::BEGIN_NOT_LOOKED_AT,
     processes::HALF_A_JOIN,
     processes::GONE_IS_JOINED,
+    processes::GONE_IN_BETWEEN,
     processes::JOINED_ONLY_WITH_LIMITS,
     processes::A_LINE_IN_TWO,
     processes::OWN_WORDS_FOR_THE_DEAD,
@@ -117,4 +119,6 @@ pub static MISTAKES: &[Mistake<Answers>] = &[
     removal::OWN_WORDS_FOR_BUSY,
     removal::HALF_GONE_IS_GONE,
     removal::A_DEADLINE_EACH,
+    removal::TIME_BEGINS_ANEW,
+    removal::UNREADABLE_IS_EMPTY,
 ];

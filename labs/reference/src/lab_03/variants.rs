@@ -104,6 +104,10 @@ pub static RIGHT: &[Variant<Answers>] = &[
     },
     Variant { name: "as_echo_does", answers: Answers { set_limits: by_order, ..SOLUTION } },
     Variant {
+        name: "other_order_if_refused",
+        answers: Answers { set_limits: by_trying, ..SOLUTION },
+    },
+    Variant {
         name: "pids_before_memory",
         answers: Answers {
             join: |group, pid| {
@@ -227,6 +231,31 @@ fn by_order(group: &Group, memory: Option<u64>, pids: Option<u64>) -> io::Result
     }
     echo(&file("memory.limit_in_bytes"), &limit)?;
     if both.exists() { echo(&both, &limit) } else { Ok(()) }
+}
+
+/// Memory first; if the kernel says that this is more than both, both first.
+fn by_trying(group: &Group, memory: Option<u64>, pids: Option<u64>) -> io::Result<()> {
+    let file = |name| group.memory.join(name);
+    let alone = file("memory.limit_in_bytes");
+    if !alone.exists() {
+        return solution::set_limits(group, memory, pids);
+    }
+    let limit = memory.map_or("-1".to_owned(), |n| n.to_string());
+    let set_both = || match echo(&file("memory.memsw.limit_in_bytes"), &limit) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        other => other,
+    };
+    match fs::write(&alone, &limit) {
+        Err(error) if error.kind() == ErrorKind::InvalidInput => {
+            set_both()?;
+            echo(&alone, &limit)?;
+        }
+        other => {
+            other?;
+            set_both()?;
+        }
+    }
+    echo(&group.pids.join("pids.max"), pids.map_or("max".to_owned(), |n| n.to_string()))
 }
 
 fn remove_tree(folder: &Path) -> io::Result<()> {

@@ -167,6 +167,22 @@ pub const HALF_A_GROUP_LEFT: Mistake<Answers> =
         Ok(group)
     });
 
+/// Clears up with remove_dir_all, which begins with the files of the new group: those are the
+/// kernel's (EPERM), and the directory stays.
+pub const CLEARED_WITH_ITS_FILES: Mistake<Answers> =
+    mistake("cleared_with_its_files", "limits/half-a-group-left", |root, name| {
+        let is_version_2 = is_version_2(root);
+        let make = if is_version_2 { in_version_2 } else { in_version_1 };
+        let group = make(root, name);
+        fs::create_dir(&group.memory)?;
+        let rest = match is_version_2 {
+            true => fs::write(root.join("cgroup.subtree_control"), "+memory +pids"),
+            false => fs::create_dir(&group.pids),
+        };
+        rest.inspect_err(|_| drop(fs::remove_dir_all(&group.memory)))?;
+        Ok(group)
+    });
+
 /// Clears up after an error whatever has that name.
 pub const CLEARS_UP_TOO_MUCH: Mistake<Answers> =
     mistake("clears_up_too_much", "limits/group-of-another-removed", |root, name| {

@@ -145,6 +145,21 @@ pub const GONE_IS_JOINED: Mistake<Answers> =
         other => other,
     });
 
+/// "It was there a moment ago": the second half has it no more, and neither has the first.
+pub const GONE_IN_BETWEEN: Mistake<Answers> =
+    joining("gone_in_between", "limits/failed-join-ignored", |group, pid| {
+        let mut members = 0;
+        for folder in [&group.memory, &group.pids] {
+            match fs::write(folder.join("cgroup.procs"), pid.to_string()) {
+                Err(error) if members == 0 || error.raw_os_error() != Some(Errno::ESRCH as i32) => {
+                    return Err(error);
+                }
+                _ => members += 1,
+            }
+        }
+        Ok(())
+    });
+
 /// No limits, no group: a limit that is set later holds nobody.
 pub const JOINED_ONLY_WITH_LIMITS: Mistake<Answers> =
     starting("joined_only_with_limits", "limits/never-joined", |group, memory, pids, process| {

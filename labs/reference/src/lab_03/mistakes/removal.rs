@@ -250,3 +250,27 @@ pub const A_DEADLINE_EACH: Mistake<Answers> =
         let pids = if group.pids == group.memory { Ok(()) } else { half(&group.pids) };
         memory.and(pids)
     });
+
+/// Waits for each directory as long as for the first, however late that was free.
+pub const TIME_BEGINS_ANEW: Mistake<Answers> =
+    mistake("time_begins_anew", "limits/tried-too-long", |group| each(group, wait_for_tree));
+
+fn wait_for_tree(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)?.flatten() {
+        if entry.path().is_dir() {
+            wait_for_tree(&entry.path())?;
+        }
+    }
+    while_busy(Duration::from_millis(1_700), || fs::remove_dir(folder))
+}
+
+/// `if let Ok(entries)`: what cannot be looked into is passed over, the group itself too.
+pub const UNREADABLE_IS_EMPTY: Mistake<Answers> =
+    mistake("unreadable_is_empty", "limits/failed-removal-ignored", |group| {
+        for folder in [&group.memory, &group.pids] {
+            if fs::read_dir(folder).is_ok() {
+                remove(&Group { memory: folder.clone(), pids: folder.clone() })?;
+            }
+        }
+        Ok(())
+    });
