@@ -208,7 +208,7 @@ pub fn later_fields() -> Vec<Case> {
 }
 
 pub fn broken_lines() -> Vec<Case> {
-    let lines: [&[u8]; 17] = [
+    let lines: [&[u8]; 20] = [
         b"36 35 98:0 /mnt1 /mnt2",
         b"36 35 98:0 /mnt1 /mnt2 rw,noatime",
         b"36 35 98:0 /mnt1 /mnt2 rw,noatime master:1",
@@ -228,6 +228,10 @@ pub fn broken_lines() -> Vec<Case> {
         b" 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw",
         b"36  98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw",
         b"4294967296 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw",
+        // Nor is one with white space at an end that separates no fields.
+        b"36\t 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw",
+        b"36 \x0b35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw",
+        b"36 35\r 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw",
     ];
     lines.map(|line| Case { input: line.to_vec(), expected: None }).into()
 }

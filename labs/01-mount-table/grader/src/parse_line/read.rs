@@ -196,12 +196,13 @@ impl Read {
     /// other white space for the end of a field.
     fn separates_at_white_space(&self) -> bool {
         let is_other = |byte: &u8| byte.is_ascii_whitespace() && *byte != b' ';
-        let has_other = |_: &Mount, line: &[u8]| {
-            line.iter().any(is_other) || line.windows(2).any(|two| two == b"  ")
-        };
+        let has_other =
+            |line: &[u8]| line.iter().any(is_other) || line.windows(2).any(|two| two == b"  ");
+        let is_accepted = self.plain.is_right && self.is_broken_and_accepted();
         let output = &self.carriage_return_in_a_name.output;
         matches!(output, Some(Ok(mount)) if mount.mount_point == Path::new("/mnt/a"))
-            && self.is_hard(has_other, &self.carriage_return_in_a_name)
+            && (is_accepted && has_other(&self.wrong.case.input)
+                || self.is_hard(|_, line| has_other(line), &self.carriage_return_in_a_name))
     }
 
     /// Whether the line was refused because of bytes that are not UTF-8.
@@ -272,6 +273,7 @@ const BETWEEN_THE_FIELDS: &[Rule<Read>] = &[
     rule("optional-fields-overlooked", |it| it.knows_optional_fields(true, false)),
     rule("one-optional-field-demanded", |it| it.knows_optional_fields(false, true)),
     rule("only-one-optional-field", |it| it.knows_optional_fields(true, true)),
+    rule("white-space-separates", Read::separates_at_white_space),
     rule("broken-line-accepted", Read::is_broken_and_accepted),
     rule("error-of-another-kind", |it| {
         let is_refused = matches!(it.wrong.outcome, Outcome::Returned(Err(_)));
@@ -299,7 +301,6 @@ const BETWEEN_THE_FIELDS: &[Rule<Read>] = &[
             |_: &Mount, line: &[u8]| line.split(|it| *it == b' ').filter(is_dash).count() > 1;
         it.is_hard(has_more, &it.dash_as_source)
     }),
-    rule("white-space-separates", Read::separates_at_white_space),
     rule("empty-field-lost", |it| {
         let has_empty = |mount: &Mount, _: &[u8]| mount.optional_fields.contains(&String::new());
         it.is_hard(|mount, _| mount.source.is_empty(), &it.empty_source)

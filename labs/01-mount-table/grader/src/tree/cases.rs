@@ -98,6 +98,14 @@ pub fn own_parent() -> Case {
     }
 }
 
+/// Mounts of depth 0 for both reasons, in turn.
+pub fn roots_of_both_kinds() -> Case {
+    Case {
+        input: table(&[(53, 41, "/proc"), (1, 1, "/"), (54, 41, "/dev"), (15, 1, "/sys")]),
+        expected: vec![(0, 53), (0, 1), (1, 15), (0, 54)],
+    }
+}
+
 /// Mounts on one whose number is 0, which is a number like any other.
 pub fn on_number_zero() -> Case {
     Case {
@@ -131,5 +139,6 @@ pub fn extremes() -> [Case; 2] {
 /// All of the above.
 pub fn all() -> Vec<Case> {
     let cases = [plain(), neighbours(), stacked(), child_first(), several_roots(), own_parent()];
-    cases.into_iter().chain([on_number_zero()]).chain(extremes()).collect()
+    let more = [on_number_zero(), roots_of_both_kinds()];
+    cases.into_iter().chain(more).chain(extremes()).collect()
 }

@@ -64,6 +64,18 @@ impl Drawn {
         seen.iter().collect::<BTreeSet<_>>() == self.expected().iter().collect()
     }
 
+    /// Whether all that is wrong is the order of the mounts of depth 0, each with what is on
+    /// it.
+    fn has_reordered_roots(&self, seen: &Tree) -> bool {
+        let with_their_mounts = |tree: &Tree| {
+            let is_below = |_: &(usize, u32), next: &(usize, u32)| next.0 > 0;
+            let mut trees: Vec<Tree> = tree.chunk_by(is_below).map(<[_]>::to_vec).collect();
+            trees.sort();
+            trees
+        };
+        seen != self.expected() && with_their_mounts(seen) == with_their_mounts(self.expected())
+    }
+
     fn is_in_table_order(&self, seen: &Tree) -> bool {
         let order: Vec<u32> = self.mounts().iter().map(|mount| mount.id).collect();
         ids(seen) == order && ids(self.expected()) != order
@@ -172,6 +184,9 @@ const BY_DIFFICULTY: &[Rule<Drawn>] = &[
     rule("nothing-on-its-own-parent", |it| {
         let has_lost = it.lost().next().is_some();
         it.plain.is_right && has_lost && it.lost().all(|mount| it.is_on_its_own_parent(mount))
+    }),
+    rule("roots-reordered", |it| {
+        it.plain.is_right && it.seen().is_some_and(|seen| it.has_reordered_roots(seen))
     }),
     rule("tree-by-beginning-of-path", |it| {
         let has_difficulty = it.has_two(are_neighbours) || it.has_stack();

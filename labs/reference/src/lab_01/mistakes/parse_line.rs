@@ -281,3 +281,13 @@ pub const NO_DIGITS_ARE_ZERO: Mistake<Answers> =
         }
         solution::parse_line(&fields.join(&b' '))
     });
+
+/// `trim()` before each `parse()`, as for what a person types: white space belongs to a field.
+pub const NUMBERS_TRIMMED: Mistake<Answers> =
+    mistake("numbers_trimmed", "mount-table/broken-line-accepted", |line| {
+        let mut fields = fields(line);
+        for field in fields.iter_mut().take(2) {
+            *field = std::str::from_utf8(field).map_or(*field, |text| text.trim().as_bytes());
+        }
+        solution::parse_line(&fields.join(&b' '))
+    });

@@ -222,6 +222,14 @@ pub const LATE_ONES_LAST: Mistake<Answers> =
         solution::tree(&all.collect::<Vec<_>>())
     });
 
+/// Looks for mounts whose parent is unknown, and afterwards for those on themselves.
+pub const ORPHANS_FIRST: Mistake<Answers> =
+    mistake("orphans_first", "mount-table/roots-reordered", |mounts| {
+        let is_orphan = |it: &Mount| it.parent != it.id;
+        let (orphans, others): (Vec<_>, Vec<_>) = mounts.iter().cloned().partition(is_orphan);
+        solution::tree(&[orphans, others].concat())
+    });
+
 /// A zeroed field of a struct in C means "none"; a mount ID may be 0.
 pub const ZERO_IS_NO_PARENT: Mistake<Answers> =
     mistake("zero_is_no_parent", "mount-table/number-taken-for-none", |mounts| {
