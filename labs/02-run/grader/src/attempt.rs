@@ -13,18 +13,23 @@ use labkit::describe::Failure;
 use labkit::frame::{Facts, Rule, Rules, Words, rule};
 use labkit::host::Host;
 use labkit::inside::Place;
+use labkit::process::Process;
 use labkit::sys::can_decide_on_calls;
 use labkit::verdict::{Evidence, Finding};
 use mydocker_kernel::mountinfo::Mount;
-use nix::errno::Errno::{self, E2BIG, EIO, ELOOP, ENOEXEC, ENOTDIR, ETXTBSY};
+use nix::errno::Errno::{
+    E2BIG, EACCES, EBUSY, EIO, ELOOP, ENODEV, ENOENT, ENOEXEC, ENOTDIR, EPERM, ETXTBSY,
+};
 use nix::libc::{SYS_execve, SYS_execveat, SYS_fsopen, SYS_mount};
 use nix::mount::{MsFlags, mount};
+use nix::sys::stat::umask;
 use nix::unistd::{chdir, chroot, dup2_stderr};
 
 use crate::LAB;
 use crate::acts::START;
 use crate::child::{NAMESPACES, State, end_all_but, started_since, wait_until};
 use crate::container::{Container, Given, observe};
+use crate::inheritance::{Difference, UMASK, differs_in_caller};
 use crate::probe::words;
 use crate::start::RUN;
 
@@ -43,6 +48,8 @@ struct Attempt {
     state: State,
     /// How many processes were started.
     started: i32,
+    /// The process that called start, afterwards.
+    caller: Process,
     /// What was printed to stderr, by the child too.
     said: String,
     /// What was printed to stdout.
@@ -74,6 +81,7 @@ fn attempt_where(
     let stderr = host.path("stderr");
     let before = || {
         dup2_stderr(File::create(&stderr)?)?;
+        umask(UMASK);
         Ok(root.map_or(Ok(()), |root| chroot(root).and_then(|()| chdir("/")))?)
     };
     // One directory of this host's, and the usual ones.
@@ -94,6 +102,7 @@ fn attempt_where(
         returned,
         state,
         started,
+        caller: seen.process,
         said,
         printed,
         has_run: false,
@@ -104,7 +113,9 @@ fn attempt_where(
 
 impl Facts for Attempt {
     fn words(&self) -> Words {
-        self.refused.iter().map(|kind| ("namespace", (*kind).to_owned())).collect()
+        let namespace = self.refused.iter().map(|kind| ("namespace", (*kind).to_owned()));
+        let what = self.differs_in_caller().map(|changed| ("what", changed.what.to_owned()));
+        namespace.chain(what).collect()
     }
 }
 
@@ -144,6 +155,11 @@ impl Attempt {
     ) -> Result<(), Finding> {
         let printed = format!("{}{}", self.said, self.printed);
         rules.judge(self, kept, evidence).map_err(|finding| Finding { printed, ..finding })
+    }
+
+    /// What of the caller start has changed.
+    fn differs_in_caller(&self) -> Option<Difference> {
+        differs_in_caller(&self.caller, &[])
     }
 
     /// Whether the container where all goes well is so.
@@ -201,6 +217,27 @@ pub fn refused_namespaces(host: &Host) -> Result<(), Finding> {
     Ok(())
 }
 
+/// The caller is the same after a start that has failed: in the caller itself, or in the
+/// child.
+pub fn caller_of_a_failure(host: &Host) -> Result<(), Finding> {
+    static RULES: Rules<Attempt> =
+        rules(&[&[rule("caller-changed", |it| it.differs_in_caller().is_some())]]);
+    let nothing = host.path("nothing");
+    limit_namespaces(&NAMESPACES, 0);
+    let refused = attempt(host, None, &[&nothing]);
+    limit_namespaces(&NAMESPACES, 1000);
+    for (so, attempt) in [
+        ("where clone(2) says ENOSPC", refused?),
+        ("where execve(2) says ENOENT", attempt(host, None, &[&nothing])?),
+    ] {
+        let changed = attempt.differs_in_caller();
+        attempt.judge(&RULES, changed.is_none(), || {
+            changed.map(|changed| changed.evidence_where(so)).into_iter().collect()
+        })?;
+    }
+    Ok(())
+}
+
 /// How many new namespaces of these kinds there may be. See namespaces(7).
 fn limit_namespaces(kinds: &[&str], count: u32) {
     for kind in kinds {
@@ -241,27 +278,33 @@ pub fn failed_step(host: &Host) -> Result<(), Finding> {
         &NO_PROC,
     )?;
 
-    // 3. A host that allows everything but a new file system, as in a container.
+    // 3. A host that allows everything but a new file system, as in a container, whatever
+    //    its reason.
     if !can_decide_on_calls() {
         return Ok(());
     }
     let (touch, trace) = (root.join("bin/touch"), host.path("has-run"));
-    let attempt = attempt_where(host, None, &[&touch, &trace], |call| {
-        call.deciding(MOUNTING, refuse_file_systems)
-    })?;
-    let attempt = Attempt { has_run: trace.exists(), ..attempt };
-    attempt.must_not_run(host, "where mount(2) says EPERM for a new proc", &NO_PROC)
+    for errno in [EPERM, EACCES, EBUSY, ENOENT, ENODEV] {
+        let attempt = attempt_where(host, None, &[&touch, &trace], |call| {
+            call.deciding(MOUNTING, move |asked| is_of_file_systems(asked).then_some(errno))
+        })?;
+        let attempt = Attempt { has_run: trace.exists(), ..attempt };
+        let refusal = format!("where mount(2) says {errno:?} for a new proc");
+        attempt.must_not_run(host, &refusal, &NO_PROC)?;
+    }
+    Ok(())
 }
 
 /// The calls by which a file system is mounted, and others.
 const MOUNTING: &[Calls] = &[("mount", &[SYS_mount]), ("fsopen", &[SYS_fsopen])];
 
-/// Refuses a new file system. To change the propagation of a mount is something else.
-fn refuse_file_systems(asked: &Asked) -> Option<Errno> {
+/// Whether it is about a new file system. To change the propagation of a mount is
+/// something else.
+fn is_of_file_systems(asked: &Asked) -> bool {
     let propagation =
         MsFlags::MS_PRIVATE | MsFlags::MS_SLAVE | MsFlags::MS_SHARED | MsFlags::MS_UNBINDABLE;
     let is_propagation = asked.name == "mount" && asked.argument(3) & propagation.bits() != 0;
-    (!is_propagation).then_some(Errno::EPERM)
+    !is_propagation
 }
 
 /// Decides on the calls of the answer's process, and of those that it has started, until

@@ -16,6 +16,7 @@ use labkit::proc::Proc;
 use labkit::process::Process;
 use labkit::verdict::{Evidence, Finding, PANICKED};
 use mydocker_kernel::mountinfo::{Mount, MountTable};
+use nix::sys::stat::umask;
 use nix::unistd::{Pid, gethostname, sethostname};
 
 use crate::LAB;
@@ -24,6 +25,7 @@ use crate::child::{
     FOR_CHILDREN, Namespaces, State, end_all_but, is_asleep, namespaces, rests, started_since,
     wait_until,
 };
+use crate::inheritance::UMASK;
 use crate::probe::{NOT_TEXT, Probe, variables_of, words_of};
 
 /// What the host is called.
@@ -134,6 +136,10 @@ fn observe_with(host: &Host, given: Given, bytes: &[u8]) -> Result<Container, Fi
     let open_file = host.path("open-file");
     let file = File::create(&open_file).expect("a file in the scratch folder");
     let call = host.act(&START, probe.command(name, bytes)).giving(vec![file.into()]);
+    let call = call.after(|| {
+        umask(UMASK);
+        Ok(())
+    });
     let call = call.with_variable("PATH", &path).with_variable("CANARY", &probe.canary);
     let call = call.with_variable("BYTES", OsStr::from_bytes(bytes));
     let call = call.with_variable(OsStr::from_bytes(&[&b"NAME_"[..], bytes].concat()), "1");

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use labkit::process::Process;
 use labkit::verdict::Evidence;
 use nix::sys::signal::Signal;
+use nix::sys::stat::Mode;
 
 use crate::container::Container;
 
@@ -16,6 +17,10 @@ const LAB_FOLDER: &str = labkit::places::LAB;
 const NONE: &str = "0000000000000000";
 /// SIGPIPE, which Rust's own programs ignore.
 const SIGPIPE: &str = "0000000000001000";
+
+/// The umask of the process that calls start, which is nobody's habit: who sets a usual
+/// one changes it.
+pub const UMASK: Mode = Mode::from_bits_truncate(0o037);
 
 /// Something of a process that is not as it was, or not as its parent has it.
 pub struct Difference {
@@ -32,6 +37,11 @@ impl Difference {
 
     pub fn evidence(self) -> Evidence {
         Evidence::differs(self.what, self.expected, self.seen)
+    }
+
+    /// The same of a call that was not as usual: `so` says in what way.
+    pub fn evidence_where(self, so: &str) -> Evidence {
+        Evidence::differs(format!("{}, {so}", self.what), self.expected, self.seen)
     }
 }
 
@@ -61,34 +71,37 @@ fn in_a_row(files: &[String]) -> String {
     if files.is_empty() { "-".to_owned() } else { files.join(", ") }
 }
 
+/// A umask as proc_pid_status(5) has it.
+fn umask() -> String {
+    format!("{:04o}", UMASK.bits())
+}
+
+/// What of the caller start has changed. `open` are the files that it has open, beside 0, 1
+/// and 2.
+pub fn differs_in_caller(now: &Process, open: &[String]) -> Option<Difference> {
+    Difference::of("getcwd() of the caller", LAB_FOLDER, now.cwd.display())
+        .or_else(|| Difference::of("root directory of the caller", "/", now.root.display()))
+        .or_else(|| Difference::of("umask of the caller", umask(), &now.status["Umask"]))
+        .or_else(|| Difference::of("blocked signals of the caller", NONE, &now.status["SigBlk"]))
+        .or_else(|| Difference::of("ignored signals of the caller", SIGPIPE, &now.status["SigIgn"]))
+        .or_else(|| {
+            // Rust's runtime tells of a full stack. The C library has signals of its
+            // own behind the last standard one.
+            let rusts_own = set_of(&[Signal::SIGSEGV, Signal::SIGBUS]);
+            let standard = u64::from(u32::MAX >> 1);
+            let others = signals(&now.status["SigCgt"]) & standard & !rusts_own;
+            Difference::of("caught signals of the caller", NONE, format!("{others:016x}"))
+        })
+        .or_else(|| {
+            let what = "open files of the caller beside 0, 1 and 2";
+            Difference::of(what, in_a_row(open), in_a_row(&files(&now.descriptors)))
+        })
+}
+
 impl Container {
     /// What of the caller start has changed.
     pub fn differs_in_caller(&self) -> Option<Difference> {
-        let (now, before) = (&self.seen.process, &self.looked.witness);
-        Difference::of("getcwd() of the caller", LAB_FOLDER, now.cwd.display())
-            .or_else(|| Difference::of("root directory of the caller", "/", now.root.display()))
-            .or_else(|| {
-                Difference::of("umask of the caller", &before.status["Umask"], &now.status["Umask"])
-            })
-            .or_else(|| {
-                Difference::of("blocked signals of the caller", NONE, &now.status["SigBlk"])
-            })
-            .or_else(|| {
-                Difference::of("ignored signals of the caller", SIGPIPE, &now.status["SigIgn"])
-            })
-            .or_else(|| {
-                // Rust's runtime tells of a full stack. The C library has signals of its
-                // own behind the last standard one.
-                let rusts_own = set_of(&[Signal::SIGSEGV, Signal::SIGBUS]);
-                let standard = u64::from(u32::MAX >> 1);
-                let others = signals(&now.status["SigCgt"]) & standard & !rusts_own;
-                Difference::of("caught signals of the caller", NONE, format!("{others:016x}"))
-            })
-            .or_else(|| {
-                let open = in_a_row(&files(&now.descriptors));
-                let what = "open files of the caller beside 0, 1 and 2";
-                Difference::of(what, self.callers_file(), open)
-            })
+        differs_in_caller(&self.seen.process, &[self.callers_file()])
     }
 
     /// What the command should have inherited from the caller, and has not.
@@ -108,13 +121,7 @@ impl Container {
             .or_else(|| Difference::of("user of the command", user(callers), user(its)))
             .or_else(|| Difference::of("getcwd() of the command", LAB_FOLDER, its.cwd.display()))
             .or_else(|| Difference::of("root directory of the command", "/", its.root.display()))
-            .or_else(|| {
-                Difference::of(
-                    "umask of the command",
-                    &callers.status["Umask"],
-                    &its.status["Umask"],
-                )
-            })
+            .or_else(|| Difference::of("umask of the command", umask(), &its.status["Umask"]))
             .or_else(|| {
                 Difference::of("blocked signals of the command", NONE, &its.status["SigBlk"])
             })

@@ -13,6 +13,7 @@ use labkit::verdict::{Evidence, Finding};
 
 use crate::LAB;
 use crate::acts::START;
+use crate::attempt::caller_of_a_failure;
 use crate::child::{FOR_CHILDREN, NAMESPACES, State};
 use crate::container::{Container, Given, HOST_NAME, observe, words_of_a_program};
 use crate::inheritance::{Difference, OPEN_FILES};
@@ -202,7 +203,8 @@ pub fn caller(host: &Host) -> Outcome {
             Evidence::differs(what, true, before.get(kind) == after.get(kind))
         });
         evidence.chain(changed.map(Difference::evidence)).collect()
-    })
+    })?;
+    caller_of_a_failure(host)
 }
 
 pub fn inherited(host: &Host) -> Outcome {

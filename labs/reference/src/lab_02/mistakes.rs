@@ -88,4 +88,8 @@ pub static MISTAKES: &[Mistake<Answers>] = &[
     inheritance::SIGPIPE_OF_THE_CALLER,
     inheritance::CALLER_CATCHES_ITS_CHILDREN,
     inheritance::NAMES_AS_TEXT,
+    inheritance::USUAL_UMASK,
+    inheritance::PIPE_LEFT_BY_A_FAILURE,
+    failures::ONE_TABLE_OF_CODES,
+    failures::BUSY_IS_MOUNTED,
 ];

@@ -4,11 +4,12 @@ use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
 
 use lab_02_grader::Answers;
+use nix::fcntl::OFlag;
 use nix::mount::MsFlags;
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::Signal;
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
-use nix::unistd::{execvpe, sethostname};
+use nix::unistd::{execvpe, pipe2, read, sethostname};
 
 use super::steps::{ALL, PRIVATE, SAFE, execute, mount_proc, prepare, propagate, start};
 use super::{SOLUTION, solution};
@@ -69,6 +70,20 @@ pub static RIGHT: &[Variant<Answers>] = &[
                     let Err(errno) = execvpe(&command[0], command, &environment);
                     errno
                 })
+            },
+            ..SOLUTION
+        },
+    },
+    // Returns when the command is executed: that closes the pipe.
+    Variant {
+        name: "waits_for_the_execve",
+        answers: Answers {
+            start: |command| {
+                let (executed, held) = pipe2(OFlag::O_CLOEXEC)?;
+                let pid = solution::start(command)?;
+                drop(held);
+                read(&executed, &mut [0])?;
+                Ok(pid)
             },
             ..SOLUTION
         },

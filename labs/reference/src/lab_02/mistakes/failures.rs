@@ -231,3 +231,39 @@ pub const OTHER_ERRORS_ARE_125: Mistake<Answers> = Mistake {
         ..SOLUTION
     },
 };
+
+/// What is missing gives 127, whatever it is: also what a mount needs.
+pub const ONE_TABLE_OF_CODES: Mistake<Answers> = Mistake {
+    name: "one_table_of_codes",
+    code: "run/wrong-failure-code",
+    answers: Answers {
+        start: |command| {
+            clone(ALL, || {
+                let (errno, other) = match prepare() {
+                    Ok(()) => (execute(command), 126),
+                    Err(errno) => (errno, 125),
+                };
+                eprintln!("{:?}: {errno}", command[0]);
+                if errno == Errno::ENOENT { 127 } else { other }
+            })
+        },
+        ..SOLUTION
+    },
+};
+
+/// EBUSY is read as "already mounted": but what is mounted there is the host's.
+pub const BUSY_IS_MOUNTED: Mistake<Answers> = Mistake {
+    name: "busy_is_mounted",
+    code: "run/failed-step-ignored",
+    answers: Answers {
+        start: |command| {
+            let prepare = || {
+                propagate(PRIVATE)?;
+                let mounted = mount_proc(SAFE);
+                if mounted == Err(Errno::EBUSY) { Ok(()) } else { mounted }
+            };
+            start(ALL, prepare, || execute(command))
+        },
+        ..SOLUTION
+    },
+};
