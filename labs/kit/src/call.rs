@@ -20,7 +20,7 @@ use crate::answering::{Answering, Circumstances, Outcome};
 use crate::calls::Calls;
 use crate::deciding::{Asked, Deciding, Decision};
 use crate::describe::mounts_below;
-use crate::failing::{self, Failed};
+use crate::failing::{self, Failed, Which};
 use crate::host::Host;
 use crate::inside::Place;
 use crate::process::Process;
@@ -169,11 +169,21 @@ impl<'h, I: Serialize, O: DeserializeOwned> Call<'h, I, O> {
     /// While the `nth` of these system calls of the act, from 1, fails with `errno`. The
     /// others are made. [`Seen::failed`] says what was made to fail. If the kernel cannot do
     /// it (before Linux 5.6), all calls of the `nth` name fail.
-    pub fn failing(mut self, nth: usize, calls: &[Calls], errno: Errno) -> Self {
+    pub fn failing(self, nth: usize, calls: &[Calls], errno: Errno) -> Self {
+        self.failing_which(nth, Which::Alone, calls, errno)
+    }
+
+    /// The same, and each later call of that name fails, too: whoever only tries again gets
+    /// no further.
+    pub fn failing_from(self, nth: usize, calls: &[Calls], errno: Errno) -> Self {
+        self.failing_which(nth, Which::AndLater, calls, errno)
+    }
+
+    fn failing_which(mut self, nth: usize, which: Which, calls: &[Calls], errno: Errno) -> Self {
         if sys::can_decide_on_calls() {
             let failed = self.failed.clone();
             let decision = Decision::Fail(errno);
-            self.circumstances.deciding = Some(failing::nth(nth, calls, decision, failed));
+            self.circumstances.deciding = Some(failing::nth(nth, which, calls, decision, failed));
             return self;
         }
         let Some((name, numbers)) = calls.get(nth - 1) else { return self };
@@ -186,7 +196,8 @@ impl<'h, I: Serialize, O: DeserializeOwned> Call<'h, I, O> {
     /// kernel cannot do it (before Linux 5.6), no process is paused.
     pub fn standing_still(mut self, nth: usize, calls: &[Calls]) -> Self {
         if sys::can_decide_on_calls() {
-            let deciding = failing::nth(nth, calls, Decision::StandStill, Rc::default());
+            let decision = Decision::StandStill;
+            let deciding = failing::nth(nth, Which::Alone, calls, decision, Rc::default());
             self.circumstances.deciding = Some(deciding);
         }
         self

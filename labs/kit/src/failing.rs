@@ -43,10 +43,20 @@ impl fmt::Display for Failed {
     }
 }
 
+/// Which calls come to something else than being made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Which {
+    /// One.
+    Alone,
+    /// One, and each later one of its name.
+    AndLater,
+}
+
 /// Has the `nth` of these calls, from 1, come to this, and the others be made; which one
 /// it was is noted in `failed`.
 pub(crate) fn nth(
     nth: usize,
+    which: Which,
     calls: &[Calls],
     decision: Decision,
     failed: Rc<Cell<Option<Failed>>>,
@@ -59,6 +69,8 @@ pub(crate) fn nth(
             let nth = made.iter().filter(|name| **name == asked.name).count();
             failed.set(Some(Failed { name: asked.name, nth }));
         }
-        if is_it { decision } else { Decision::Make }
+        let has_its_name = || failed.get().is_some_and(|failed| failed.name == asked.name);
+        let is_later = which == Which::AndLater && has_its_name();
+        if is_it || is_later { decision } else { Decision::Make }
     })
 }

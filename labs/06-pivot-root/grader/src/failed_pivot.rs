@@ -82,10 +82,10 @@ pub fn failure(host: &Host) -> Result<(), Finding> {
         let what = format!("{FUNCTION}({nothing:?}), where nothing is");
         vec![Evidence::differs(what, "Err", result(&attempt.seen.returned))]
     })?;
-    // 3. Each of its calls in turn.
+    // 3. Each of its calls in turn, once and for good.
     let new_root = furnish(host, "failing");
-    failing::each(|nth| {
-        let attempt = attempt_failing(host, &new_root, nth)?;
+    let attempt = |nth: usize, is_for_good: bool| {
+        let attempt = attempt_failing(host, &new_root, nth, is_for_good)?;
         let Some(failed) = attempt.seen.failed else { return Ok(false) };
         let returned = &attempt.seen.returned;
         let is_told = returned.is_err() || attempt.is_done;
@@ -93,7 +93,8 @@ pub fn failure(host: &Host) -> Result<(), Finding> {
             && attempt.gone.is_empty()
             && attempt.seen.host_changes().is_empty();
         REFUSED.judge(&attempt, is_told && is_clean, || {
-            let call = format!("{FUNCTION}(new_root) while {failed} fails with EPERM");
+            let later = if is_for_good { " and each later one" } else { "" };
+            let call = format!("{FUNCTION}(new_root) while {failed}{later} fails with EPERM");
             let mut evidence = vec![Evidence::differs(call, "Err", result(returned))];
             for (what, names) in [("new", &attempt.left_over), ("gone", &attempt.gone)] {
                 if !names.is_empty() {
@@ -107,13 +108,24 @@ pub fn failure(host: &Host) -> Result<(), Finding> {
             evidence
         })?;
         Ok(true)
-    })
+    };
+    failing::each(|nth| attempt(nth, false))?;
+    failing::each(|nth| attempt(nth, true))
 }
 
-fn attempt_failing(host: &Host, new_root: &Path, nth: usize) -> Result<Attempt, Finding> {
+fn attempt_failing(
+    host: &Host,
+    new_root: &Path,
+    nth: usize,
+    is_for_good: bool,
+) -> Result<Attempt, Finding> {
     let before = names(new_root);
     let host_file = host.precious().file();
-    let failing = call(host, new_root).failing(nth, CALLS, Errno::EPERM);
+    let call = call(host, new_root);
+    let failing = match is_for_good {
+        true => call.failing_from(nth, CALLS, Errno::EPERM),
+        false => call.failing(nth, CALLS, Errno::EPERM),
+    };
     let (seen, inside) = failing.make_and_look(|place, _| {
         let mount_namespace = place.mount_namespace();
         place.look(|| {

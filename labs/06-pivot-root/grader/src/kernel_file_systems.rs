@@ -368,18 +368,25 @@ pub fn failure(host: &Host) -> Result<(), Finding> {
     }
     let new_root = facts.new_root;
     let calls: Vec<Calls> = CALLS.iter().copied().chain([STAT]).collect();
-    let attempt = |nth: usize, errno: Errno| {
-        let call = call(host, &new_root).failing(nth, &calls, errno);
+    let attempt = |nth: usize, errno: Errno, is_for_good: bool| {
+        let call = call(host, &new_root);
+        let call = match is_for_good {
+            true => call.failing_from(nth, &calls, errno),
+            false => call.failing(nth, &calls, errno),
+        };
         let facts = look(call, new_root.clone())?;
         let Some(failed) = facts.seen.failed else { return Ok(false) };
         let kept = facts.seen.returned.is_err() || !facts.is_wrong();
         ON_ALL.judge(&facts, kept, || {
-            let call = format!("{FUNCTION}(new_root) while {failed} fails with {errno:?}");
+            let later = if is_for_good { " and each later one" } else { "" };
+            let call = format!("{FUNCTION}(new_root) while {failed}{later} fails with {errno:?}");
             vec![Evidence::differs(call, "Err", result(&facts.seen.returned))]
         })?;
         Ok(true)
     };
-    failing::each(|nth| attempt(nth, Errno::EPERM))?;
+    failing::each(|nth| attempt(nth, Errno::EPERM, false))?;
     // Some pass over what is not there: a device, for instance.
-    failing::each(|nth| attempt(nth, Errno::ENOENT))
+    failing::each(|nth| attempt(nth, Errno::ENOENT, false))?;
+    // Others try again, and do not look any more.
+    failing::each(|nth| attempt(nth, Errno::EPERM, true))
 }

@@ -1,5 +1,6 @@
 //! enter_with_pivot_root.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::env;
 use std::fs;
@@ -361,6 +362,51 @@ pub fn leftovers(host: &Host) -> Result<(), Finding> {
             Evidence::differs(format!("find new_root afterwards, {what}"), "-", names.join(", "))
         };
         wrong.map(evidence).collect()
+    })?;
+    if !facts.is_right() {
+        return Ok(());
+    }
+    own_directory(host)
+}
+
+/// An image that has the directory which the function makes for a while: it is the image's.
+/// To refuse it is as good as to use it.
+fn own_directory(host: &Host) -> Result<(), Finding> {
+    // 1. What is there when the root changes.
+    let new_root = furnish(host, "looked-at");
+    let before = names(&new_root);
+    let made = RefCell::new(Vec::new());
+    let pivot_root = [("pivot_root", &[SYS_pivot_root][..])];
+    call(host, &new_root).standing_still(1, &pivot_root).make_meanwhile(
+        |_, answering| {
+            if host.wait_until_it_stands_still(answering).is_some() {
+                made.replace(only_in(&names(&new_root), &before));
+                answering.go_on();
+            }
+        },
+        |_, _| (),
+    )?;
+    // 2. The same names in another image.
+    let made = made.into_inner();
+    if made.is_empty() {
+        return Ok(());
+    }
+    let new_root = furnish(host, "with-its-own");
+    for name in &made {
+        fs::create_dir_all(new_root.join(name)).expect("a directory in the scratch directory");
+    }
+    static RULES: Rules<Entering> = Rules {
+        tables: &[&[rule("directory-of-the-image-removed", |it| !it.gone.is_empty())]],
+        lab: LAB,
+        function: FUNCTION,
+    };
+    let facts = enter(host, new_root)?;
+    RULES.judge(&facts, facts.gone.is_empty(), || {
+        let what = format!("find new_root afterwards, where {} was before", made.join(", "));
+        let mut left = made.clone();
+        left.retain(|name| !facts.gone.contains(name));
+        let left = if left.is_empty() { "-".to_owned() } else { left.join(", ") };
+        vec![Evidence::differs(what, made.join(", "), left)]
     })
 }
 

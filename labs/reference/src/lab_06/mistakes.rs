@@ -98,6 +98,9 @@ pub static MISTAKES: &[Mistake<Answers>] = &[
     overlooked::BREAKOUT_CLEARS_ITS_WAY,
     overlooked::MOVED_WHERE_PIVOT_ROOT_FAILS,
     overlooked::PROC_SYS_FROM_THE_HOST,
+    overlooked::SECOND_UMOUNT_NOT_CHECKED,
+    overlooked::SECOND_BIND_NOT_CHECKED,
+    overlooked::PUT_OLD_OF_THE_IMAGE,
 ];
 
 const NOTHING: Option<&str> = None;
