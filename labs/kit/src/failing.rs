@@ -33,10 +33,11 @@ pub struct Failed {
 /// `the 2nd mount(2)`.
 impl fmt::Display for Failed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ending = match self.nth {
-            1 => "st",
-            2 => "nd",
-            3 => "rd",
+        let ending = match (self.nth % 100, self.nth % 10) {
+            (11..=13, _) => "th",
+            (_, 1) => "st",
+            (_, 2) => "nd",
+            (_, 3) => "rd",
             _ => "th",
         };
         write!(f, "the {}{ending} {}(2)", self.nth, self.name)

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use labkit::calls::{CALLS, PAUSE};
+use labkit::calls::{CALLS, Calls, PAUSE};
 use labkit::verdict::Finding;
 use nix::errno::Errno;
 use nix::sched::CloneFlags;
@@ -19,6 +19,10 @@ use crate::stage::Stage;
 /// is closed, in ticks of its processor's time. Not by the clock: on a busy machine
 /// an answer may not have begun.
 const A_MOMENT: u64 = 5;
+
+/// How often one of many mounts becomes free: before the shortest patience that is
+/// promised is over.
+pub const LET_GO_EVERY: Duration = Duration::from_millis(150);
 
 /// One call to be made.
 #[derive(Debug, Clone)]
@@ -33,6 +37,8 @@ pub struct Call<'a> {
     open: Option<(PathBuf, Open)>,
     /// Other files that are open throughout.
     others_open: Vec<PathBuf>,
+    /// Files that are open, too, until they are closed one by one.
+    let_go: Vec<PathBuf>,
     /// Whether an ordinary user makes it.
     without_privileges: bool,
     /// The kernel call that fails meanwhile, whenever it is made, and with what.
@@ -52,6 +58,7 @@ impl<'a> Call<'a> {
             workspace,
             open: None,
             others_open: Vec::new(),
+            let_go: Vec::new(),
             without_privileges: false,
             refused: None,
             failing: None,
@@ -83,6 +90,12 @@ impl<'a> Call<'a> {
         Call { others_open, ..self }
     }
 
+    /// Makes the call while these files are open, too, of which one is closed whenever
+    /// [`LET_GO_EVERY`] is over.
+    pub fn letting_go(self, files: Vec<PathBuf>) -> Call<'a> {
+        Call { let_go: files, ..self }
+    }
+
     /// Makes the call while a call to the kernel fails.
     pub fn refusing(self, name: &'static str, number: i64, errno: Errno) -> Call<'a> {
         Call { refused: Some((name, number, errno)), ..self }
@@ -102,6 +115,8 @@ impl<'a> Call<'a> {
         let opened = self.open.as_ref().map(|(file, _)| File::open(file).expect("it is there"));
         let others = self.others_open.iter().map(|file| File::open(file).expect("it is there"));
         let others: Vec<File> = others.collect();
+        let let_go = self.let_go.iter().map(|file| File::open(file).expect("it is there"));
+        let mut let_go: Vec<File> = let_go.collect();
         let began = Instant::now();
         let for_a_moment = matches!(self.open, Some((_, Open::ForAMoment)));
         let mut held = opened;
@@ -115,6 +130,14 @@ impl<'a> Call<'a> {
                     if has_tried {
                         held.take();
                     }
+                }
+                let mut next = LET_GO_EVERY;
+                while !let_go.is_empty() && answering.outcome().is_none() {
+                    if began.elapsed() >= next {
+                        let_go.pop();
+                        next += LET_GO_EVERY;
+                    }
+                    answering.wait_for_news();
                 }
             },
             |_, _| (),
@@ -188,7 +211,10 @@ impl<'a> Call<'a> {
             call = call.refusing(&[number], errno);
         }
         if let Some((nth, errno)) = self.failing {
-            call = call.failing(nth, CALLS, errno);
+            // Only what deletes can find a directory that is not empty.
+            let may_fail = |(name, _): &&Calls| errno != Errno::ENOTEMPTY || *name == "unlink";
+            let calls: Vec<Calls> = CALLS.iter().filter(may_fail).copied().collect();
+            call = call.failing(nth, &calls, errno);
         }
         call
     }

@@ -98,6 +98,7 @@ const FILES: &[Rule<Facts>] = &[
         let nothing = it.mounts_before().is_empty() && it.which == Which::MountPoint;
         it.seen.returned.is_err() && (it.something_was_gone() || nothing)
     }),
+    rule("names-with-dots-left", |it| !it.only_with_dots_left().is_empty()),
     rule("only-known-parts-deleted", Facts::are_only_strangers_left),
     rule("answer/returned-error", |it| it.seen.returned.is_err()),
     rule("error-ignored", |it| it.refused.is_some()),
@@ -123,6 +124,7 @@ impl frame::Facts for Facts {
         words.push(("mount", mount.unwrap_or_default()));
         words.push(("left", self.paths_left_behind()));
         words.push(("gone", self.deleted_too_much().join(", ")));
+        words.push(("dotted", self.only_with_dots_left()));
         words.push(("orphan", self.orphans.join(", ")));
         words.push(("litter", self.litter.join(", ")));
         words.push(("expected", format!("{:?}", self.kernels_error())));
@@ -204,6 +206,19 @@ impl Facts {
             && left.iter().all(|it| *it == "." || !PARTS.contains(it))
     }
 
+    /// What is left in directories in which nothing is left but names that begin with a dot.
+    fn only_with_dots_left(&self) -> String {
+        let all = self.all_left_behind();
+        let has_dot =
+            |path: &PathBuf| path.file_name().is_some_and(|name| name.as_bytes().starts_with(b"."));
+        let beside = |path: &PathBuf| {
+            let parent = path.parent().map(Path::to_owned);
+            all.iter().filter(move |it| it.parent() == parent.as_deref())
+        };
+        let left = all.iter().filter(|path| beside(path).all(has_dot));
+        left.map(|path| printable(path)).collect::<Vec<_>>().join(", ")
+    }
+
     fn something_was_gone(&self) -> bool {
         PARTS.iter().any(|part| !self.before.contains_key(*part))
     }
@@ -272,12 +287,15 @@ impl Facts {
         left.iter().enumerate().any(comes_later)
     }
 
-    /// Whether a mount is none of the workspace's, but its path begins with the
-    /// same letters.
+    /// Whether a mount is none of the workspace's, but its path begins with the same
+    /// letters, or seems to: as text, all that is not UTF-8 looks alike.
     pub fn begins_alike(&self, mount: &Mount) -> bool {
         let (path, workspace) = (&mount.mount_point, &self.workspace);
         let letters = workspace.as_os_str().as_bytes();
-        path.as_os_str().as_bytes().starts_with(letters) && !path.starts_with(workspace)
+        let text = workspace.to_string_lossy();
+        let is_alike = path.as_os_str().as_bytes().starts_with(letters)
+            || path.to_string_lossy().starts_with(&*text);
+        is_alike && !path.starts_with(workspace)
     }
 }
 
@@ -289,10 +307,18 @@ fn has_parent(table: &MountTable, mount: &Mount, other: &Mount) -> bool {
 
 /// A path on one line, whatever bytes are in it.
 fn printable(path: &Path) -> String {
-    let text = path.to_string_lossy();
-    text.chars()
-        .flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] })
-        .collect()
+    let mut text = String::new();
+    for chunk in path.as_os_str().as_bytes().utf8_chunks() {
+        for c in chunk.valid().chars() {
+            if c.is_control() {
+                text.extend(c.escape_default());
+            } else {
+                text.push(c);
+            }
+        }
+        text.extend(chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}")));
+    }
+    text
 }
 
 /// Whether the mount table writes this path otherwise than it is.

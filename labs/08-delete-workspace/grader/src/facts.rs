@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use labkit::call::Seen;
 use labkit::canary::Canary;
-use labkit::describe::{Failure, mounts_below, result, tree};
+use labkit::describe::{Failure, mounts_below, result, tree, walk};
 use labkit::frame::Returned;
 use labkit::verdict::{Evidence, Finding};
 use mydocker_kernel::mountinfo::{Mount, MountTable};
@@ -127,6 +127,19 @@ impl Facts {
     pub fn left_behind(&self) -> Vec<&str> {
         let left = self.after.keys().filter(|entry| self.which.deletes(entry));
         left.map(String::as_str).collect()
+    }
+
+    /// The same with all that is in them, as it is now: paths in the workspace.
+    pub fn all_left_behind(&self) -> Vec<PathBuf> {
+        let mut all = Vec::new();
+        for entry in self.left_behind().into_iter().filter(|entry| *entry != ".") {
+            let mut visit = |path: &Path, _: &_| {
+                all.extend(path.strip_prefix(&self.workspace).ok().map(Path::to_owned));
+            };
+            // What cannot be read has no names that could be told.
+            let _ = walk(&self.workspace.join(entry), &mut visit);
+        }
+        all
     }
 
     /// Whether the image, the volume and other files of the host are as before,

@@ -52,6 +52,7 @@ pub static EXAM: Exam = Exam {
         Promise::new("the_neighbours_stay_as_they_are", whole::neighbours),
         Promise::new("it_works_without_privileges", whole::without_privileges),
         Promise::new("a_failed_umount_stops_the_deletion", whole::failed_umount),
+        Promise::new("whatever_stays_of_it_is_told", whole::failures),
         Promise::new("a_second_call_finishes_what_was_killed", whole::killed),
         Promise::new("a_workspace_that_is_gone_is_no_failure", whole::twice),
     ],

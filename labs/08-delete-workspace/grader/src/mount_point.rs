@@ -14,7 +14,10 @@ use nix::libc;
 
 use crate::call::Call;
 use crate::scene::{Open, Which};
-use crate::stage::{NEIGHBOURS, Stage, mount_tmpfs};
+use crate::stage::{NEIGHBOURS, Stage, alike_as_text, mount_tmpfs};
+
+/// So many mounts that become free one by one keep an answer busy for 3.3 seconds.
+const MANY: usize = 22;
 
 fn call<'a>(stage: &'a Stage, workspace: PathBuf) -> Call<'a> {
     Call::new(stage, Which::MountPoint, workspace)
@@ -149,6 +152,10 @@ pub fn neighbours(host: &Host) -> Result<(), Finding> {
     for neighbour in NEIGHBOURS {
         mount_tmpfs(&stage.workspace(neighbour).join("mnt"));
     }
+    must_unmount(call(&stage, workspace))?;
+    let [name, neighbour] = alike_as_text();
+    let workspace = stage.container(name);
+    mount_tmpfs(&stage.workspace(neighbour).join("mnt"));
     must_unmount(call(&stage, workspace))
 }
 
@@ -182,7 +189,14 @@ pub fn busy_throughout(host: &Host) -> Result<(), Finding> {
         covered_mounts_go(&stage)?;
         moved_mounts_go(&stage)?;
     }
-    facts.require_refusal(facts.open_mount_is_there() && !facts.returned_another_error())
+    facts.require_refusal(facts.open_mount_is_there() && !facts.returned_another_error())?;
+    // 4. One is, and another one becomes free again and again: for longer than an answer
+    // may try, however little it waits for each.
+    let workspace = stage.container("ws4");
+    let caches = stage.mount_caches(&workspace, MANY);
+    let call = call(&stage, workspace).while_open("mnt/file", Open::Throughout);
+    let facts = call.letting_go(caches).make()?;
+    facts.require_refusal(facts.open_mount_is_there() && !facts.is_too_long())
 }
 
 pub fn at_the_workspace(host: &Host) -> Result<(), Finding> {
@@ -232,7 +246,7 @@ pub fn failures(host: &Host) -> Result<(), Finding> {
     let stage = Stage::new(host);
     plain(&stage)?;
     for errno in [Errno::EPERM, Errno::EINVAL] {
-        let workspace = stage.container(&format!("all-{errno:?}"));
+        let workspace = stage.container(format!("all-{errno:?}"));
         let facts = call(&stage, workspace).refusing("umount2", libc::SYS_umount2, errno).make()?;
         if facts.seen.returned.is_ok() {
             told_anyway(&stage)?;
@@ -243,7 +257,7 @@ pub fn failures(host: &Host) -> Result<(), Finding> {
             facts.require_refusal(!facts.returned_another_error())?;
         }
         failing::each(|nth| {
-            let workspace = stage.container(&format!("{errno:?}-{nth}"));
+            let workspace = stage.container(format!("{errno:?}-{nth}"));
             let facts = call(&stage, workspace).failing(nth, errno).make()?;
             if facts.seen.returned.is_ok() && !facts.mounts_after().is_empty() {
                 told_anyway(&stage)?;

@@ -1,6 +1,8 @@
 //! The host's folders, with workspaces as a container leaves them.
 
+use std::ffi::OsStr;
 use std::fs::{self, Permissions};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
@@ -19,6 +21,12 @@ const SHARED: &str = "not the container's alone\n";
 
 /// Other workspaces than ws1; the name of one begins the same.
 pub const NEIGHBOURS: [&str; 2] = ["ws10", "other"];
+
+/// The names of a workspace and of a neighbour, which look the same as text: they differ
+/// only in a byte that is not UTF-8.
+pub fn alike_as_text() -> [&'static OsStr; 2] {
+    [OsStr::from_bytes(b"ws\xff"), OsStr::from_bytes(b"ws\xfe")]
+}
 
 /// What an answer finds; the files of [`Host::precious`] are the volume.
 #[derive(Debug)]
@@ -57,7 +65,7 @@ impl<'a> Stage<'a> {
 
     /// A workspace with nothing mounted. As in real ones, some folders are
     /// closed to their owner, and an image has links to anywhere.
-    pub fn workspace(&self, name: &str) -> PathBuf {
+    pub fn workspace(&self, name: impl AsRef<Path>) -> PathBuf {
         let workspace = self.containers().join(name);
         for (file, content) in [
             ("init-layer/etc/hosts", "127.0.0.1 localhost\n"),
@@ -78,7 +86,7 @@ impl<'a> Stage<'a> {
 
     /// A workspace with what a container mounts: a root, /proc, and a volume in
     /// two places.
-    pub fn container(&self, name: &str) -> PathBuf {
+    pub fn container(&self, name: impl AsRef<Path>) -> PathBuf {
         let workspace = self.workspace(name);
         self.mount_container(&workspace);
         workspace
@@ -147,7 +155,7 @@ impl<'a> Stage<'a> {
 
     /// A workspace with nothing mounted, of which these parts are gone.
     pub fn workspace_without(&self, parts: &[&str]) -> PathBuf {
-        let workspace = self.workspace(&format!("without-{}", parts.join("-")));
+        let workspace = self.workspace(format!("without-{}", parts.join("-")));
         for part in parts {
             fs::remove_dir_all(workspace.join(part)).expect("the scratch folder");
         }
@@ -159,6 +167,7 @@ impl<'a> Stage<'a> {
         let workspace = self.workspace(name);
         write(&workspace.join("lock"), "");
         write(&workspace.join("log/0.log"), "out\n");
+        write(&workspace.join("log/..data"), "");
         // A container can write none of these, and who has made them is not asked.
         for name in ["letters", "init-layer/letters", "log/letters"] {
             symlink(&self.letters.folder, workspace.join(name)).expect("the scratch folder");
@@ -176,6 +185,14 @@ impl<'a> Stage<'a> {
             symlink(&self.letters.folder, workspace.join(layer)).expect("the scratch folder");
         }
         workspace
+    }
+
+    /// Writes files into the write layer whose names begin with dots: only `.` and `..`
+    /// stand for other directories.
+    pub fn add_names_with_dots(&self, workspace: &Path) {
+        for name in [".profile", "..data", "..."] {
+            write(&workspace.join("write-layer/root").join(name), "");
+        }
     }
 
     /// Lays a link to the letters into the write layer.
@@ -199,6 +216,13 @@ impl<'a> Stage<'a> {
         let workspace = self.container(name);
         self.move_from_aside(&older, &workspace.join("mnt"));
         workspace
+    }
+
+    /// Mounts a tmpfs on each of as many directories of a container's root, and returns a
+    /// file of each.
+    pub fn mount_caches(&self, workspace: &Path, count: usize) -> Vec<PathBuf> {
+        let caches = (0..count).map(|nth| workspace.join(format!("mnt/cache-{nth}")));
+        caches.inspect(|cache| mount_tmpfs(cache)).map(|cache| cache.join("file")).collect()
     }
 
     /// A tmpfs that can be moved.

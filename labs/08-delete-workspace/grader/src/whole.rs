@@ -4,8 +4,10 @@ use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 
 use labkit::describe::tree;
+use labkit::failing;
 use labkit::host::Host;
 use labkit::verdict::Finding;
+use nix::errno::Errno;
 
 use crate::call::Call;
 use crate::facts::PARTS;
@@ -92,6 +94,24 @@ pub fn failed_umount(host: &Host) -> Result<(), Finding> {
     let file = "mnt/data/thesis.txt";
     let facts = call(&stage, workspace).while_open(file, Open::Throughout).make()?;
     facts.require_refusal(facts.open_mount_is_there() && !facts.returned_another_error())
+}
+
+/// Each of its calls in turn, where nothing is mounted: a umount2(2) that fails is another
+/// promise's.
+pub fn failures(host: &Host) -> Result<(), Finding> {
+    let stage = Stage::new(host);
+    plain(&stage)?;
+    for errno in [Errno::EPERM, Errno::ENOTEMPTY] {
+        failing::each(|nth| {
+            let call = call(&stage, stage.workspace(format!("{errno:?}-{nth}")));
+            let facts = call.failing(nth, errno).make()?;
+            if facts.seen.returned.is_ok() {
+                facts.require(facts.left_behind().is_empty())?;
+            }
+            Ok(facts.seen.failed.is_some())
+        })?;
+    }
+    Ok(())
 }
 
 pub fn killed(host: &Host) -> Result<(), Finding> {

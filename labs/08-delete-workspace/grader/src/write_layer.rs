@@ -10,7 +10,7 @@ use nix::libc;
 
 use crate::call::Call;
 use crate::scene::Which;
-use crate::stage::{NEIGHBOURS, Stage, mount_tmpfs};
+use crate::stage::{NEIGHBOURS, Stage, alike_as_text, mount_tmpfs};
 
 fn call<'a>(stage: &'a Stage, workspace: PathBuf) -> Call<'a> {
     Call::new(stage, Which::WriteLayer, workspace)
@@ -30,7 +30,10 @@ fn plain(stage: &Stage) -> Result<(), Finding> {
 
 pub fn is_gone(host: &Host) -> Result<(), Finding> {
     let stage = Stage::new(host);
-    must_delete(call(&stage, stage.workspace("ws1")))
+    must_delete(call(&stage, stage.workspace("ws1")))?;
+    let workspace = stage.workspace("ws2");
+    stage.add_names_with_dots(&workspace);
+    must_delete(call(&stage, workspace))
 }
 
 pub fn container_mounted(host: &Host) -> Result<(), Finding> {
@@ -40,6 +43,15 @@ pub fn container_mounted(host: &Host) -> Result<(), Finding> {
     // Not every mount is on a directory.
     let workspace = stage.workspace("ws2");
     stage.mount_file(&workspace.join("mnt/hosts"));
+    call(&stage, workspace).make()?.require_refusal(true)?;
+    // Nor in a directory that has to do with the root.
+    for on in ["init-layer", "snapshots/1"] {
+        let workspace = stage.workspace(format!("with-{}", on.replace('/', "-")));
+        stage.mount_volume(&workspace.join(on));
+        call(&stage, workspace).make()?.require_refusal(true)?;
+    }
+    let workspace = stage.workspace("ws3");
+    stage.bind_onto_itself(&workspace);
     call(&stage, workspace).make()?.require_refusal(true)
 }
 
@@ -58,7 +70,10 @@ pub fn neighbours(host: &Host) -> Result<(), Finding> {
     for neighbour in NEIGHBOURS {
         mount_tmpfs(&stage.workspace(neighbour).join("mnt"));
     }
-    must_delete(call(&stage, workspace))
+    must_delete(call(&stage, workspace))?;
+    let [name, neighbour] = alike_as_text();
+    mount_tmpfs(&stage.workspace(neighbour).join("mnt"));
+    must_delete(call(&stage, stage.workspace(name)))
 }
 
 pub fn links(host: &Host) -> Result<(), Finding> {
@@ -111,15 +126,18 @@ pub fn failures(host: &Host) -> Result<(), Finding> {
         let call = call(&stage, stage.workspace(name));
         told_or_done(call.refusing(name, *number, Errno::EPERM))?;
     }
-    failing::each(|nth| {
-        let call = call(&stage, stage.workspace(&format!("failing-{nth}")));
-        told_or_done(call.failing(nth, Errno::EPERM))
-    })?;
+    // ENOTEMPTY is what is said of a directory in which something was left.
+    for errno in [Errno::EPERM, Errno::ENOTEMPTY] {
+        failing::each(|nth| {
+            let call = call(&stage, stage.workspace(format!("{errno:?}-{nth}")));
+            told_or_done(call.failing(nth, errno))
+        })?;
+    }
     // Nobody knows then whether anything is mounted there. Who does not look is not blamed
     // for that here.
     call(&stage, stage.container("ws1")).make()?.require_refusal(true)?;
     failing::each(|nth| {
-        let workspace = stage.container(&format!("mounted-{nth}"));
+        let workspace = stage.container(format!("mounted-{nth}"));
         let facts = call(&stage, workspace).failing(nth, Errno::ENOENT).make()?;
         facts.require_refusal(true)?;
         Ok(facts.seen.failed.is_some())

@@ -94,6 +94,12 @@ pub static MISTAKES: &[Mistake<Answers>] = &[
     overlooked::UNRESOLVED_IS_NOTHING,
     overlooked::MOUNTS_ON_FILES_PASSED_OVER,
     overlooked::LAYERS_GONE_SO_DONE,
+    overlooked::COMPONENTS_OF_TEXT,
+    overlooked::NAMES_WITH_DOTS,
+    overlooked::LAYERS_AND_ROOT_CHECKED,
+    overlooked::LAST_STEP_NOT_CHECKED,
+    overlooked::NOT_EMPTY_IS_DONE,
+    overlooked::PATIENCE_AFTER_PROGRESS,
 ];
 
 /// Unmounts what is there under this name, and no link's target.

@@ -1,8 +1,10 @@
 //! delete_mount_point; most of these spoil delete_workspace, which calls it, too.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -183,9 +185,10 @@ pub const ESCAPES_NOT_UNDONE: Mistake<Answers> = Mistake {
     code: "delete-workspace/escapes-not-undone",
     answers: Answers {
         delete_mount_point: |workspace| {
-            let table = fs::read_to_string("/proc/self/mountinfo")?;
-            let fifth = table.lines().filter_map(|line| line.split(' ').nth(4));
-            let written: Vec<&Path> = fifth.map(Path::new).collect();
+            let table = fs::read("/proc/self/mountinfo")?;
+            let lines = table.split(|byte| *byte == b'\n');
+            let fifth = lines.filter_map(|line| line.split(|byte| *byte == b' ').nth(4));
+            let written: Vec<&Path> = fifth.map(|it| Path::new(OsStr::from_bytes(it))).collect();
             let Ok(real_path) = workspace.canonicalize() else {
                 return delete_mount_point(workspace);
             };

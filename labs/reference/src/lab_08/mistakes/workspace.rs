@@ -188,10 +188,10 @@ pub const STRANGERS_LEFT_IN_SILENCE: Mistake<Answers> = Mistake {
     answers: Answers {
         delete_workspace: |workspace| {
             let told = (ONLY_NAMED_PARTS.answers.delete_workspace)(workspace);
-            told.or_else(|error| match error.kind() {
-                io::ErrorKind::DirectoryNotEmpty => Ok(()),
-                _ => Err(error),
-            })
+            let is_there = |part: &str| workspace.join(part).symlink_metadata().is_ok();
+            let parts = ["init-layer", "write-layer", "work", "mnt"];
+            let is_empty = fs::read_dir(workspace).map_or(true, |mut it| it.next().is_none());
+            if is_empty || parts.iter().any(|part| is_there(part)) { told } else { Ok(()) }
         },
         ..SOLUTION
     },
