@@ -38,15 +38,22 @@ struct Closed {
     opened: Vec<i32>,
     /// The descriptors that a program would get now, and where they lead.
     passed_on: BTreeMap<i32, String>,
-    /// Whether close_range(2) has failed.
-    is_refused: bool,
+    /// The call that has failed, if one has.
+    refused: Option<&'static str>,
 }
 
 fn observe(host: &Host) -> Result<Closed, Finding> {
-    observe_as(host, false)
+    observe_while(host, None)
 }
 
-fn observe_as(host: &Host, is_refused: bool) -> Result<Closed, Finding> {
+/// A call to the kernel, and its number.
+type Refused = (&'static str, i64);
+
+/// What closes them all, and what tells which there are.
+const REFUSED: [Refused; 2] =
+    [("close_range", libc::SYS_close_range), ("getdents64", libc::SYS_getdents64)];
+
+fn observe_while(host: &Host, refused: Option<Refused>) -> Result<Closed, Finding> {
     let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).expect("a resource of every kernel");
     let is_allowed = |number: &i32| (*number as u64) < most;
     let allowed = |numbers: [i32; 3]| numbers.into_iter().filter(is_allowed).collect::<Vec<_>>();
@@ -64,11 +71,11 @@ fn observe_as(host: &Host, is_refused: bool) -> Result<Closed, Finding> {
     opened.extend(opening.others.iter().map(|(_, number)| *number));
     opened.sort_unstable();
     let mut call = host.act(&CLOSE_DESCRIPTORS, opening);
-    if is_refused {
-        call = call.refusing(&[libc::SYS_close_range], Errno::EPERM);
+    if let Some((_, number)) = refused {
+        call = call.refusing(&[number], Errno::EPERM);
     }
     let (seen, passed_on) = call.make_and_look(|place, _| passed_on(place)).map_err(closed_list)?;
-    Ok(Closed { seen, opened, passed_on, is_refused })
+    Ok(Closed { seen, opened, passed_on, refused: refused.map(|(name, _)| name) })
 }
 
 /// What is open in a process and is not close-on-exec.
@@ -129,6 +136,7 @@ impl Facts for Closed {
     fn words(&self) -> Words {
         let mut words = error_of(&self.seen.returned);
         words.extend([
+            ("call", self.refused.unwrap_or_default().to_owned()),
             ("gap", GAP.to_string()),
             ("limit", LIMIT.to_string()),
             ("lowest", self.lowest().to_string()),
@@ -142,7 +150,7 @@ static OTHERS: Rules<Closed> = Rules {
     lab: LAB,
     function: FUNCTION,
     tables: &[&[
-        rule("close-error-ignored", |it| it.is_refused),
+        rule("close-error-ignored", |it| it.refused.is_some()),
         rule("ebadf-taken-for-a-failure", |it| {
             let failure = it.seen.returned.as_ref().err();
             failure.is_some_and(|failure| failure.errno == Some(Errno::EBADF as i32))
@@ -177,8 +185,10 @@ static STANDARD: Rules<Closed> = Rules {
 pub fn others(host: &Host) -> Result<(), Finding> {
     observe(host)?.judge_others()?;
     // Who cannot close them must say so, or do it in another way.
-    let refused = observe_as(host, true)?;
-    if refused.seen.returned.is_err() { Ok(()) } else { refused.judge_others() }
+    REFUSED.into_iter().try_for_each(|call| {
+        let refused = observe_while(host, Some(call))?;
+        if refused.seen.returned.is_err() { Ok(()) } else { refused.judge_others() }
+    })
 }
 
 impl Closed {
@@ -187,9 +197,9 @@ impl Closed {
         let left = self.left();
         let shown: Vec<String> =
             left.iter().map(|number| format!("{number} -> {}", self.passed_on[number])).collect();
-        let what = match self.is_refused {
-            true => "/proc/PID/fd above 2, while close_range(2) fails with EPERM",
-            false => "/proc/PID/fd above 2, without close-on-exec",
+        let what = match self.refused {
+            Some(call) => format!("/proc/PID/fd above 2, while {call}(2) fails with EPERM"),
+            None => "/proc/PID/fd above 2, without close-on-exec".to_owned(),
         };
         let kept = left.is_empty() && self.seen.returned.is_ok();
         self.judge(&OTHERS, kept, Evidence::differs(what, "-", shown.join(", ")))

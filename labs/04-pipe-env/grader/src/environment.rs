@@ -139,6 +139,7 @@ impl Facts for Merging {
         vec![
             ("names", self.of_the_host().join(", ")),
             ("missing", show(&cut)),
+            ("apart", format!("{cut:?}")),
             ("name", show(&name_of(&cut))),
             ("old", old.map(show).unwrap_or_default()),
         ]
@@ -160,6 +161,15 @@ static RULES: Rules<Merging> = Rules {
         rule("image-variables-lost", |it| {
             let is_lost = |seen: &Vec<OsString>| !seen.iter().any(|it| it == "LANG=C");
             it.simplest.as_ref().is_some_and(is_lost) && !it.lost().is_empty()
+        }),
+        rule("names-compared-as-text", |it| {
+            let text = |name: &OsString| name.to_string_lossy().into_owned();
+            let Variables { image, given, .. } = it.input();
+            it.misses_only(|missing| {
+                let missing = name_of(missing);
+                let mut names = image.iter().chain(given).map(name_of);
+                names.any(|name| name != missing && text(&name) == text(&missing))
+            })
         }),
         rule("name-by-prefix", |it| {
             let by_prefix = |lost: &&OsString| {

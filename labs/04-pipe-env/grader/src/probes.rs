@@ -19,6 +19,24 @@ pub fn empty_arguments() -> Vec<OsString> {
     ["printf", "", "a", "", "", "b", ""].map(OsString::from).into()
 }
 
+/// More than a byte can count, so short that all beginnings of its message can be tried.
+pub fn three_hundred() -> Vec<OsString> {
+    vec!["a".into(); 300]
+}
+
+/// A megabyte and a half, and neither its arguments are long nor are they many.
+pub fn in_total() -> Vec<OsString> {
+    vec!["x".repeat(LONG).into(); 150]
+}
+
+/// As many arguments, and one as long as its arguments are.
+pub fn parts_of_it() -> Vec<OsString> {
+    let short = vec![OsString::from("x"); 149];
+    [vec!["x".repeat(LONG).into()], short].concat()
+}
+
+const LONG: usize = 10_000;
+
 /// One argument as long as execve(2) takes one: 128 KiB with the NUL.
 pub fn long() -> Vec<OsString> {
     vec!["echo".into(), OsString::from("x".repeat(128 * 1024 - 1))]

@@ -1,10 +1,14 @@
 //! receive_command: what arrives of a command, and what of half a command.
 
 use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::Write;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use arbitrary::Unstructured;
+use labkit::calls::Calls;
 use labkit::describe::result;
+use labkit::failing;
 use labkit::frame::{Facts, Rule, Rules, Words, rule};
 use labkit::generated::{self, list, text as text_of};
 use labkit::host::Host;
@@ -16,7 +20,7 @@ use crate::acts::{Command, RECEIVE_COMMAND, SEND_COMMAND};
 use crate::exchange::{
     Exchange, Taken, exchange, in_words, receive_in_pieces, receive_to_the_end, send, take,
 };
-use crate::pipe::Ends;
+use crate::pipe::{Ends, Pipe};
 use crate::probes;
 
 const FUNCTION: &str = RECEIVE_COMMAND.function;
@@ -35,6 +39,10 @@ struct Arriving {
     long: Option<Exchange>,
     many: Option<Exchange>,
     pieces: Option<Exchange>,
+    in_total: Option<Exchange>,
+    parts: Option<Exchange>,
+    /// Whether read(2) has failed.
+    read_failed: bool,
 }
 
 impl Arriving {
@@ -52,6 +60,9 @@ impl Arriving {
             bytes: try_one(probes::bytes),
             long: try_one(probes::long),
             many: try_one(probes::many),
+            in_total: try_one(probes::in_total),
+            parts: try_one(probes::parts_of_it),
+            read_failed: false,
             pieces: more.then(|| receive_in_pieces(host, probes::text(), &message)),
             text,
         }
@@ -211,6 +222,13 @@ const SIZE: &[Rule<Arriving>] = &[
         let both = [&it.long, &it.many];
         it.is_about_size() && both.into_iter().flatten().all(|exchange| !exchange.is_exact())
     }),
+    // Neither the length of an argument nor their number is too much: all of it is.
+    rule("fixed-size-buffer", |it| {
+        let is = |exchange: &Option<Exchange>, exact| {
+            exchange.as_ref().is_some_and(|it| it.is_exact() == exact)
+        };
+        it.is_about_size() && is(&it.parts, true) && is(&it.in_total, false)
+    }),
     rule("length-too-small", Arriving::is_about_size),
 ];
 
@@ -226,6 +244,7 @@ const PIECES: &[Rule<Arriving>] = &[
 /// Whether what is no command is taken for one.
 const CUT_OFF: &[Rule<Arriving>] = &[
     rule("answer/did-nothing", |it| it.text.arrived().is_some_and(<[_]>::is_empty)),
+    rule("read-error-ignored", |it| it.read_failed),
     rule("empty-pipe-accepted", |it| it.cut_at == Some(0)),
     rule("half-command-accepted", |it| it.cut_at.is_some()),
 ];
@@ -311,15 +330,18 @@ pub fn pieces(host: &Host) -> Result<(), Finding> {
 
 /// The promise that no beginning of a message, as long as `lengths` say, is taken
 /// for a command.
-fn refused(host: &Host, lengths: fn(usize) -> Vec<usize>) -> Result<(), Finding> {
+fn refused(
+    host: &Host,
+    commands: &[Vec<OsString>],
+    lengths: fn(usize) -> Vec<usize>,
+) -> Result<(), Finding> {
     // Where a whole command does not get through, half of one says nothing.
     let whole = exchange(host, probes::text());
     if !matches!((&whole.sent, &whole.received), (Ok(Ok(())), Ok(Ok(_)))) {
         let evidence = whole.evidence();
         return Arriving::diagnose(host, whole).judge(&OF_CUT_OFF, evidence);
     }
-    let commands = [probes::text(), probes::empty_arguments()];
-    let all = take(host, &commands, lengths);
+    let all = take(host, commands, lengths);
     if all.as_ref().is_err_and(|death| death.code == HUNG) {
         waits_for_itself(host, lengths)?;
     }
@@ -422,9 +444,37 @@ fn generate(choices: &mut Unstructured) -> arbitrary::Result<Vec<OsString>> {
 }
 
 pub fn half(host: &Host) -> Result<(), Finding> {
-    refused(host, |whole| (1..whole).collect())
+    let short = [probes::text(), probes::empty_arguments()];
+    refused(host, &short, |whole| (1..whole).collect())?;
+    refused(host, &[probes::three_hundred()], |whole| (1..whole).collect())?;
+    failing::each(|nth| read_fails(host, nth))
+}
+
+/// Those that read.
+const READ: Calls = ("read", &[libc::SYS_read, libc::SYS_readv]);
+
+/// The whole message is in the pipe, and the `nth` call that reads fails: nobody knows what
+/// it would have said. Returns whether as many were made.
+fn read_fails(host: &Host, nth: usize) -> Result<bool, Finding> {
+    let command = probes::text();
+    let message = send(host, command.clone(), |_| ()).message;
+    let pipe = Pipe::new();
+    let call = host.act(&RECEIVE_COMMAND, ()).giving(pipe.ends());
+    // It is short: the pipe holds it.
+    let _ = File::from(pipe.write_end).write_all(&message);
+    let seen = call.failing(nth, &[READ], Errno::EIO).make()?;
+    let Some(failed) = seen.failed else { return Ok(false) };
+    if seen.returned.is_err() {
+        return Ok(true);
+    }
+    let what = format!("{FUNCTION} while {failed} fails with {:?}", Errno::EIO);
+    let own = Exchange::ready(command, seen.returned);
+    let seen = format!("Ok({:?})", own.arrived().unwrap_or_default());
+    let facts = Arriving { read_failed: true, ..Arriving::diagnose(host, own) };
+    facts.judge(&OF_CUT_OFF, vec![Evidence::differs(what, "Err", seen)])?;
+    Ok(true)
 }
 
 pub fn nothing(host: &Host) -> Result<(), Finding> {
-    refused(host, |_| vec![0])
+    refused(host, &[probes::text(), probes::empty_arguments()], |_| vec![0])
 }

@@ -87,4 +87,9 @@ pub static MISTAKES: &[Mistake<Answers>] = &[
     descriptors::BELOW_THE_HIGHEST,
     descriptors::WHAT_IS_IN_PROC_SPARED,
     descriptors::EVERY_LIST_SPARED,
+    descriptors::LIST_UNTIL_AN_ERROR,
+    environment::NAMES_AS_TEXT,
+    receiving::A_MEBIBYTE,
+    receiving::ERROR_IS_AN_END,
+    writing_down::COUNT_OF_TWO_DIGITS,
 ];

@@ -82,7 +82,8 @@ pub fn empty_value_in_image() -> Case {
     case(&["PATH=/bin", "PROMPT="], &[], &["PATH=/bin", "PROMPT="])
 }
 
-/// A value with `=`, an empty one, one that is no UTF-8.
+/// A value with `=`, an empty one, one that is no UTF-8; and two names that differ only in
+/// a byte that is not UTF-8.
 pub fn values() -> Vec<Case> {
     let latin_1 = OsString::from_vec(b"FILE=caf\xe9.txt".to_vec());
     let mut values = case(
@@ -92,7 +93,12 @@ pub fn values() -> Vec<Case> {
     );
     values.input.given.push(latin_1.clone());
     values.expected.push(latin_1);
-    vec![values]
+    let mut names = case(&["PATH=/bin"], &[], &["PATH=/bin"]);
+    let [in_image, given] = [b"na\xefve=1", b"na\xeeve=2"].map(|it| OsString::from_vec(it.into()));
+    names.input.image.extend([in_image.clone(), "LANG=C".into()]);
+    names.input.given.push(given.clone());
+    names.expected.extend([in_image, "LANG=C".into(), given]);
+    vec![values, names]
 }
 
 /// `-e` says what PATH is.

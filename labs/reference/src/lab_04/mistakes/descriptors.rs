@@ -249,3 +249,18 @@ pub const EVERY_LIST_SPARED: Mistake<Answers> = Mistake {
         ..SOLUTION
     },
 };
+
+/// Closes what it is told of; that it was not told of all is an entry like any other.
+pub const LIST_UNTIL_AN_ERROR: Mistake<Answers> = Mistake {
+    name: "list_until_an_error",
+    code: "pipe-env/close-error-ignored",
+    answers: Answers {
+        close_descriptors: || {
+            let entries = fs::read_dir("/proc/self/fd")?.map_while(Result::ok);
+            let names: Vec<_> = entries.map(|entry| entry.file_name()).collect();
+            let numbers = names.iter().filter_map(|name| name.to_str()?.parse().ok());
+            close_each(numbers.filter(|number| *number > 2))
+        },
+        ..SOLUTION
+    },
+};

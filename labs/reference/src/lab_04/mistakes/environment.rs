@@ -466,3 +466,21 @@ pub const EMPTY_ON_THE_HOST: Mistake<Answers> = Mistake {
         ..SOLUTION
     },
 };
+
+/// A name is text, it seems: what is not looks all the same.
+pub const NAMES_AS_TEXT: Mistake<Answers> = Mistake {
+    name: "names_as_text",
+    code: "pipe-env/names-compared-as-text",
+    answers: Answers {
+        merge_environment: |image, given, host| {
+            let text = |it: &OsString| String::from_utf8_lossy(name_of(it)).into_owned();
+            let replaces = |new: &OsString, old: &OsString| {
+                has_equals(new) && name_of(new) != name_of(old) && text(new) == text(old)
+            };
+            let is_kept = |old: &&OsString| !given.iter().any(|new| replaces(new, old));
+            let image: Vec<OsString> = image.iter().filter(is_kept).cloned().collect();
+            solution::merge_environment(&image, given, host)
+        },
+        ..SOLUTION
+    },
+};

@@ -242,3 +242,42 @@ pub const LET_GO_LATE: Mistake<Answers> = Mistake {
         ..SOLUTION
     },
 };
+
+/// More than any command that anybody types: but a shell can write it.
+pub const A_MEBIBYTE: Mistake<Answers> = Mistake {
+    name: "a_mebibyte",
+    code: "pipe-env/fixed-size-buffer",
+    answers: Answers {
+        receive_command: |read_end, write_end| {
+            drop(write_end);
+            let mut message = vec![0; 1024 * 1024];
+            let mut length = 0;
+            let mut pipe = File::from(read_end);
+            while length < message.len() {
+                match pipe.read(&mut message[length..]) {
+                    Ok(0) => break,
+                    Ok(count) => length += count,
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            parse(&message[..length])
+        },
+        ..SOLUTION
+    },
+};
+
+/// Whatever ends it: what has come is looked at, and that is a command.
+pub const ERROR_IS_AN_END: Mistake<Answers> = Mistake {
+    name: "error_is_an_end",
+    code: "pipe-env/read-error-ignored",
+    answers: Answers {
+        receive_command: |read_end, write_end| {
+            drop(write_end);
+            let mut message = Vec::new();
+            let read = File::from(read_end).read_to_end(&mut message);
+            parse(&message).map_err(|cut_off| read.err().unwrap_or(cut_off))
+        },
+        ..SOLUTION
+    },
+};

@@ -257,3 +257,33 @@ fn split_at(bytes: &[u8], separator: &[u8]) -> Vec<Vec<u8>> {
     }
     parts
 }
+
+/// The count in two digits of base 16, as there were never more than a few.
+pub const COUNT_OF_TWO_DIGITS: Mistake<Answers> = {
+    fn digits(count: usize) -> String {
+        format!("{:02x}", count % 256)
+    }
+    Mistake {
+        name: "count_of_two_digits",
+        code: "pipe-env/half-command-accepted",
+        answers: Answers {
+            send_command: |read_end, write_end, command| {
+                let mut message = digits(command.len()).into_bytes();
+                for argument in command {
+                    message.extend(argument.as_bytes());
+                    message.push(0);
+                }
+                write_all(read_end, write_end, &message)
+            },
+            receive_command: |read_end, write_end| {
+                let message = read_all(read_end, write_end)?;
+                let (count, rest) = message.split_at_checked(2).ok_or_else(cut_off)?;
+                let rest = rest.strip_suffix(&[0]).ok_or_else(cut_off)?;
+                let command = arguments(rest.split(|byte| *byte == 0));
+                let is_whole = digits(command.len()).as_bytes() == count;
+                if is_whole { Ok(command) } else { Err(cut_off()) }
+            },
+            ..SOLUTION
+        },
+    }
+};
