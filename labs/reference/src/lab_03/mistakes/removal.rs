@@ -261,7 +261,7 @@ fn wait_for_tree(folder: &Path) -> io::Result<()> {
             wait_for_tree(&entry.path())?;
         }
     }
-    while_busy(Duration::from_millis(1_700), || fs::remove_dir(folder))
+    while_busy(Duration::from_millis(1_950), || fs::remove_dir(folder))
 }
 
 /// `if let Ok(entries)`: what cannot be looked into is passed over, the group itself too.
