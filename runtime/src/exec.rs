@@ -9,6 +9,7 @@
 
 use std::convert::Infallible;
 use std::ffi::OsString;
+use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -150,7 +151,11 @@ impl Inside<'_> {
             failed(error)
         };
         match self.join(parent).and_then(|()| Process::own()) {
-            Ok(joiner) => keep(CloneFlags::empty(), parent, parents_end, || command(&joiner)),
+            Ok(joiner) => {
+                // keep() closes every descriptor, this one too.
+                let joiner = ManuallyDrop::new(joiner);
+                keep(CloneFlags::empty(), parent, parents_end, || command(&joiner))
+            }
             Err(error) => failed(error),
         }
     }
