@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use harness::busybox::busybox_tar;
-use harness::host::{Host, Running, places_of_group};
+use harness::host::{Host, Running, places_of_group, wait_until};
 use nix::sys::signal::{Signal, kill};
 use predicates::prelude::*;
 use rstest::rstest;
@@ -173,7 +173,8 @@ fn prune_removes_a_group_that_is_named_as_they_once_were() {
     let old = old.into_iter().map(|group| {
         let named = group.with_file_name(&name);
         fs::create_dir(&named).expect("a group");
-        fs::remove_dir(group).expect("nobody is in it");
+        // Its processes end a moment after the one that was killed.
+        wait_until("nobody is in it", || fs::remove_dir(&group).is_ok());
         named
     });
     let old: Vec<PathBuf> = old.collect();
