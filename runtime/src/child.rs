@@ -5,15 +5,12 @@ use std::fs;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use mydocker_kernel::{Error, Result, sys};
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 use crate::channel::{Channel, Message};
 use crate::proc_pid::is_ending;
-use crate::process::Process;
 
 /// A container that was started.
 #[derive(Debug)]
@@ -33,7 +30,7 @@ impl Child {
     /// The container could not be started.
     pub fn born(keeper: Pid, channel: &Channel) -> Result<Child> {
         let child = |process| Ok(Child { keeper, process, is_init: true });
-        match receive_from(keeper, channel) {
+        match channel.receive() {
             Ok(Some(Message::Born(process))) => child(Some(process)),
             Ok(None) => child(None),
             Ok(Some(Message::Failed(error))) | Err(error) => {
@@ -85,23 +82,6 @@ impl Child {
     /// uses cannot be deleted.
     pub fn end(&self) {
         end(self.keeper);
-    }
-}
-
-/// What the keeper says; `None` if it has ended without a word. Its child has the channel
-/// too, and may wait for us: so the end of the channel alone is not waited for.
-fn receive_from(keeper: Pid, channel: &Channel) -> Result<Option<Message>> {
-    let process = Process::child(keeper)?;
-    let mut watched =
-        [channel.as_fd(), process.as_fd()].map(|fd| PollFd::new(fd, PollFlags::POLLIN));
-    loop {
-        match poll(&mut watched, PollTimeout::NONE) {
-            Err(Errno::EINTR) => {}
-            Err(errno) => return Err(Error::call("poll(<keeper>)", errno)),
-            // What it has said counts, even if it has ended since.
-            Ok(_) if watched[0].any() == Some(true) => return channel.receive(),
-            Ok(_) => return Ok(None),
-        }
     }
 }
 

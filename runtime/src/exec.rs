@@ -9,7 +9,6 @@
 
 use std::convert::Infallible;
 use std::ffi::OsString;
-use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -146,16 +145,12 @@ impl Inside<'_> {
             let _ = parent.send(&Message::Failed(error));
             FAILED.into()
         };
-        let command = |joiner: &Process| {
+        let command = |joiner: Process| {
             let Err(error) = self.command(parent, joiner);
             failed(error)
         };
         match self.join(parent).and_then(|()| Process::own()) {
-            Ok(joiner) => {
-                // keep() closes every descriptor, this one too.
-                let joiner = ManuallyDrop::new(joiner);
-                keep(CloneFlags::empty(), parent, parents_end, || command(&joiner))
-            }
+            Ok(joiner) => keep(CloneFlags::empty(), parent, parents_end, move || command(joiner)),
             Err(error) => failed(error),
         }
     }
@@ -179,10 +174,10 @@ impl Inside<'_> {
     // ANCHOR_END: join
 
     /// From the joiner's clone to the exec. Returns only when a step has failed.
-    fn command(&self, parent: &Channel, joiner: &Process) -> Result<Infallible> {
+    fn command(&self, parent: &Channel, joiner: Process) -> Result<Infallible> {
         let spec = self.spec;
         // 4. The kernel ends it with the joiner.
-        die_with(joiner)?;
+        die_with(&joiner)?;
         let Some(Message::Go) = parent.receive()? else {
             return Err(Error::new("the parent has ended before the command could start"));
         };
@@ -230,19 +225,20 @@ impl Inside<'_> {
         }
         user.map_or(Ok(()), |user| user.become_it())?;
         // A change of user has cleared that.
-        die_with(joiner)?;
+        die_with(&joiner)?;
         if !self.record.privileged {
             seccomp::refuse()?;
         }
         sys::reset_signals();
-        drop((root, working_dir));
+        drop((root, working_dir, joiner));
         sys::close_all_but(&[parent.as_raw_fd()])?;
         execute(&spec.command, &environment)
     }
 }
 
 /// Ends the calling process with its parent, whether that is to end or has ended. Only
-/// the first does the kernel see to.
+/// the first does the kernel see to; and as long as this process lives, it has the channel
+/// open, on which the parent of both waits for its birth.
 fn die_with(parent: &Process) -> Result<()> {
     sys::die_with_parent()?;
     if !parent.is_there()? {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use mydocker_kernel::{Error, OnPath, Result, sys};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, getpid};
 use serde::{Deserialize, Serialize};
 
 use crate::proc_pid::start_time;
@@ -59,16 +59,9 @@ impl Process {
     /// The calling process, for one that it starts.
     ///
     /// # Errors
-    /// As [`Process::child`].
-    pub fn own() -> Result<Process> {
-        Process::child(nix::unistd::getpid())
-    }
-
-    /// A child that was not waited for: its number is its own.
-    ///
-    /// # Errors
     /// EMFILE and the like. See pidfd_open(2).
-    pub fn child(pid: Pid) -> Result<Process> {
+    pub fn own() -> Result<Process> {
+        let pid = getpid();
         let descriptor =
             sys::pidfd_open(pid).on("pidfd_open", Path::new(&format!("/proc/{pid}")))?;
         Ok(Process { descriptor, pid: pid.as_raw() })
