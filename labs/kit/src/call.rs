@@ -173,13 +173,14 @@ impl<'h, I: Serialize, O: DeserializeOwned> Call<'h, I, O> {
         self.failing_which(nth, Which::Alone, calls, errno)
     }
 
-    /// The same, and each later call of that name fails, too: whoever only tries again gets
-    /// no further.
-    pub fn failing_from(self, nth: usize, calls: &[Calls], errno: Errno) -> Self {
-        self.failing_which(nth, Which::AndLater, calls, errno)
-    }
-
-    fn failing_which(mut self, nth: usize, which: Which, calls: &[Calls], errno: Errno) -> Self {
+    /// The same, of the `nth` call alone or of each later one of its name, too.
+    pub fn failing_which(
+        mut self,
+        nth: usize,
+        which: Which,
+        calls: &[Calls],
+        errno: Errno,
+    ) -> Self {
         if sys::can_decide_on_calls() {
             let failed = self.failed.clone();
             let decision = Decision::Fail(errno);
@@ -187,7 +188,7 @@ impl<'h, I: Serialize, O: DeserializeOwned> Call<'h, I, O> {
             return self;
         }
         let Some((name, numbers)) = calls.get(nth - 1) else { return self };
-        self.failed.set(Some(Failed { name, nth: 1 }));
+        self.failed.set(Some(Failed { name, nth: 1, which }));
         self.refusing(numbers, errno)
     }
 

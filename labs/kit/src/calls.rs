@@ -12,6 +12,20 @@ pub const WRITE: Calls = ("write", &[libc::SYS_write, libc::SYS_pwrite64, libc::
 /// Those that wait for a while. See [`Asked::pause`](crate::deciding::Asked::pause).
 pub const PAUSE: Calls = ("nanosleep", &[libc::SYS_nanosleep, libc::SYS_clock_nanosleep]);
 
+/// Those that open a file or a directory.
+pub const OPEN: Calls = (
+    "open",
+    &[
+        libc::SYS_openat,
+        libc::SYS_openat2,
+        #[cfg(target_arch = "x86_64")]
+        libc::SYS_open,
+    ],
+);
+
+/// Those that mount a file system, or begin to.
+pub const MOUNTING: &[Calls] = &[("mount", &[libc::SYS_mount]), ("fsopen", &[libc::SYS_fsopen])];
+
 /// Those that make a directory.
 pub const MKDIR: Calls = (
     "mkdir",
@@ -57,6 +71,18 @@ pub const MKNOD: Calls = (
 pub const GETXATTR: Calls =
     ("getxattr", &[libc::SYS_getxattr, libc::SYS_lgetxattr, libc::SYS_fgetxattr]);
 
+/// Those that delete a file or a directory.
+pub const UNLINK: Calls = (
+    "unlink",
+    &[
+        libc::SYS_unlinkat,
+        #[cfg(target_arch = "x86_64")]
+        libc::SYS_unlink,
+        #[cfg(target_arch = "x86_64")]
+        libc::SYS_rmdir,
+    ],
+);
+
 /// The calls by which directories, mounts and roots are changed.
 pub const CALLS: &[Calls] = &[
     ("mount", &[libc::SYS_mount]),
@@ -76,16 +102,7 @@ pub const CALLS: &[Calls] = &[
     MKDIR,
     MKNOD,
     SYMLINK,
-    (
-        "unlink",
-        &[
-            libc::SYS_unlinkat,
-            #[cfg(target_arch = "x86_64")]
-            libc::SYS_unlink,
-            #[cfg(target_arch = "x86_64")]
-            libc::SYS_rmdir,
-        ],
-    ),
+    UNLINK,
     (
         "chmod",
         &[

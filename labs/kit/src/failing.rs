@@ -28,9 +28,11 @@ pub struct Failed {
     pub name: &'static str,
     /// Which one of this name it was, from 1.
     pub nth: usize,
+    /// Whether others have failed with it.
+    pub which: Which,
 }
 
-/// `the 2nd mount(2)`.
+/// `the 2nd mount(2)`, `the 2nd mount(2) and each later one`.
 impl fmt::Display for Failed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ending = match (self.nth % 100, self.nth % 10) {
@@ -40,16 +42,20 @@ impl fmt::Display for Failed {
             (_, 3) => "rd",
             _ => "th",
         };
-        write!(f, "the {}{ending} {}(2)", self.nth, self.name)
+        write!(f, "the {}{ending} {}(2)", self.nth, self.name)?;
+        match self.which {
+            Which::Alone => Ok(()),
+            Which::AndLater => f.write_str(" and each later one"),
+        }
     }
 }
 
 /// Which calls come to something else than being made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Which {
+pub enum Which {
     /// One.
     Alone,
-    /// One, and each later one of its name.
+    /// One, and each later one of its name: whoever only tries again gets no further.
     AndLater,
 }
 
@@ -68,7 +74,7 @@ pub(crate) fn nth(
         let is_it = made.len() == nth;
         if is_it {
             let nth = made.iter().filter(|name| **name == asked.name).count();
-            failed.set(Some(Failed { name: asked.name, nth }));
+            failed.set(Some(Failed { name: asked.name, nth, which }));
         }
         let has_its_name = || failed.get().is_some_and(|failed| failed.name == asked.name);
         let is_later = which == Which::AndLater && has_its_name();

@@ -40,4 +40,11 @@ impl Process {
                 .collect(),
         })
     }
+
+    /// The signals in a field of its status, such as `SigIgn`: the lowest bit stands for
+    /// signal 1. Without that field, none.
+    pub fn signals(&self, field: &str) -> u64 {
+        let hexadecimal = self.status.get(field).map_or("", String::as_str);
+        u64::from_str_radix(hexadecimal, 16).unwrap_or_default()
+    }
 }

@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use labkit::answering::Answering;
-use labkit::calls::Calls;
+use labkit::calls::MOUNTING;
 use labkit::deciding::Asked;
 use labkit::describe::Failure;
 use labkit::frame::{Facts, Rule, Rules, Words, rule};
@@ -20,7 +20,7 @@ use mydocker_kernel::mountinfo::Mount;
 use nix::errno::Errno::{
     E2BIG, EACCES, EBUSY, EIO, ELOOP, ENODEV, ENOENT, ENOEXEC, ENOTDIR, EPERM, ETXTBSY,
 };
-use nix::libc::{SYS_execve, SYS_execveat, SYS_fsopen, SYS_mount};
+use nix::libc::{SYS_execve, SYS_execveat};
 use nix::mount::{MsFlags, mount};
 use nix::sys::stat::umask;
 use nix::unistd::{chdir, chroot, dup2_stderr};
@@ -294,9 +294,6 @@ pub fn failed_step(host: &Host) -> Result<(), Finding> {
     }
     Ok(())
 }
-
-/// The calls by which a file system is mounted, and others.
-const MOUNTING: &[Calls] = &[("mount", &[SYS_mount]), ("fsopen", &[SYS_fsopen])];
 
 /// Whether it is about a new file system. To change the propagation of a mount is
 /// something else.

@@ -45,11 +45,6 @@ impl Difference {
     }
 }
 
-/// A set of signals, from how proc_pid_status(5) has it.
-fn signals(hexadecimal: &str) -> u64 {
-    u64::from_str_radix(hexadecimal, 16).unwrap_or_default()
-}
-
 fn set_of(signals: &[Signal]) -> u64 {
     signals.iter().fold(0, |set, signal| set | 1 << (*signal as u32 - 1))
 }
@@ -89,7 +84,7 @@ pub fn differs_in_caller(now: &Process, open: &[String]) -> Option<Difference> {
             // own behind the last standard one.
             let rusts_own = set_of(&[Signal::SIGSEGV, Signal::SIGBUS]);
             let standard = u64::from(u32::MAX >> 1);
-            let others = signals(&now.status["SigCgt"]) & standard & !rusts_own;
+            let others = now.signals("SigCgt") & standard & !rusts_own;
             Difference::of("caught signals of the caller", NONE, format!("{others:016x}"))
         })
         .or_else(|| {
@@ -114,7 +109,7 @@ impl Container {
         let is_same = its_namespace.as_deref() == Some(namespace);
         // The shell ignores others itself.
         let ends = set_of(&[Signal::SIGHUP, Signal::SIGINT, Signal::SIGTERM]);
-        let ignored = signals(&its.status["SigIgn"]) & ends;
+        let ignored = its.signals("SigIgn") & ends;
         let [out, err] = &command.streams;
         let [callers_out, callers_err] = &self.looked.callers_streams;
         Difference::of("/proc/PID/ns/user is the caller's", true, is_same)

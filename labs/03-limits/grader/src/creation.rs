@@ -5,14 +5,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use labkit::calls::Calls;
+use labkit::calls::{OPEN, UNLINK};
 use labkit::deciding::Asked;
 use labkit::describe::{Failure, result};
 use labkit::frame::{Facts, Rules, Words, error_of, rule};
 use labkit::host::Host;
 use labkit::verdict::{Evidence, Finding};
 use nix::errno::Errno;
-use nix::libc;
 
 use crate::LAB;
 use crate::acts::CREATE_GROUP;
@@ -46,7 +45,7 @@ fn create(model: &Model) -> Result<Created, Finding> {
     let input = (model.top.clone(), NAME.to_owned());
     let files = Rc::new(KernelsFiles::of(&model.group(NAME)));
     let decided = files.clone();
-    let call = model.act_deciding(&CREATE_GROUP, input, OPEN_AND_UNLINK, move |asked, written| {
+    let call = model.act_deciding(&CREATE_GROUP, input, &[OPEN, UNLINK], move |asked, written| {
         if written.is_none() { decided.decide(asked) } else { None }
     });
     let returned = call.make()?.returned;
@@ -56,29 +55,6 @@ fn create(model: &Model) -> Result<Created, Finding> {
     let words = words_written(model, &before, &after);
     Ok(Created { version, lacks, top, group, returned, before, after, words })
 }
-
-/// The calls between which a new group gets its files, and by which it loses them.
-const OPEN_AND_UNLINK: &[Calls] = &[
-    (
-        "open",
-        &[
-            libc::SYS_openat,
-            libc::SYS_openat2,
-            #[cfg(target_arch = "x86_64")]
-            libc::SYS_open,
-        ],
-    ),
-    (
-        "unlink",
-        &[
-            libc::SYS_unlinkat,
-            #[cfg(target_arch = "x86_64")]
-            libc::SYS_unlink,
-            #[cfg(target_arch = "x86_64")]
-            libc::SYS_rmdir,
-        ],
-    ),
-];
 
 /// The files that a kernel puts into a new group. They are there for whoever opens its
 /// directory, nobody can delete them, and they vanish with it. One for each directory is
@@ -93,7 +69,7 @@ impl KernelsFiles {
     }
 
     fn decide(&self, asked: &Asked) -> Option<Errno> {
-        if asked.name == "open" {
+        if asked.name == OPEN.0 {
             // Where there is no such directory, nothing is made.
             self.0.iter().for_each(|file| drop(fs::write(file, "")));
         } else if removes_directory(asked) {

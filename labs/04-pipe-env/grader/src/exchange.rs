@@ -13,6 +13,7 @@ use labkit::describe::Failure;
 use labkit::frame::Returned;
 use labkit::host::Host;
 use labkit::inside::Place;
+use labkit::process::Process;
 use labkit::verdict::{Evidence, Finding, HUNG};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
@@ -112,13 +113,10 @@ pub fn send_to_nobody(host: &Host, command: Vec<OsString>) -> Sent {
     Sent { ended, ends, ignores_sigpipe, end_was_seen: false, message: Vec::new() }
 }
 
-/// Whether a process ignores SIGPIPE, as far as it is still there. See proc_pid_status(5).
+/// Whether a process ignores SIGPIPE, as far as it is still there.
 fn ignores_sigpipe(place: &Place) -> bool {
-    let status = place.proc.read(&format!("{}/status", place.pid)).unwrap_or_default();
-    let status = String::from_utf8_lossy(&status);
-    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let ignored = ignored.and_then(|signals| u64::from_str_radix(signals.trim(), 16).ok());
-    ignored.is_none_or(|signals| signals & (1 << (Signal::SIGPIPE as u32 - 1)) != 0)
+    let process = Process::look(place.proc, place.pid.as_raw());
+    process.is_none_or(|it| it.signals("SigIgn") & (1 << (Signal::SIGPIPE as u32 - 1)) != 0)
 }
 
 /// The same with a pipe that was never anybody else's: a short command is written

@@ -13,9 +13,9 @@ use crate::LAB;
 use crate::acts::{CREATE, Place};
 use crate::archive::{Archive, Entry, file, folder, hard_link, symlink};
 use crate::diagnosis::RULES;
-use crate::listing::{Aspect, Difference, Listing, differences, expected, on_disk};
+use crate::listing::{Aspect, Difference, Listing, differences, on_disk};
 use crate::outside::{Changes, Outside, shown};
-use crate::run::{Due, Run, call, place, returned_evidence, run};
+use crate::run::{Due, Run, call, place, returned_evidence, run, run_where};
 
 struct Failed {
     /// What fails, if that is a call to the kernel; else it is the archive.
@@ -57,6 +57,12 @@ static FAILED: Rules<Failed> = Rules {
 };
 
 impl Failed {
+    /// What came of a run in which this call was refused, if one was.
+    fn of(refused: Option<&'static str>, run: Run) -> Failed {
+        let Run { returned, layer, differences, outside, .. } = run;
+        Failed { refused, returned, layer, differences, outside, second: None }
+    }
+
     fn leaves_nothing(&self) -> bool {
         self.returned.is_err() && self.layer.is_none() && self.outside.new.is_empty()
     }
@@ -98,10 +104,7 @@ impl Failed {
 
 /// The promise that a call which has failed has left nothing.
 pub fn left_over(host: &Host, place: &Place, run: Run, what: Evidence) -> Result<(), Finding> {
-    let Run { returned, layer, outside, .. } = run;
-    let failed =
-        Failed { refused: None, returned, layer, differences: Vec::new(), outside, second: None };
-    failed.judge(host, place, what)
+    Failed::of(None, run).judge(host, place, what)
 }
 
 pub fn damaged_archive(host: &Host) -> Result<(), Finding> {
@@ -221,23 +224,13 @@ fn owners(host: &Host) -> Result<(), Finding> {
         let archive = Archive::new([folder("./", 0o755), of_another(entry)]);
         failing::each(|nth| {
             let place = place(host, &format!("{}-of-another-{nth}", kind.replace(' ', "-")));
-            place.lay(&archive.to_tar());
-            let before = Outside::of(host, &place.layer);
-            let seen = call(host, &place).failing(nth, &[CHOWN], Errno::EIO).make()?;
-            let Some(failing) = seen.failed else { return Ok(false) };
-            let layer = on_disk(&place.layer);
-            let found = layer.as_ref().map(|layer| differences(&expected(&archive), layer));
-            let failed = Failed {
-                refused: Some(CHOWN.0),
-                returned: seen.returned,
-                layer,
-                differences: found.unwrap_or_default(),
-                outside: before.changes(&Outside::of(host, &place.layer)),
-                second: None,
-            };
+            let run = run_where(host, &place, &archive, Due::Layer, |call| {
+                call.failing(nth, &[CHOWN], Errno::EIO)
+            })?;
+            let Some(failing) = run.failed else { return Ok(false) };
             let what = format!("{failing} of an archive with {kind} of user 1");
             let what = Evidence::differs(what, "Ok", "EIO (Input/output error)");
-            failed.judge(host, &place, what).map(|()| true)
+            Failed::of(Some(CHOWN.0), run).judge(host, &place, what).map(|()| true)
         })?;
     }
     Ok(())
@@ -251,24 +244,14 @@ fn refuse_each(host: &Host, of: &str, archive: &Archive, calls: &[Calls]) -> Res
 
     for (name, numbers) in calls {
         let place = place(host, &format!("{of}-{name}"));
-        place.lay(&archive.to_tar());
-        let before = Outside::of(host, &place.layer);
-        let returned = call(host, &place).refusing(numbers, Errno::EIO).make()?.returned;
-        let layer = on_disk(&place.layer);
-        let mut wrong =
-            layer.as_ref().map(|it| differences(&expected(archive), it)).unwrap_or_default();
+        let mut run = run_where(host, &place, archive, Due::Layer, |call| {
+            call.refusing(numbers, Errno::EIO)
+        })?;
         let is_known = |it: &Difference| {
             always.iter().any(|known| (&known.name, known.aspect) == (&it.name, it.aspect))
         };
-        wrong.retain(|it| !is_known(it));
-        let failed = Failed {
-            refused: Some(*name),
-            returned,
-            layer,
-            differences: wrong,
-            outside: before.changes(&Outside::of(host, &place.layer)),
-            second: None,
-        };
+        run.differences.retain(|it| !is_known(it));
+        let failed = Failed::of(Some(*name), run);
         let what = Evidence::differs(format!("{name}(2)"), "Ok", "EIO (Input/output error)");
         failed.judge(host, &place, what)?;
     }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use labkit::call::Call;
 use labkit::describe::result;
+use labkit::failing::Failed;
 use labkit::frame::{Returned, Rules};
 use labkit::host::Host;
 use labkit::verdict::{Evidence, Finding};
@@ -61,6 +62,8 @@ pub enum Trick {
 #[derive(Debug)]
 pub struct Run {
     pub due: Due,
+    /// What was made to fail.
+    pub failed: Option<Failed>,
     pub returned: Returned,
     /// What the archive says that the layer is.
     pub expected: Listing,
@@ -127,7 +130,8 @@ pub fn run_where(
         _ => Vec::new(),
     };
     let open = seen.process.descriptors.into_values().collect();
-    Ok(Run { due, returned: seen.returned, expected, layer, differences, outside, open })
+    let (failed, returned) = (seen.failed, seen.returned);
+    Ok(Run { due, failed, returned, expected, layer, differences, outside, open })
 }
 
 impl Run {

@@ -7,7 +7,7 @@ use std::path::Path;
 use labkit::call::Seen;
 use labkit::calls::CALLS;
 use labkit::describe::result;
-use labkit::failing;
+use labkit::failing::{self, Which};
 use labkit::frame::{Facts, Returned, Rules, Words, error_of, rule};
 use labkit::host::Host;
 use labkit::verdict::{Evidence, Finding};
@@ -84,8 +84,8 @@ pub fn failure(host: &Host) -> Result<(), Finding> {
     })?;
     // 3. Each of its calls in turn, once and for good.
     let new_root = furnish(host, "failing");
-    let attempt = |nth: usize, is_for_good: bool| {
-        let attempt = attempt_failing(host, &new_root, nth, is_for_good)?;
+    let attempt = |nth: usize, which: Which| {
+        let attempt = attempt_failing(host, &new_root, nth, which)?;
         let Some(failed) = attempt.seen.failed else { return Ok(false) };
         let returned = &attempt.seen.returned;
         let is_told = returned.is_err() || attempt.is_done;
@@ -93,8 +93,7 @@ pub fn failure(host: &Host) -> Result<(), Finding> {
             && attempt.gone.is_empty()
             && attempt.seen.host_changes().is_empty();
         REFUSED.judge(&attempt, is_told && is_clean, || {
-            let later = if is_for_good { " and each later one" } else { "" };
-            let call = format!("{FUNCTION}(new_root) while {failed}{later} fails with EPERM");
+            let call = format!("{FUNCTION}(new_root) while {failed} fails with EPERM");
             let mut evidence = vec![Evidence::differs(call, "Err", result(returned))];
             for (what, names) in [("new", &attempt.left_over), ("gone", &attempt.gone)] {
                 if !names.is_empty() {
@@ -109,23 +108,19 @@ pub fn failure(host: &Host) -> Result<(), Finding> {
         })?;
         Ok(true)
     };
-    failing::each(|nth| attempt(nth, false))?;
-    failing::each(|nth| attempt(nth, true))
+    failing::each(|nth| attempt(nth, Which::Alone))?;
+    failing::each(|nth| attempt(nth, Which::AndLater))
 }
 
 fn attempt_failing(
     host: &Host,
     new_root: &Path,
     nth: usize,
-    is_for_good: bool,
+    which: Which,
 ) -> Result<Attempt, Finding> {
     let before = names(new_root);
     let host_file = host.precious().file();
-    let call = call(host, new_root);
-    let failing = match is_for_good {
-        true => call.failing_from(nth, CALLS, Errno::EPERM),
-        false => call.failing(nth, CALLS, Errno::EPERM),
-    };
+    let failing = call(host, new_root).failing_which(nth, which, CALLS, Errno::EPERM);
     let (seen, inside) = failing.make_and_look(|place, _| {
         let mount_namespace = place.mount_namespace();
         place.look(|| {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use labkit::call::{Call, Seen};
 use labkit::calls::{CALLS, Calls};
 use labkit::describe::{Failure, result, tree};
-use labkit::failing;
+use labkit::failing::{self, Which};
 use labkit::frame::{Facts, Returned, Rule, Rules, Words, error_of, rule};
 use labkit::host::Host;
 use labkit::verdict::{Evidence, Finding};
@@ -368,25 +368,20 @@ pub fn failure(host: &Host) -> Result<(), Finding> {
     }
     let new_root = facts.new_root;
     let calls: Vec<Calls> = CALLS.iter().copied().chain([STAT]).collect();
-    let attempt = |nth: usize, errno: Errno, is_for_good: bool| {
-        let call = call(host, &new_root);
-        let call = match is_for_good {
-            true => call.failing_from(nth, &calls, errno),
-            false => call.failing(nth, &calls, errno),
-        };
+    let attempt = |nth: usize, which: Which, errno: Errno| {
+        let call = call(host, &new_root).failing_which(nth, which, &calls, errno);
         let facts = look(call, new_root.clone())?;
         let Some(failed) = facts.seen.failed else { return Ok(false) };
         let kept = facts.seen.returned.is_err() || !facts.is_wrong();
         ON_ALL.judge(&facts, kept, || {
-            let later = if is_for_good { " and each later one" } else { "" };
-            let call = format!("{FUNCTION}(new_root) while {failed}{later} fails with {errno:?}");
+            let call = format!("{FUNCTION}(new_root) while {failed} fails with {errno:?}");
             vec![Evidence::differs(call, "Err", result(&facts.seen.returned))]
         })?;
         Ok(true)
     };
-    failing::each(|nth| attempt(nth, Errno::EPERM, false))?;
+    failing::each(|nth| attempt(nth, Which::Alone, Errno::EPERM))?;
     // Some pass over what is not there: a device, for instance.
-    failing::each(|nth| attempt(nth, Errno::ENOENT, false))?;
+    failing::each(|nth| attempt(nth, Which::Alone, Errno::ENOENT))?;
     // Others try again, and do not look any more.
-    failing::each(|nth| attempt(nth, Errno::EPERM, true))
+    failing::each(|nth| attempt(nth, Which::AndLater, Errno::EPERM))
 }

@@ -9,7 +9,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use labkit::calls::Calls;
+use labkit::calls::MOUNTING;
 use labkit::deciding::Asked;
 use labkit::describe::{Failure, result};
 use labkit::frame::{Facts, Returned, Rule, Rules, Words, error_of, rule};
@@ -108,9 +108,6 @@ impl Refused {
         })
     }
 }
-
-/// The calls that mount, or begin to.
-const MOUNTING: &[Calls] = &[("mount", &[SYS_mount]), ("fsopen", &[SYS_fsopen])];
 
 /// What is asked of the kernel.
 #[derive(Default)]

@@ -1,19 +1,8 @@
 //! Calls to the kernel that fail for an answer: under each name that they have, for
 //! libraries differ in which one they use.
 
-use labkit::calls::{Calls, GETXATTR, MKDIR, MKNOD, RENAME, SYMLINK};
+use labkit::calls::{Calls, GETXATTR, MKDIR, MKNOD, OPEN, RENAME, SYMLINK};
 use nix::libc;
-
-/// To open a file or a directory.
-const OPEN: Calls = (
-    "open",
-    &[
-        libc::SYS_openat,
-        libc::SYS_openat2,
-        #[cfg(target_arch = "x86_64")]
-        libc::SYS_open,
-    ],
-);
 
 /// To list a directory.
 const GETDENTS: Calls = (

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use labkit::call::Seen;
-use labkit::calls::Calls;
+use labkit::calls::{self, Calls};
 use labkit::describe::{Failure, result, without_numbers};
 use labkit::failing;
 use labkit::frame::{Facts, Rules, Words, error_of, rule};
@@ -28,18 +28,7 @@ const SOME: CloneFlags =
     FAST.difference(CloneFlags::CLONE_NEWUTS.union(CloneFlags::CLONE_NEWCGROUP));
 
 /// The calls by which a process or a file of it is opened.
-pub const OPENING: &[Calls] = &[
-    (
-        "open",
-        &[
-            libc::SYS_openat,
-            libc::SYS_openat2,
-            #[cfg(target_arch = "x86_64")]
-            libc::SYS_open,
-        ],
-    ),
-    ("pidfd_open", &[libc::SYS_pidfd_open]),
-];
+pub const OPENING: &[Calls] = &[calls::OPEN, ("pidfd_open", &[libc::SYS_pidfd_open])];
 
 /// A descriptor that was returned.
 #[derive(Debug, Clone)]
