@@ -11,7 +11,7 @@ use nix::errno::Errno;
 use nix::sched::CloneFlags;
 use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
 use nix::sys::stat::{Mode, umask};
-use nix::unistd::{Pid, close, execv, execvp, execvpe, pipe, read, write};
+use nix::unistd::{Pid, close, execv, execvp, execvpe, pause, pipe, read, write};
 
 use crate::catalogue::Mistake;
 use crate::lab_02::steps::{ALL, execute, failure, prepare, start, start_child};
@@ -141,7 +141,12 @@ pub const CHILD_FORKS_AND_ENDS: Mistake<Answers> = Mistake {
     answers: Answers {
         start: |command| {
             start_child(ALL, prepare, || {
-                clone(CloneFlags::empty(), || failure(execute(command))).map_or(125, |_| 0)
+                // Who is faster, is decided here: it never comes so far as to execute.
+                clone(CloneFlags::empty(), || {
+                    pause();
+                    failure(execute(command))
+                })
+                .map_or(125, |_| 0)
             })
         },
         ..SOLUTION
