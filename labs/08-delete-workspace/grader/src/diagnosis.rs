@@ -288,7 +288,7 @@ impl Facts {
     }
 
     /// Whether a mount is none of the workspace's, but its path begins with the same
-    /// letters, or seems to: as text, all that is not UTF-8 looks alike.
+    /// letters, or seems to: as text, all bytes that are not UTF-8 look alike.
     pub fn begins_alike(&self, mount: &Mount) -> bool {
         let (path, workspace) = (&mount.mount_point, &self.workspace);
         let letters = workspace.as_os_str().as_bytes();

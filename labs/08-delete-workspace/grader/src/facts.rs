@@ -129,7 +129,7 @@ impl Facts {
         left.map(String::as_str).collect()
     }
 
-    /// The same with all that is in them, as it is now: paths in the workspace.
+    /// The same together with their contents, as they are now: paths in the workspace.
     pub fn all_left_behind(&self) -> Vec<PathBuf> {
         let mut all = Vec::new();
         for entry in self.left_behind().into_iter().filter(|entry| *entry != ".") {

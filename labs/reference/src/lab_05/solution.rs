@@ -78,7 +78,7 @@ pub fn create_read_only_layer(tar: &Path, layer: &Path) -> io::Result<()> {
     made
 }
 
-// Removes what has this name, if it is there: a folder with all that is in it.
+// Removes what has this name, if it is there: a directory together with its contents.
 pub(crate) fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_dir_all(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),

@@ -64,8 +64,8 @@ impl Drawn {
         seen.iter().collect::<BTreeSet<_>>() == self.expected().iter().collect()
     }
 
-    /// Whether all that is wrong is the order of the mounts of depth 0, each with what is on
-    /// it.
+    /// Whether only the order of the mounts of depth 0 is wrong, where each brings the mounts
+    /// on it along.
     fn has_reordered_roots(&self, seen: &Tree) -> bool {
         let with_their_mounts = |tree: &Tree| {
             let is_below = |_: &(usize, u32), next: &(usize, u32)| next.0 > 0;
