@@ -1,9 +1,8 @@
-//! start, where something fails: a namespace, a step in the child, the command.
+//! start, where something fails: a namespace, or a step in the child.
 
 use std::ffi::CString;
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use labkit::answering::Answering;
@@ -17,10 +16,7 @@ use labkit::process::Process;
 use labkit::sys::can_decide_on_calls;
 use labkit::verdict::{Evidence, Finding};
 use mydocker_kernel::mountinfo::Mount;
-use nix::errno::Errno::{
-    E2BIG, EACCES, EBUSY, EIO, ELOOP, ENODEV, ENOENT, ENOEXEC, ENOTDIR, EPERM, ETXTBSY,
-};
-use nix::libc::{SYS_execve, SYS_execveat};
+use nix::errno::Errno::{EACCES, EBUSY, ENODEV, ENOENT, EPERM};
 use nix::mount::{MsFlags, mount};
 use nix::sys::stat::umask;
 use nix::unistd::{chdir, chroot, dup2_stderr};
@@ -28,34 +24,31 @@ use nix::unistd::{chdir, chroot, dup2_stderr};
 use crate::LAB;
 use crate::acts::START;
 use crate::child::{NAMESPACES, State, end_all_but, started_since, wait_until};
-use crate::container::{Container, Given, observe};
-use crate::inheritance::{Difference, UMASK, differs_in_caller};
+use crate::container::{Container, Given, UMASK, observe};
+use crate::inheritance::{Difference, differs_in_caller};
 use crate::probe::words;
-use crate::start::RUN;
 
 /// A directory in `$PATH`.
-const PROGRAMS: &str = "path";
+pub const PROGRAMS: &str = "path";
 
-/// Docker's exit codes for a container that has not come to run.
-const FAILED: i32 = 125;
-const CANNOT_BE_EXECUTED: i32 = 126;
-const NOT_FOUND: i32 = 127;
+/// Docker's exit code for a container that has not come to run.
+pub const FAILED: i32 = 125;
 
 /// What is seen of a call whose command cannot run.
-struct Attempt {
-    returned: Result<i32, Failure>,
+pub struct Attempt {
+    pub returned: Result<i32, Failure>,
     /// What has become of the child.
-    state: State,
+    pub state: State,
     /// How many processes were started.
     started: i32,
     /// The process that called start, afterwards.
     caller: Process,
     /// What was printed to stderr, by the child too.
-    said: String,
+    pub said: String,
     /// What was printed to stdout.
-    printed: String,
+    pub printed: String,
     /// Whether the command has run all the same.
-    has_run: bool,
+    pub has_run: bool,
     /// The kind of namespace that was refused, where it was one alone.
     refused: Option<&'static str>,
     /// If so: a container where all goes well, to see whether there was a step at
@@ -63,16 +56,16 @@ struct Attempt {
     container: Option<Container>,
 }
 
-type Call<'h> = labkit::call::Call<'h, Vec<CString>, Result<i32, Failure>>;
+pub type Call<'h> = labkit::call::Call<'h, Vec<CString>, Result<i32, Failure>>;
 
 /// Calls start, in this root directory or in the host's, and waits for the end of
 /// what it has started.
-fn attempt(host: &Host, root: Option<&Path>, command: &[&Path]) -> Result<Attempt, Finding> {
+pub fn attempt(host: &Host, root: Option<&Path>, command: &[&Path]) -> Result<Attempt, Finding> {
     attempt_where(host, root, command, |call| call)
 }
 
 /// The same with a call to which `so` has added circumstances.
-fn attempt_where(
+pub fn attempt_where(
     host: &Host,
     root: Option<&Path>,
     command: &[&Path],
@@ -120,7 +113,7 @@ impl Facts for Attempt {
 }
 
 /// Why the caller has not been told rightly of a command that did not run.
-const NOT_TOLD: &[Rule<Attempt>] = &[
+pub const NOT_TOLD: &[Rule<Attempt>] = &[
     rule("answer/did-nothing", |it| it.returned.is_ok() && it.state == State::NoChild),
     rule("start-waits", |it| it.returned.is_ok() && it.state == State::Reaped),
     PID_1_ENDED,
@@ -128,26 +121,26 @@ const NOT_TOLD: &[Rule<Attempt>] = &[
     rule("wrong-failure-code", |it| it.returned.is_err() || matches!(it.state, State::Ended(_))),
 ];
 
-const PID_1_ENDED: Rule<Attempt> =
+pub const PID_1_ENDED: Rule<Attempt> =
     rule("pid-1-ended", |it| it.state == State::Ended(0) && it.started > 1);
 
 const IGNORED: &[Rule<Attempt>] = &[rule("failed-step-ignored", |it| it.has_run)];
 
 /// The rules on start with those of one of its promises.
-const fn rules(tables: &'static [&'static [Rule<Attempt>]]) -> Rules<Attempt> {
+pub const fn rules(tables: &'static [&'static [Rule<Attempt>]]) -> Rules<Attempt> {
     Rules { lab: LAB, function: START.function, tables }
 }
 
 impl Attempt {
     /// The error, or what has become of the process.
-    fn in_words(&self) -> String {
+    pub fn in_words(&self) -> String {
         match &self.returned {
             Ok(_) => self.state.to_string(),
             Err(failure) => failure.to_string(),
         }
     }
 
-    fn judge(
+    pub fn judge(
         &self,
         rules: &Rules<Attempt>,
         kept: bool,
@@ -322,7 +315,7 @@ const TOUCH: [&str; 2] = ["/bin/touch", "/has-run"];
 
 /// In a root directory that has `touch`, and no place for a proc. There is a
 /// busybox in `root`.
-fn attempt_without_proc(host: &Host) -> Result<Attempt, Finding> {
+pub fn attempt_without_proc(host: &Host) -> Result<Attempt, Finding> {
     let root = root_without_proc(&host.path("root"), host.path("mounted"));
     let root = root.expect("the sandbox allows it");
     let attempt = attempt(host, Some(&root), &TOUCH.map(Path::new))?;
@@ -336,96 +329,4 @@ fn root_without_proc(busybox: &Path, root: PathBuf) -> io::Result<PathBuf> {
     fs::write(root.join("proc"), "")?;
     mount(Some(&root), &root, nothing, MsFlags::MS_BIND, nothing)?;
     Ok(root)
-}
-
-pub fn says_why(host: &Host) -> Result<(), Finding> {
-    static RULES: Rules<Attempt> = rules(&[
-        &[
-            PID_1_ENDED,
-            rule("told-on-stdout", |it| !it.printed.trim().is_empty()),
-            rule("failure-not-told", |it| matches!(it.state, State::Ended(_))),
-        ],
-        NOT_TOLD,
-    ]);
-    host.busybox("root");
-    let (nothing, closed) = (host.path("nothing"), closed_file(host));
-    for (what, attempt) in [
-        ("no such command", attempt(host, None, &[&nothing])?),
-        ("a command that may not be executed", attempt(host, None, &[&closed])?),
-        ("where mount(2) says ENOTDIR for /proc", attempt_without_proc(host)?),
-    ] {
-        let said = !attempt.said.trim().is_empty();
-        let kept = said || attempt.has_run || attempt.returned.is_err();
-        attempt.judge(&RULES, kept, || {
-            vec![Evidence::differs(format!("stderr, {what}"), "some words", "-")]
-        })?;
-    }
-    Ok(())
-}
-
-pub fn missing_command(host: &Host) -> Result<(), Finding> {
-    cannot_be_executed(host, &host.path("nothing"), NOT_FOUND)?;
-    // A name is looked for in `$PATH`, and nowhere else.
-    let name = "only-here";
-    script(&host.path(name), 0o755);
-    by_name(host, name, NOT_FOUND)
-}
-
-pub fn closed_command(host: &Host) -> Result<(), Finding> {
-    cannot_be_executed(host, &closed_file(host), CANNOT_BE_EXECUTED)?;
-    let name = "closed-in-path";
-    script(&host.path(PROGRAMS).join(name), 0o644);
-    by_name(host, name, CANNOT_BE_EXECUTED)?;
-    // Whatever else execve(2) can say.
-    let touch = host.busybox("root").join("bin/touch");
-    for errno in [ENOEXEC, ELOOP, ENOTDIR, E2BIG, ETXTBSY, EIO] {
-        let attempt = attempt_where(host, None, &[&touch], |call| call.refusing(EXECUTING, errno))?;
-        let what = format!("waitid(PID), where execve(2) says {errno:?}");
-        ends_with(host, &attempt, CANNOT_BE_EXECUTED, what)?;
-    }
-    Ok(())
-}
-
-/// The calls by which a program is executed.
-const EXECUTING: &[i64] = &[SYS_execve, SYS_execveat];
-
-/// An answer that finds no command by its name is not blamed for that here.
-fn by_name(host: &Host, name: &str, code: i32) -> Result<(), Finding> {
-    match observe(host, Given::Name)?.runs() {
-        true => cannot_be_executed(host, Path::new(name), code),
-        false => Ok(()),
-    }
-}
-
-/// A script that may not be executed.
-fn closed_file(host: &Host) -> PathBuf {
-    let path = host.path("closed");
-    script(&path, 0o644);
-    path
-}
-
-fn script(path: &Path, mode: u32) {
-    let folder = path.parent().expect("a file in a folder");
-    fs::create_dir_all(folder)
-        .and_then(|()| fs::write(path, "#!/bin/sh\n"))
-        .and_then(|()| fs::set_permissions(path, Permissions::from_mode(mode)))
-        .expect("a file in the scratch folder");
-}
-
-fn cannot_be_executed(host: &Host, command: &Path, code: i32) -> Result<(), Finding> {
-    let attempt = attempt(host, None, &[command])?;
-    ends_with(host, &attempt, code, format!("waitid(PID) after start([{command:?}])"))
-}
-
-/// The promise is kept if the child has ended with this code.
-fn ends_with(host: &Host, attempt: &Attempt, code: i32, what: String) -> Result<(), Finding> {
-    static RULES: Rules<Attempt> = rules(&[NOT_TOLD]);
-    let evidence = || vec![Evidence::differs(what, State::Ended(code), attempt.in_words())];
-    if attempt.state == State::Ended(FAILED) {
-        // Perhaps it never came so far as to execute anything.
-        if let Some(found) = RUN.diagnose(&observe(host, Given::Path)?) {
-            return Err(found.with(evidence()));
-        }
-    }
-    attempt.judge(&RULES, attempt.state == State::Ended(code), evidence)
 }

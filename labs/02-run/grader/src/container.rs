@@ -16,7 +16,7 @@ use labkit::proc::Proc;
 use labkit::process::Process;
 use labkit::verdict::{Evidence, Finding, PANICKED};
 use mydocker_kernel::mountinfo::{Mount, MountTable};
-use nix::sys::stat::umask;
+use nix::sys::stat::{Mode, umask};
 use nix::unistd::{Pid, gethostname, sethostname};
 
 use crate::LAB;
@@ -25,11 +25,14 @@ use crate::child::{
     FOR_CHILDREN, Namespaces, State, end_all_but, is_asleep, namespaces, rests, started_since,
     wait_until,
 };
-use crate::inheritance::UMASK;
 use crate::probe::{NOT_TEXT, Probe, variables_of, words_of};
 
 /// What the host is called.
 pub const HOST_NAME: &str = "host";
+
+/// The umask of the process that calls start, which is nobody's habit: who sets a usual
+/// one changes it.
+pub const UMASK: Mode = Mode::from_bits_truncate(0o037);
 
 /// Whoever sleeps for so long while the command is there waits for its end.
 const A_WHILE: Duration = Duration::from_millis(500);

@@ -7,9 +7,8 @@ use std::path::PathBuf;
 use labkit::process::Process;
 use labkit::verdict::Evidence;
 use nix::sys::signal::Signal;
-use nix::sys::stat::Mode;
 
-use crate::container::Container;
+use crate::container::{Container, UMASK};
 
 /// Where an answer's process begins.
 const LAB_FOLDER: &str = labkit::places::LAB;
@@ -17,10 +16,6 @@ const LAB_FOLDER: &str = labkit::places::LAB;
 const NONE: &str = "0000000000000000";
 /// SIGPIPE, which Rust's own programs ignore.
 const SIGPIPE: &str = "0000000000001000";
-
-/// The umask of the process that calls start, which is nobody's habit: who sets a usual
-/// one changes it.
-pub const UMASK: Mode = Mode::from_bits_truncate(0o037);
 
 /// Something of a process that is not as it was, or not as its parent has it.
 pub struct Difference {

@@ -7,7 +7,9 @@ mod codes;
 mod container;
 mod inheritance;
 mod mounts;
+mod not_executed;
 mod probe;
+mod running;
 mod start;
 mod waiting;
 
@@ -34,9 +36,12 @@ pub static EXAM: Exam = Exam {
         Promise::new("the_command_inherits_the_rest", start::inherited),
         Promise::new("refused_namespaces_stop_the_start", attempt::refused_namespaces),
         Promise::new("a_failed_step_stops_the_start", attempt::failed_step),
-        Promise::new("a_missing_command_ends_with_127", attempt::missing_command),
-        Promise::new("a_command_that_cannot_be_executed_ends_with_126", attempt::closed_command),
-        Promise::new("a_failed_start_says_why", attempt::says_why),
+        Promise::new("a_missing_command_ends_with_127", not_executed::missing_command),
+        Promise::new(
+            "a_command_that_cannot_be_executed_ends_with_126",
+            not_executed::closed_command,
+        ),
+        Promise::new("a_failed_start_says_why", not_executed::says_why),
         Promise::new("wait_lasts_until_the_end", waiting::until_the_end),
         Promise::new("wait_returns_the_exit_code", waiting::exit_code),
         Promise::new("wait_returns_128_and_the_signal", waiting::signal),

@@ -8,7 +8,7 @@ use labkit::verdict::Evidence;
 use mydocker_kernel::mountinfo::{Change, Mount};
 
 use crate::container::{Container, Given, observe};
-use crate::start::{GENERAL, NO_MOUNT_NAMESPACE, NO_PID_NAMESPACE, Outcome, rules};
+use crate::running::{GENERAL, NO_MOUNT_NAMESPACE, NO_PID_NAMESPACE, Outcome, rules};
 
 const SHARED: &[Rule<Container>] = &[
     rule("propagation-left-shared", |it| it.mount_at("/").is_some_and(Mount::is_shared)),

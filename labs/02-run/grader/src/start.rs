@@ -6,56 +6,19 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
-use labkit::describe::result;
 use labkit::frame::{Facts, Rule, Rules, Words, error_of, rule};
 use labkit::host::Host;
-use labkit::verdict::{Evidence, Finding};
+use labkit::verdict::Evidence;
 
-use crate::LAB;
-use crate::acts::START;
 use crate::attempt::caller_of_a_failure;
 use crate::child::{FOR_CHILDREN, NAMESPACES, State};
 use crate::container::{Container, Given, HOST_NAME, observe, words_of_a_program};
 use crate::inheritance::{Difference, OPEN_FILES};
 use crate::probe::ARGUMENTS;
-
-/// Whether a promise is kept.
-pub type Outcome = Result<(), Finding>;
-
-/// The rules on start with those of one of its promises.
-pub const fn rules(tables: &'static [&'static [Rule<Container>]]) -> Rules<Container> {
-    Rules { lab: LAB, function: START.function, tables }
-}
-
-/// Why the command does not run, or why nothing more can be seen of it: then every
-/// promise is broken for this reason.
-pub const GENERAL: &[Rule<Container>] = &[
-    rule("answer/returned-error", |it| it.seen.returned.is_err()),
-    rule("answer/did-nothing", |it| it.looked.state == State::NoChild),
-    rule("waits-by-a-pipe", |it| it.looked.has_waited && it.holds_a_pipe()),
-    rule("start-waits", |it| it.looked.state == State::Reaped || it.looked.has_waited),
-    rule("pid-1-ended", |it| {
-        !it.runs() && it.looked.state_after == State::Ended(0) && it.looked.started > 1
-    }),
-    rule("command-never-ran", |it| !it.runs() && matches!(it.looked.state_after, State::Ended(_))),
-];
-
-pub const NO_MOUNT_NAMESPACE: &[Rule<Container>] =
-    &[rule("no-mount-namespace", |it| !it.looked.is_new("mnt"))];
+use crate::running::{GENERAL, NO_MOUNT_NAMESPACE, NO_PID_NAMESPACE, Outcome, RUN, rules};
 
 const SPAWNED: &[Rule<Container>] =
     &[rule("spawned-not-executed", |it| it.looked.is_new("pid") && it.own_pid() != "1")];
-
-pub const NO_PID_NAMESPACE: &[Rule<Container>] = &[
-    rule("process-between", |it| !it.looked.is_new("pid") && it.own_pid() == "1"),
-    rule("unshare-without-fork", |it| {
-        !it.looked.is_new("pid") && it.looked.is_other_for_children()
-    }),
-    rule("no-pid-namespace", |it| !it.looked.is_new("pid")),
-];
-
-/// Why nothing can be said of start at all.
-pub static RUN: Rules<Container> = rules(&[GENERAL]);
 
 pub fn namespaces(host: &Host) -> Outcome {
     static RULES: Rules<Container> = rules(&[
@@ -240,11 +203,6 @@ impl Facts for Container {
 }
 
 impl Container {
-    /// The command's PID as it knows it.
-    pub fn own_pid(&self) -> &str {
-        self.looked.command.as_ref().map_or("", |command| &command.own_pid)
-    }
-
     fn arguments(&self) -> &[Vec<u8>] {
         self.looked.command.as_ref().map_or(&[], |command| &command.arguments)
     }
@@ -269,32 +227,5 @@ impl Container {
         let lost = lost.filter(|variable| is_text(variable) || self.arguments() == ARGUMENTS);
         lost.map(|it| String::from_utf8_lossy(it).split('=').next().unwrap_or_default().to_owned())
             .collect()
-    }
-
-    /// The promise is kept if start has returned the pid of a process that runs
-    /// the probe, and `kept`.
-    pub fn judge(
-        &self,
-        rules: &Rules<Container>,
-        kept: bool,
-        evidence: impl FnOnce() -> Vec<Evidence>,
-    ) -> Outcome {
-        let returned = &self.seen.returned;
-        let printed = self.seen.printed.clone();
-        let kept = kept && returned.is_ok() && self.runs();
-        let judged = rules.judge(self, kept, || {
-            let mut all = vec![Evidence::differs("start(…)", "Ok", result(returned))];
-            if returned.is_ok() {
-                let state = if self.runs() { self.looked.state } else { self.looked.state_after };
-                all.push(Evidence::differs("waitid(PID) after start", State::Running, state));
-            }
-            if self.runs() {
-                all.extend(evidence());
-            } else {
-                all.push(Evidence::differs("execve(…)", "Ok", "-"));
-            }
-            all
-        });
-        judged.map_err(|finding| Finding { printed, ..finding })
     }
 }

@@ -3,8 +3,10 @@
 
 mod background;
 mod commit;
+mod commit_facts;
 mod commit_rules;
 mod exec;
+mod exec_facts;
 mod exec_rules;
 mod inside;
 mod survey;

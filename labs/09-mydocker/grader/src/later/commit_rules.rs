@@ -4,7 +4,7 @@ use std::path::Path;
 
 use labkit::frame::{self, Rule, Rules, Words, rule};
 
-use super::commit::{Facts, lacks_attributes, lacks_content};
+use super::commit_facts::{Facts, lacks_attributes, lacks_content};
 use crate::running::Ended;
 
 impl frame::Facts for Facts {

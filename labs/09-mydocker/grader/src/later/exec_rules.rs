@@ -2,7 +2,7 @@
 
 use labkit::frame::{self, Rule, Rules, Words, rule};
 
-use super::exec::{Asked, Exec, Facts};
+use super::exec_facts::{Asked, Exec, Facts, is_as_given};
 use crate::running::Ended;
 
 impl frame::Facts for Facts {
@@ -24,19 +24,6 @@ impl frame::Facts for Facts {
         words.extend(leads_to.map(|it| ("leads_to", it.clone())));
         words
     }
-}
-
-impl Exec {
-    /// Whether its command should have been seen, and was not.
-    fn is_not_run(&self) -> bool {
-        matches!(self.asked, Asked::Look | Asked::Beside | Asked::Arguments) && !self.has_run()
-    }
-}
-
-/// Whether each argument arrived as it was given.
-pub fn is_as_given(exec: &Exec) -> bool {
-    let said = ["count", "argument 1", "argument 2", "argument 3"].map(|fact| exec.says(fact));
-    said == [Some("3"), Some("<a  b>"), Some("<>"), Some("<$HOME>")]
 }
 
 /// What keeps any of these promises from being kept.
