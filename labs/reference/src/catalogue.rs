@@ -37,12 +37,36 @@ pub struct Pair<A> {
     pub answers: A,
 }
 
+/// One of the functions that a student writes.
+pub struct Function<A> {
+    /// Its name.
+    pub name: &'static str,
+    /// Where it is in an answer: two answers with one place have one function.
+    pub place: fn(&A) -> *const (),
+    /// The solution with what the student begins with in its place, which panics.
+    pub missing: A,
+}
+
+/// The [`Function`]s of these names.
+macro_rules! functions {
+    ($($name:ident),+) => {
+        &[$($crate::catalogue::Function {
+            name: stringify!($name),
+            place: |answers| answers.$name as *const (),
+            missing: Answers { $name: starter::$name, ..SOLUTION },
+        }),+]
+    };
+}
+pub(crate) use functions;
+
 /// The answers to one lab.
 pub struct Catalogue<A: 'static> {
     /// The lab.
     pub exam: &'static Exam,
     /// What its answers can be asked to do.
     pub acts: &'static [&'static dyn Performable<A>],
+    /// The functions that the student writes, if there are several.
+    pub functions: &'static [Function<A>],
     /// What the student begins with.
     pub starter: A,
     /// What keeps every promise.
@@ -57,13 +81,26 @@ pub struct Catalogue<A: 'static> {
     pub unforeseen: &'static [Variant<A>],
 }
 
+/// What the name of a solution begins with that lacks one function.
+pub const WITHOUT: &str = "without ";
+
 impl<A> Catalogue<A> {
+    /// The functions that are not the solution's, as far as they are known.
+    pub fn replaced(&self, answers: &A) -> Vec<&'static str> {
+        let is_other = |it: &&Function<A>| (it.place)(answers) != (it.place)(&self.solution);
+        self.functions.iter().filter(is_other).map(|function| function.name).collect()
+    }
+
     fn named(&self, name: &str) -> Option<&A> {
         let mistakes = self.mistakes.iter().map(|mistake| (mistake.name, &mistake.answers));
         let pairs = self.pairs.iter().map(|pair| (pair.name, &pair.answers));
         let variants = self.also_right.iter().chain(self.unforeseen);
         let variants = variants.map(|variant| (variant.name, &variant.answers));
         let mut all = mistakes.chain(pairs).chain(variants);
+        if let Some(function) = name.strip_prefix(WITHOUT) {
+            let found = self.functions.iter().find(|it| it.name == function);
+            return found.map(|function| &function.missing);
+        }
         match name {
             "starter" => Some(&self.starter),
             "solution" => Some(&self.solution),

@@ -9,7 +9,7 @@ mod variants;
 
 use lab_02_grader::{ACTS, Answers, EXAM};
 
-use crate::catalogue::Catalogue;
+use crate::catalogue::{Catalogue, functions};
 
 /// What keeps every promise.
 pub const SOLUTION: Answers =
@@ -19,6 +19,7 @@ pub const SOLUTION: Answers =
 pub static CATALOGUE: Catalogue<Answers> = Catalogue {
     exam: &EXAM,
     acts: ACTS,
+    functions: functions![start, wait, exit_code],
     starter: Answers { start: starter::start, wait: starter::wait, exit_code: starter::exit_code },
     solution: SOLUTION,
     mistakes: mistakes::MISTAKES,

@@ -8,7 +8,7 @@ pub mod variants;
 
 use lab_03_grader::{ACTS, Answers, EXAM};
 
-use crate::catalogue::Catalogue;
+use crate::catalogue::{Catalogue, functions};
 
 /// What keeps every promise.
 pub const SOLUTION: Answers = Answers {
@@ -24,6 +24,7 @@ pub const SOLUTION: Answers = Answers {
 pub static CATALOGUE: Catalogue<Answers> = Catalogue {
     exam: &EXAM,
     acts: ACTS,
+    functions: functions![parse_size, create_group, set_limits, join, start_limited, remove],
     starter: Answers {
         parse_size: starter::parse_size,
         create_group: starter::create_group,

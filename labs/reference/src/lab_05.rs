@@ -17,6 +17,7 @@ pub const SOLUTION: Answers = Answers { create_read_only_layer: solution::create
 pub static CATALOGUE: Catalogue<Answers> = Catalogue {
     exam: &EXAM,
     acts: ACTS,
+    functions: &[],
     starter: Answers { create_read_only_layer: starter::create_read_only_layer },
     solution: SOLUTION,
     mistakes: mistakes::MISTAKES,

@@ -7,7 +7,7 @@ mod variants;
 
 use lab_06_grader::{ACTS, Answers, EXAM};
 
-use crate::catalogue::Catalogue;
+use crate::catalogue::{Catalogue, functions};
 
 /// What keeps every promise.
 pub const SOLUTION: Answers = Answers {
@@ -21,6 +21,12 @@ pub const SOLUTION: Answers = Answers {
 pub static CATALOGUE: Catalogue<Answers> = Catalogue {
     exam: &EXAM,
     acts: ACTS,
+    functions: functions![
+        enter_with_chroot,
+        break_out_of_chroot,
+        enter_with_pivot_root,
+        mount_kernel_file_systems
+    ],
     starter: Answers {
         enter_with_chroot: starter::enter_with_chroot,
         break_out_of_chroot: starter::break_out_of_chroot,

@@ -7,7 +7,7 @@ mod variants;
 
 use lab_07_grader::{ACTS, Answers, EXAM};
 
-use crate::catalogue::Catalogue;
+use crate::catalogue::{Catalogue, functions};
 
 /// What keeps every promise.
 pub const SOLUTION: Answers = Answers {
@@ -27,6 +27,17 @@ pub const SOLUTION: Answers = Answers {
 pub static CATALOGUE: Catalogue<Answers> = Catalogue {
     exam: &EXAM,
     acts: ACTS,
+    functions: functions![
+        overlay_options,
+        aufs_options,
+        hidden_name,
+        whiteouts_to_overlay,
+        whiteouts_to_aufs,
+        create_init_layer,
+        create_write_layer,
+        create_mount_point,
+        create_aufs_mount_point
+    ],
     starter: Answers {
         overlay_options: starter::overlay_options,
         aufs_options: starter::aufs_options,

@@ -7,7 +7,7 @@ mod variants;
 
 use lab_08_grader::{ACTS, Answers, EXAM};
 
-use crate::catalogue::Catalogue;
+use crate::catalogue::{Catalogue, functions};
 
 /// What keeps every promise.
 pub const SOLUTION: Answers = Answers {
@@ -20,6 +20,7 @@ pub const SOLUTION: Answers = Answers {
 pub static CATALOGUE: Catalogue<Answers> = Catalogue {
     exam: &EXAM,
     acts: ACTS,
+    functions: functions![delete_mount_point, delete_write_layer, delete_workspace],
     starter: Answers {
         delete_mount_point: starter::delete_mount_point,
         delete_write_layer: starter::delete_write_layer,

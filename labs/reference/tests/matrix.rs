@@ -1,8 +1,10 @@
 //! Every starter, solution and mistake of every lab, on every promise.
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
+use std::sync::{Arc, OnceLock};
 
-use lab_reference::catalogue::{Catalogue, Mistake, Pair, Variant};
+use lab_reference::catalogue::{Catalogue, Mistake, Pair, Variant, WITHOUT};
 use lab_reference::lab_11;
 use lab_reference::{lab_01, lab_02, lab_03, lab_04, lab_05, lab_06, lab_07, lab_08, lab_10};
 use labkit::language::Language;
@@ -83,38 +85,85 @@ fn trials_of<A: Sync>(lab: &'static str, catalogue: &'static Catalogue<A>) -> Ve
             }));
         }
     }
+    let examiner = Arc::new(Examiner::new(lab, catalogue));
     for variant in catalogue.also_right {
         let name = format!("{lab}::also_right::{}", variant.name);
-        let expected = None;
-        trials.push(Trial::test(name, move || try_variant(lab, catalogue, variant, expected)));
+        let (examiner, expected) = (examiner.clone(), None);
+        trials.push(Trial::test(name, move || try_variant(&examiner, variant, expected)));
     }
     for variant in catalogue.unforeseen {
         let name = format!("{lab}::unforeseen::{}", variant.name);
-        let expected = Some(catalogue.lab().unforeseen());
-        trials.push(Trial::test(name, move || try_variant(lab, catalogue, variant, expected)));
+        let (examiner, expected) = (examiner.clone(), Some(catalogue.lab().unforeseen()));
+        trials.push(Trial::test(name, move || try_variant(&examiner, variant, expected)));
     }
     for pair in catalogue.pairs {
         let name = format!("{lab}::pair::{}", pair.name);
-        trials.push(Trial::test(name, move || try_pair(lab, catalogue, pair)));
+        let examiner = examiner.clone();
+        trials.push(Trial::test(name, move || try_pair(&examiner, pair)));
     }
     for mistake in catalogue.mistakes {
         let name = format!("{lab}::mistake::{}", mistake.name);
-        trials.push(Trial::ignorable_test(name, move || try_mistake(lab, catalogue, mistake)));
+        let examiner = examiner.clone();
+        trials.push(Trial::ignorable_test(name, move || try_mistake(&examiner, mistake)));
     }
     trials
+}
+
+/// Grades the answers to one lab.
+struct Examiner<A: 'static> {
+    lab: &'static str,
+    catalogue: &'static Catalogue<A>,
+    /// What becomes of a promise where a function is missing: function, promise.
+    without: BTreeMap<(&'static str, &'static str), OnceLock<Result<Verdict, Failed>>>,
+}
+
+impl<A> Examiner<A> {
+    fn new(lab: &'static str, catalogue: &'static Catalogue<A>) -> Examiner<A> {
+        let promises = catalogue.promises();
+        let functions = catalogue.functions.iter().map(|function| function.name);
+        let pairs = functions.flat_map(|function| {
+            promises.iter().map(move |(promise, _)| ((function, *promise), OnceLock::new()))
+        });
+        let without = pairs.collect();
+        Examiner { lab, catalogue, without }
+    }
+
+    /// The verdict on an answer. A promise that is kept although a function is missing does
+    /// not ask for it, and so cannot tell another one from the solution's.
+    fn grade(&self, name: &str, answers: &A, promise: &'static str) -> Result<Verdict, Failed> {
+        let replaced = self.catalogue.replaced(answers);
+        let mut verdicts = Vec::new();
+        for function in &replaced {
+            let verdict = self.without(function, promise)?;
+            if matches!(verdict, Verdict::Broken(_)) {
+                return ask(&format!("{}/{name}/{promise}", self.lab));
+            }
+            verdicts.push(verdict);
+        }
+        match verdicts.pop() {
+            Some(verdict) => Ok(verdict),
+            // What is another one is no function.
+            None => ask(&format!("{}/{name}/{promise}", self.lab)),
+        }
+    }
+
+    fn without(&self, function: &'static str, promise: &'static str) -> Result<Verdict, Failed> {
+        let what = format!("{}/{WITHOUT}{function}/{promise}", self.lab);
+        self.without[&(function, promise)].get_or_init(|| ask(&what)).clone()
+    }
 }
 
 /// A variant must keep every promise that can be graded here; or else, where a
 /// code is expected, break some, and get that code on each.
 fn try_variant<A>(
-    lab: &str,
-    catalogue: &Catalogue<A>,
+    examiner: &Examiner<A>,
     variant: &Variant<A>,
     expected: Option<String>,
 ) -> Result<(), Failed> {
     let mut broken = Vec::new();
-    for (promise, _) in catalogue.promises() {
-        if let Verdict::Broken(finding) = ask(&format!("{lab}/{}/{}", variant.name, promise))? {
+    for (promise, _) in examiner.catalogue.promises() {
+        let verdict = examiner.grade(variant.name, &variant.answers, promise)?;
+        if let Verdict::Broken(finding) = verdict {
             broken.push(finding);
         }
     }
@@ -126,11 +175,11 @@ fn try_variant<A>(
 }
 
 /// Each promise that a pair breaks gets the code of the fault that breaks it.
-fn try_pair<A>(lab: &str, catalogue: &Catalogue<A>, pair: &Pair<A>) -> Result<(), Failed> {
+fn try_pair<A>(examiner: &Examiner<A>, pair: &Pair<A>) -> Result<(), Failed> {
     let mut broken = Vec::new();
     let mut not_gradable = Vec::new();
-    for (promise, _) in catalogue.promises() {
-        match ask(&format!("{lab}/{}/{}", pair.name, promise))? {
+    for (promise, _) in examiner.catalogue.promises() {
+        match examiner.grade(pair.name, &pair.answers, promise)? {
             Verdict::Kept => {}
             Verdict::Broken(finding) => broken.push((promise, finding.code)),
             Verdict::NotGradable(_) => not_gradable.push(promise),
@@ -146,15 +195,12 @@ fn try_pair<A>(lab: &str, catalogue: &Catalogue<A>, pair: &Pair<A>) -> Result<()
 
 /// A mistake must break a promise, and get its own code on each that it breaks;
 /// the report on the first is a snapshot, in both languages.
-fn try_mistake<A>(
-    lab: &str,
-    catalogue: &Catalogue<A>,
-    mistake: &Mistake<A>,
-) -> Result<Completion, Failed> {
+fn try_mistake<A>(examiner: &Examiner<A>, mistake: &Mistake<A>) -> Result<Completion, Failed> {
+    let catalogue = examiner.catalogue;
     let mut broken = Vec::new();
     let mut reason = None;
     for (promise, _) in catalogue.promises() {
-        match ask(&format!("{lab}/{}/{}", mistake.name, promise))? {
+        match examiner.grade(mistake.name, &mistake.answers, promise)? {
             Verdict::Kept => {}
             Verdict::Broken(finding) => broken.push((promise, finding)),
             Verdict::NotGradable(lacking) => reason = Some(lacking),
@@ -197,7 +243,7 @@ fn try_mistake<A>(
     if snapshot.contains("%{") {
         return Err(format!("a word of its text is missing:\n{snapshot}").into());
     }
-    insta::assert_snapshot!(format!("{lab}__{}", mistake.name), snapshot);
+    insta::assert_snapshot!(format!("{}__{}", examiner.lab, mistake.name), snapshot);
     Ok(Completion::Completed)
 }
 
