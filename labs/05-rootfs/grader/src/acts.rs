@@ -36,9 +36,27 @@ pub static CREATE_EACH: Act<Answers, Vec<Place>, Vec<Returned>> = Act {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Place {
     /// The archive.
+    #[serde(with = "bytes")]
     pub tar: PathBuf,
     /// The layer.
+    #[serde(with = "bytes")]
     pub layer: PathBuf,
+}
+
+/// A path that need not be UTF-8.
+mod bytes {
+    use std::ffi::OsString;
+    use std::path::{Path, PathBuf};
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub fn serialize<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+        path.as_os_str().serialize(serializer)
+    }
+
+    pub fn deserialize<'d, D: Deserializer<'d>>(deserializer: D) -> Result<PathBuf, D::Error> {
+        OsString::deserialize(deserializer).map(PathBuf::from)
+    }
 }
 
 impl Place {

@@ -39,6 +39,8 @@ pub enum Kind {
     Char(u32, u32),
     Block(u32, u32),
     Fifo,
+    /// Of a type that means nothing: its letter, and what is in it.
+    Unknown(u8, &'static str),
 }
 
 /// An archive, as a list of what is in it.
@@ -90,6 +92,28 @@ impl Archive {
     fn linked(&self, entry: &Entry) -> Option<&Entry> {
         let Kind::HardLink(target) = &entry.kind else { return None };
         self.entries.iter().find(|it| plain(&it.name) == plain(target))
+    }
+
+    /// The same, where no hard link's own header says what its file's entry says. An
+    /// ordinary user's sandbox has no other `owner` than root.
+    pub fn with_other_links(mut self, owner: (u32, u32)) -> Archive {
+        let is_link = |entry: &&mut Entry| matches!(entry.kind, Kind::HardLink(_));
+        for link in self.entries.iter_mut().filter(is_link) {
+            (link.mode, link.owner, link.mtime) = (0o641, owner, link.mtime + APART / 2);
+        }
+        self
+    }
+
+    /// The same, where all was last changed at the beginning of 1970.
+    pub fn without_times(mut self) -> Archive {
+        self.entries.iter_mut().for_each(|entry| entry.mtime = 0);
+        self
+    }
+
+    /// The entries that are other names of files.
+    pub fn hard_links(&self) -> Vec<Entry> {
+        let links = self.entries.iter().filter(|it| matches!(it.kind, Kind::HardLink(_)));
+        links.cloned().collect()
     }
 
     /// A root file system with something of everything that anybody may make.
@@ -192,6 +216,7 @@ impl Archive {
                 Kind::HardLink(target) => format!(" link to {}", target.display()),
                 Kind::Char(major, minor) => format!("  char {major}:{minor}"),
                 Kind::Block(major, minor) => format!("  block {major}:{minor}"),
+                Kind::Unknown(letter, _) => format!("  unknown type {:?}", char::from(*letter)),
                 Kind::File(_) | Kind::Folder | Kind::Fifo => String::new(),
             };
             format!("{}{rest}", name.display())
@@ -220,6 +245,10 @@ impl Entry {
                 EntryType::Regular
             }
             Kind::Folder => EntryType::Directory,
+            Kind::Unknown(letter, content) => {
+                data = content.as_bytes();
+                EntryType::new(*letter)
+            }
             Kind::Symlink(target) | Kind::HardLink(target) => {
                 let target = target.as_os_str().as_bytes();
                 if header.set_link_name_literal(target).is_err() {
@@ -252,6 +281,11 @@ impl Entry {
         header.set_uid(self.owner.0.into());
         header.set_gid(self.owner.1.into());
         header.set_mtime(self.mtime);
+        if self.owner != (0, 0) {
+            // What these numbers are called in the container is nothing to the host.
+            header.set_username("root").expect("a field of the GNU format");
+            header.set_groupname("root").expect("a field of the GNU format");
+        }
         header.set_size(data.len() as u64);
 
         // `set_path` would refuse the names that hostile archives have.

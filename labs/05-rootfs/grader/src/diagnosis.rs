@@ -9,6 +9,7 @@ use nix::errno::Errno;
 
 use crate::LAB;
 use crate::acts::CREATE;
+use crate::archive::{Entry, plain};
 use crate::listing::{Aspect, Difference, Node, What};
 use crate::outside::{STOLEN, shown};
 use crate::run::{Due, Run, Trick, UMASK};
@@ -51,6 +52,7 @@ const REFUSAL: &[Rule<Run>] = &[
         let is_link = |entry: &str| matches!(it.made(entry), Some(What::Symlink(_)));
         it.is_accepted(is_link) && it.is_refusal_of(Trick::HardLink)
     }),
+    rule("unknown-type-as-file", |it| it.is_accepted(|_| it.is_refusal_of(Trick::UnknownType))),
     rule("hostile-name-rewritten", |it| it.is_accepted(|_| true)),
     rule("name-escaped", |it| it.unnamed().is_some_and(|(text, entry)| has_escaped(text, entry))),
     rule("error-without-name", |it| it.unnamed().is_some()),
@@ -138,6 +140,9 @@ const ATTRIBUTES: &[Rule<Run>] = &[
     rule("layer-without-attributes", |it| {
         it.only_attributes() && it.differences.iter().all(|it| is_top(&it.name))
     }),
+    rule("hard-link-header-applied", |it| {
+        it.only_attributes() && it.differences.iter().all(|that| it.has_what_a_link_says(that))
+    }),
     rule("attributes-through-symlink", |it| it.only_attributes() && it.is_through_symlinks()),
     rule("owners-lost", |it| it.only_attributes() && !it.of(Aspect::Owner).is_empty()),
     rule("folders-cannot-be-entered", |it| {
@@ -160,6 +165,9 @@ const ATTRIBUTES: &[Rule<Run>] = &[
             && it.modes().any(|(must, _)| must.what == What::Folder)
     }),
     rule("set-user-id-cleared", |it| it.all_modes(|must, is| is == must.mode & 0o777)),
+    rule("time-zero-taken-for-none", |it| {
+        it.has_wrong_times() && it.of(Aspect::Time).iter().all(|that| it.must(that).mtime == 0)
+    }),
     rule("folder-times-lost", |it| {
         it.has_wrong_times()
             && it.of(Aspect::Time).iter().all(|that| it.must(that).what == What::Folder)
@@ -212,7 +220,10 @@ impl Run {
     /// Whether anything of the archive is outside of the layer, or in a file that
     /// was there.
     fn has_come_out(&self) -> bool {
-        let is_theft = matches!(&self.due, Due::Refusal { entry, .. } if entry == STOLEN);
+        let is_theft = match &self.due {
+            Due::Refusal { entry, .. } => entry == STOLEN,
+            due => matches!(due, Due::NoHarm(Trick::HardLink)),
+        };
         let is_linked = is_theft && self.outside.touched.iter().any(|path| path.is_file());
         !self.outside.escaped.is_empty() || !self.outside.rewritten.is_empty() || is_linked
     }
@@ -290,11 +301,13 @@ impl Run {
         self.differences.iter().filter(|it| it.aspect == aspect).collect()
     }
 
-    fn must(&self, difference: &Difference) -> &Node {
+    /// What the file must be that a difference is about.
+    pub fn must(&self, difference: &Difference) -> &Node {
         &self.expected[&difference.name]
     }
 
-    fn is(&self, difference: &Difference) -> &Node {
+    /// What that file is.
+    pub fn is(&self, difference: &Difference) -> &Node {
         &self.layer.as_ref().expect("what differs is there")[&difference.name]
     }
 
@@ -322,6 +335,21 @@ impl Run {
         let nodes = self.differences.iter().map(|it| self.must(it));
         let mut others = nodes.filter(|node| !matches!(node.what, What::Symlink(_))).peekable();
         others.peek().is_some() && others.all(|node| led_to.contains(&node.first_name))
+    }
+
+    /// Whether a file has of the header of a hard link to it what it must have of its own.
+    fn has_what_a_link_says(&self, difference: &Difference) -> bool {
+        let (must, is) = (self.must(difference), self.is(difference));
+        let file = |link: &Entry| self.expected.get(&plain(&link.name));
+        let mut links = self
+            .links
+            .iter()
+            .filter(|link| file(link).is_some_and(|node| node.first_name == must.first_name));
+        links.any(|link| match difference.aspect {
+            Aspect::Owner => link.owner == is.owner,
+            Aspect::Mode => link.mode == is.mode,
+            _ => link.mtime as i64 == is.mtime,
+        })
     }
 
     fn has_wrong_modes(&self) -> bool {

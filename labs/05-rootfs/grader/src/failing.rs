@@ -2,6 +2,7 @@
 //! there, and calls to the kernel that fail.
 
 use labkit::calls::{Calls, MKDIR, RENAME, SYMLINK};
+use labkit::describe::Failure;
 use labkit::failing;
 use labkit::frame::{Facts, Returned, Rules, Words, rule};
 use labkit::host::Host;
@@ -15,9 +16,10 @@ use crate::archive::{Archive, Entry, file, folder, hard_link, symlink};
 use crate::diagnosis::RULES;
 use crate::listing::{Aspect, Difference, Listing, differences, on_disk};
 use crate::outside::{Changes, Outside, shown};
+use crate::reading::{self, READ};
 use crate::run::{Due, Run, call, place, returned_evidence, run, run_where};
 
-struct Failed {
+pub struct Failed {
     /// What fails, if that is a call to the kernel; else it is the archive.
     refused: Option<&'static str>,
     returned: Returned,
@@ -34,6 +36,7 @@ impl Facts for Failed {
         vec![
             ("call", self.refused.unwrap_or_default().to_owned()),
             ("left", shown(&self.outside.new)),
+            ("gone", shown(&self.outside.gone)),
         ]
     }
 }
@@ -42,6 +45,10 @@ static FAILED: Rules<Failed> = Rules {
     lab: LAB,
     function: CREATE.function,
     tables: &[&[
+        rule("neighbours-deleted", |it| !it.outside.gone.is_empty()),
+        rule("cut-archive-taken-for-whole", |it| {
+            it.refused == Some(READ.0) && it.returned.is_ok() && it.layer.is_some()
+        }),
         rule("entry-skipped", |it| {
             it.refused.is_some()
                 && it.returned.is_ok()
@@ -58,13 +65,16 @@ static FAILED: Rules<Failed> = Rules {
 
 impl Failed {
     /// What came of a run in which this call was refused, if one was.
-    fn of(refused: Option<&'static str>, run: Run) -> Failed {
+    pub fn of(refused: Option<&'static str>, run: Run) -> Failed {
         let Run { returned, layer, differences, outside, .. } = run;
         Failed { refused, returned, layer, differences, outside, second: None }
     }
 
     fn leaves_nothing(&self) -> bool {
-        self.returned.is_err() && self.layer.is_none() && self.outside.new.is_empty()
+        self.returned.is_err()
+            && self.layer.is_none()
+            && self.outside.new.is_empty()
+            && self.outside.gone.is_empty()
     }
 
     /// Whether what has failed was not needed.
@@ -74,9 +84,14 @@ impl Failed {
             && self.layer.is_some()
             && self.differences.is_empty()
             && self.outside.new.is_empty()
+            && self.outside.gone.is_empty()
     }
 
-    fn judge(mut self, host: &Host, place: &Place, what: Evidence) -> Result<(), Finding> {
+    /// The promise that it has failed, and left nothing; or that it is done all the same.
+    ///
+    /// # Errors
+    /// It is not kept.
+    pub fn judge(mut self, host: &Host, place: &Place, what: Evidence) -> Result<(), Finding> {
         if self.leaves_nothing() || self.is_done() {
             return Ok(());
         }
@@ -97,6 +112,10 @@ impl Failed {
             if !new.is_empty() {
                 all.push(Evidence::differs("new beside the layer", "nothing", new));
             }
+            let gone = shown(&self.outside.gone);
+            if !gone.is_empty() {
+                all.push(Evidence::differs("gone beside the layer", "nothing", gone));
+            }
             all
         })
     }
@@ -110,8 +129,16 @@ pub fn left_over(host: &Host, place: &Place, run: Run, what: Evidence) -> Result
 pub fn damaged_archive(host: &Host) -> Result<(), Finding> {
     let whole = Archive::small().to_tar();
     let no_archive = b"<html><title>404 Not Found</title></html>";
+    // A header and 20 000 bytes, and a header.
+    let short = [folder("./", 0o755), file("long", 0o644, [b'x'; 20_000]), symlink("link", "long")];
+    let short = Archive::new(short).to_tar();
+    let last = 2 * 512 + 20_000_usize.next_multiple_of(512);
     for (name, archive) in [
         ("cut-off", Some(&whole[..100_000])),
+        ("cut-off-in-a-header", Some(&short[..700])),
+        ("cut-off-after-a-header", Some(&short[..1024])),
+        ("cut-off-in-a-file", Some(&short[..5000])),
+        ("cut-off-in-the-last-header", Some(&short[..last + 100])),
         ("no-archive", Some(&no_archive[..])),
         ("not-there", None),
     ] {
@@ -204,12 +231,15 @@ pub fn failing_calls(host: &Host) -> Result<(), Finding> {
         ]
     });
     let all = Archive::new(directories.clone().into_iter().chain(below));
-    refuse_each(host, "all", &all, &CALLS)?;
+    refuse_each(host, "all", &all, &CALLS, Errno::EIO)?;
+    // Many pass over what they are not permitted.
+    refuse_each(host, "permitted", &all, &CALLS, Errno::EPERM)?;
     let mut of_attributes = CALLS.to_vec();
     of_attributes.retain(|(name, _)| ["chmod", "utimensat"].contains(name));
-    refuse_each(host, "directories", &Archive::new(directories), &of_attributes)?;
-    refuse_each(host, "files", &Archive::new(alone), &of_attributes)?;
-    owners(host)
+    refuse_each(host, "directories", &Archive::new(directories), &of_attributes, Errno::EIO)?;
+    refuse_each(host, "files", &Archive::new(alone), &of_attributes, Errno::EIO)?;
+    owners(host)?;
+    reading::failing_reads(host)
 }
 
 /// An entry whose owner cannot be given: the call that would give it fails alone. A
@@ -222,37 +252,40 @@ fn owners(host: &Host) -> Result<(), Finding> {
         ("a symbolic link", symlink("entry", "/nothing/is/here")),
     ] {
         let archive = Archive::new([folder("./", 0o755), of_another(entry)]);
-        failing::each(|nth| {
-            let place = place(host, &format!("{}-of-another-{nth}", kind.replace(' ', "-")));
+        let attempt = |nth: usize, errno: Errno| {
+            let name = format!("{}-of-another-{nth}-{errno:?}", kind.replace(' ', "-"));
+            let place = place(host, &name);
             let run = run_where(host, &place, &archive, Due::Layer, |call| {
-                call.failing(nth, &[CHOWN], Errno::EIO)
+                call.failing(nth, &[CHOWN], errno)
             })?;
             let Some(failing) = run.failed else { return Ok(false) };
             let what = format!("{failing} of an archive with {kind} of user 1");
-            let what = Evidence::differs(what, "Ok", "EIO (Input/output error)");
+            let what = Evidence::differs(what, "Ok", Failure::from(errno));
             Failed::of(Some(CHOWN.0), run).judge(host, &place, what).map(|()| true)
-        })?;
+        };
+        failing::each(|nth| attempt(nth, Errno::EIO))?;
+        failing::each(|nth| attempt(nth, Errno::EPERM))?;
     }
     Ok(())
 }
 
-fn refuse_each(host: &Host, of: &str, archive: &Archive, calls: &[Calls]) -> Result<(), Finding> {
+fn refuse_each(
+    host: &Host,
+    of: &str,
+    archive: &Archive,
+    calls: &[Calls],
+    errno: Errno,
+) -> Result<(), Finding> {
     let undisturbed = run(host, &place(host, &format!("{of}-undisturbed")), archive, Due::Layer)?;
     let evidence = vec![returned_evidence("Ok", &undisturbed.returned)];
     undisturbed.judge(&RULES, undisturbed.is_done(), evidence)?;
-    let always = &undisturbed.differences;
 
     for (name, numbers) in calls {
         let place = place(host, &format!("{of}-{name}"));
-        let mut run = run_where(host, &place, archive, Due::Layer, |call| {
-            call.refusing(numbers, Errno::EIO)
-        })?;
-        let is_known = |it: &Difference| {
-            always.iter().any(|known| (&known.name, known.aspect) == (&it.name, it.aspect))
-        };
-        run.differences.retain(|it| !is_known(it));
-        let failed = Failed::of(Some(*name), run);
-        let what = Evidence::differs(format!("{name}(2)"), "Ok", "EIO (Input/output error)");
+        let run =
+            run_where(host, &place, archive, Due::Layer, |call| call.refusing(numbers, errno))?;
+        let failed = Failed::of(Some(*name), run.without(&undisturbed.differences));
+        let what = Evidence::differs(format!("{name}(2)"), "Ok", Failure::from(errno));
         failed.judge(host, &place, what)?;
     }
     Ok(())

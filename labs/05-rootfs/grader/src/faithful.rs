@@ -1,20 +1,23 @@
 //! The layer is what the archive has.
 
+use std::ffi::OsStr;
 use std::fs;
-use std::path::PathBuf;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
 use labkit::describe::result;
 use labkit::frame::{Facts, Returned, Rules, Words, error_of, rule};
 use labkit::host::Host;
-use labkit::verdict::{Evidence, Finding, HUNG};
+use labkit::verdict::{Evidence, Finding, HUNG, PANICKED};
 use nix::mount::{MsFlags, mount};
 
 use crate::LAB;
 use crate::acts::{CREATE, Place};
-use crate::archive::{Archive, Kind, entry, file, folder, symlink};
+use crate::archive::{Archive, Kind, entry, file, folder, hard_link, symlink};
+use crate::around;
 use crate::diagnosis::RULES;
 use crate::listing::{Aspect, Difference, Node, What, evidence};
-use crate::run::{Due, Run, call, place, returned_evidence, run, within};
+use crate::run::{Due, Run, Trick, call, place, returned_evidence, run, within};
 
 /// The promise that the differences which are `about` it are none. What else
 /// is wrong with the layer is another promise's to say.
@@ -74,9 +77,39 @@ fn small(host: &Host) -> Result<Run, Finding> {
     run(host, &place(host, "small"), &Archive::small(), Due::Layer)
 }
 
+/// The same archive as it is `changed`, and what is `about` that. Of a layer in which other
+/// things are wrong nothing is said.
+fn headers(
+    host: &Host,
+    name: &str,
+    change: impl FnOnce(Archive) -> Archive,
+    about: impl Fn(&Difference, Option<&Node>) -> bool,
+) -> Result<(), Finding> {
+    let known = run(host, &place(host, &format!("{name}-not")), &Archive::small(), Due::Layer)?;
+    if !known.is_done() || known.differences.iter().any(|it| !it.aspect.is_attribute()) {
+        return Ok(());
+    }
+    let run = run(host, &place(host, name), &change(Archive::small()), Due::Layer)?;
+    none(run.without(&known.differences), about)
+}
+
+/// What the headers of hard links say of their files is nothing that these have.
+fn headers_of_links(host: &Host, owner: (u32, u32)) -> Result<(), Finding> {
+    let attributes = &[Aspect::Mode, Aspect::Time, Aspect::Owner];
+    let change = |archive: Archive| archive.with_other_links(owner);
+    headers(host, "headers-of-links", change, on(is_file, attributes))
+}
+
+/// The first second of 1970 is a time like any other.
+fn time_zero(host: &Host, is_such: fn(&What) -> bool) -> Result<(), Finding> {
+    headers(host, "time-zero", Archive::without_times, on(is_such, &[Aspect::Time]))
+}
+
 /// What each of the promises below asks for.
 pub fn all(host: &Host) -> Result<(), Finding> {
     none(small(host)?, |_, _| true)?;
+    headers_of_links(host, (0, 0))?;
+    time_zero(host, |_| true)?;
     none(run(host, &place(host, "odd-names"), &Archive::odd_names(), Due::Layer)?, |_, _| true)
 }
 
@@ -89,7 +122,8 @@ pub fn contents(host: &Host) -> Result<(), Finding> {
 }
 
 pub fn folder_modes(host: &Host) -> Result<(), Finding> {
-    none(small(host)?, on(is_folder, &[Aspect::Mode]))
+    none(small(host)?, on(is_folder, &[Aspect::Mode]))?;
+    around::set_group_id(host)
 }
 
 pub fn file_modes(host: &Host) -> Result<(), Finding> {
@@ -97,15 +131,44 @@ pub fn file_modes(host: &Host) -> Result<(), Finding> {
 }
 
 pub fn hard_links(host: &Host) -> Result<(), Finding> {
-    none(small(host)?, on(is_file, &[Aspect::Links]))
+    none(small(host)?, on(is_file, &[Aspect::Links]))?;
+    headers_of_links(host, (0, 0))?;
+    second_file(host)
+}
+
+/// A file that comes twice, the second time as another name of one: the function refuses
+/// it, or puts a new file in its place.
+fn second_file(host: &Host) -> Result<(), Finding> {
+    let archive = Archive::new([
+        folder("./", 0o755),
+        file("first", 0o644, "the first file"),
+        hard_link("second", "first"),
+    ]);
+    let known = run(host, &place(host, "not-twice"), &archive, Due::Layer)?;
+    let mut twice = archive.clone();
+    twice.entries.push(file("second", 0o644, "another file"));
+    let run = run(host, &place(host, "twice"), &twice, Due::NoHarm(Trick::HardLink))?;
+    let content = |run: &Run| {
+        let first = run.layer.as_ref().and_then(|layer| layer.get(Path::new("first")));
+        first.map(|node| node.what.clone())
+    };
+    if !known.is_right() || run.returned.is_err() || content(&run) == content(&known) {
+        return Ok(());
+    }
+    let what = "the contents of layer/first, whose other name `second` comes again";
+    let evidence = [twice.evidence(), Evidence::differs(what, "as before", "changed")];
+    Err(RULES.finding("written-through-hard-link", &run).with(evidence))
 }
 
 pub fn file_times(host: &Host) -> Result<(), Finding> {
-    none(small(host)?, on(|what| is_file(what) || is_symlink(what), &[Aspect::Time]))
+    let is_such = |what: &What| is_file(what) || is_symlink(what);
+    none(small(host)?, on(is_such, &[Aspect::Time]))?;
+    time_zero(host, is_such)
 }
 
 pub fn folder_times(host: &Host) -> Result<(), Finding> {
-    none(small(host)?, on(is_folder, &[Aspect::Time]))
+    none(small(host)?, on(is_folder, &[Aspect::Time]))?;
+    time_zero(host, is_folder)
 }
 
 /// To a file and a folder of the layer, to a file of the host, and to nowhere; by
@@ -132,7 +195,9 @@ pub fn owners(host: &Host) -> Result<(), Finding> {
     let run = run(host, &place(host, "owners"), &archive, Due::Layer)?;
     none(run, |it, _| {
         [Aspect::Missing, Aspect::Kind, Aspect::Owner, Aspect::Mode].contains(&it.aspect)
-    })
+    })?;
+    headers_of_links(host, (7, 8))?;
+    around::group(host)
 }
 
 /// With numbers that do not fit a byte, too.
@@ -171,36 +236,60 @@ fn with_a_fifo(host: &Host, name: &str, archive: &Archive) -> Result<(), Finding
     none(run?, on(is_device, &[Aspect::Mode, Aspect::Time]))
 }
 
-/// Paths that begin at the working directory.
-pub fn relative_paths(host: &Host) -> Result<(), Finding> {
+/// Paths that begin at the working directory, and such ones that are not UTF-8.
+pub fn other_paths(host: &Host) -> Result<(), Finding> {
     none(small(host)?, |it, _| !it.aspect.is_attribute())?;
     let absolute = place(host, "relative");
     absolute.lay(&Archive::small().to_tar());
     let relative = Place { tar: "image.tar".into(), layer: "read-only-layer".into() };
     let directory = absolute.tar.parent().expect("a directory").to_owned();
     let returned = call(host, &relative).standing_in(directory).make()?.returned;
-    let it = Relative { returned };
-    RELATIVE.judge(&it, it.returned.is_ok() && absolute.layer.is_dir(), || {
+    let it = OtherPaths { returned, is_text: true };
+    PATHS.judge(&it, it.returned.is_ok() && absolute.layer.is_dir(), || {
         let what = "create_read_only_layer(\"image.tar\", \"read-only-layer\")";
+        vec![Evidence::differs(what, "Ok, and the layer is there", result(&it.returned))]
+    })?;
+    odd_path(host)
+}
+
+/// A path that is not UTF-8.
+fn odd_path(host: &Host) -> Result<(), Finding> {
+    let directory = host.path("images").with_file_name(OsStr::from_bytes(b"caf\xe9"));
+    fs::create_dir(&directory).expect("the scratch directory");
+    let odd = within(&directory);
+    odd.lay(&Archive::small().to_tar());
+    let as_text = |finding: Finding| match finding.code == PANICKED {
+        true => Finding { code: format!("{LAB}/path-as-text"), ..finding },
+        false => finding,
+    };
+    let returned = call(host, &odd).make().map_err(as_text)?.returned;
+    let it = OtherPaths { returned, is_text: false };
+    PATHS.judge(&it, it.returned.is_ok() && odd.layer.is_dir(), || {
+        let what = "create_read_only_layer(b\"/tmp/lab/caf\\xe9/image.tar\", …)";
         vec![Evidence::differs(what, "Ok, and the layer is there", result(&it.returned))]
     })
 }
 
-/// A call with relative paths.
-struct Relative {
+/// A call with paths of another kind.
+struct OtherPaths {
     returned: Returned,
+    /// Whether they are UTF-8.
+    is_text: bool,
 }
 
-impl Facts for Relative {
+impl Facts for OtherPaths {
     fn words(&self) -> Words {
         error_of(&self.returned)
     }
 }
 
-static RELATIVE: Rules<Relative> = Rules {
+static PATHS: Rules<OtherPaths> = Rules {
     lab: LAB,
     function: CREATE.function,
-    tables: &[&[rule("relative-path-fails", |it| it.returned.is_err())]],
+    tables: &[&[
+        rule("path-as-text", |it| !it.is_text),
+        rule("relative-path-fails", |it| it.returned.is_err()),
+    ]],
 };
 
 /// The archive of the blog, to a folder that is a file system of its own.
@@ -242,5 +331,6 @@ pub fn nothing_beside(host: &Host) -> Result<(), Finding> {
         && outside.gone.is_empty()
         && run.open.is_empty();
     let run = Run { differences: Vec::new(), ..run };
-    run.judge(&RULES, kept, all)
+    run.judge(&RULES, kept, all)?;
+    around::others_stay(host)
 }

@@ -78,12 +78,19 @@ fn tree(choices: &mut Unstructured) -> Result<Archive> {
     Ok(Archive::new(entries))
 }
 
-/// A tree of today, or of another century: in 32 bits that would be long ago.
+/// A tree of today, of another century, which in 32 bits would be long ago, or of 1970;
+/// with hard links whose headers say what their files' say, or something else.
 fn dated_tree(choices: &mut Unstructured) -> Result<Archive> {
     let mut archive = tree(choices)?;
-    let is_late = choices.int_in_range(0..=3u8)? == 3;
-    archive.entries.iter_mut().filter(|_| is_late).for_each(|entry| entry.mtime += LATE);
-    Ok(archive)
+    match choices.int_in_range(0..=4u8)? {
+        3 => archive.entries.iter_mut().for_each(|entry| entry.mtime += LATE),
+        4 => archive = archive.without_times(),
+        _ => {}
+    }
+    Ok(match choices.int_in_range(0..=1u8)? {
+        0 => archive,
+        _ => archive.with_other_links((0, 0)),
+    })
 }
 
 /// Where a symbolic link may lead: inside, up, to nothing; by a long way.
@@ -118,7 +125,11 @@ fn hostile(choices: &mut Unstructured) -> Result<Hostile> {
         let home = Path::new(LAB).join("home");
         let leads_home = choices.int_in_range(0..=1u8)? == 0;
         let target = if leads_home { home } else { target(choices, &directories)? };
-        entries.push(symlink(&door, target));
+        let name = match choices.int_in_range(0..=2u8)? {
+            0 => Path::new(".").join(&door),
+            _ => door.clone(),
+        };
+        entries.push(symlink(name, target));
     }
     let below = choices.choose(&["", "photos", "a/b"])?;
     let (way, trick) = match trick {

@@ -68,6 +68,12 @@ pub fn symlinks(host: &Host) -> Result<(), Finding> {
     // 1. A symbolic link first, then a file by way of it.
     planted("absolute", home, ESCAPED)?;
     planted("relative", Path::new("../../home"), ESCAPED)?;
+    //    A name may begin with `./`, in one entry or in the other.
+    for (nth, (link, below)) in [("./door", "door"), ("door", "./door")].into_iter().enumerate() {
+        let entries = [symlink(link, home), escaping(Path::new(below).join(ESCAPED))];
+        let due = escape(Trick::PlantedSymlink);
+        attempt(host, &format!("dotted-{nth}"), &archive(entries), due)?;
+    }
     //    It may be further up on the way, or on the way to another; and it may lead
     //    to where all is harmless.
     planted("further-up", home, "photos/escaped.txt")?;
@@ -115,14 +121,20 @@ pub fn hard_links(host: &Host) -> Result<(), Finding> {
     steal("steal", None, Path::new("../../home/thesis.txt"), Trick::HardLink)?;
     steal("steal-absolute", None, &host.precious().file(), Trick::HardLink)?;
     steal("steal-by-door", door(), Path::new("door/thesis.txt"), Trick::PlantedSymlink)?;
-    steal("steal-further-up", door(), Path::new("door/photos/cat.jpg"), Trick::PlantedSymlink)
+    steal("steal-further-up", door(), Path::new("door/photos/cat.jpg"), Trick::PlantedSymlink)?;
+    // Another name of a link, not of the file to which it leads.
+    let link = [symlink("note", host.precious().file()), hard_link(STOLEN, "note")];
+    attempt(host, "second-name-of-a-note", &archive(link), Due::NoHarm(Trick::HardLink))
 }
 
 /// Entries that are refused, and must be named: a device, where nobody may make one, and
 /// names that look otherwise in a program's text.
 pub fn what_cannot_be_made(host: &Host) -> Result<(), Finding> {
     forbidden_device(host)?;
-    for (nth, name) in [r#"a "quoted" one"#, r"back\slash", "容器"].into_iter().enumerate() {
+    // The last one is longer than a header has room for.
+    let long = "and-so-on-".repeat(12);
+    let names = [r#"a "quoted" one"#, r"back\slash", "容器", &long];
+    for (nth, name) in names.into_iter().enumerate() {
         let name = format!("etc/{name}/../{ESCAPED}");
         let archive = archive([escaping(&name)]);
         let due = refusal(&name, Trick::DotDot);
@@ -132,7 +144,22 @@ pub fn what_cannot_be_made(host: &Host) -> Result<(), Finding> {
         let returned = returned_evidence(&format!("an error that names {name}"), &run.returned);
         run.judge(&RULES, kept, vec![archive.evidence(), returned])?;
     }
-    attributes_name_their_entry(host)
+    attributes_name_their_entry(host)?;
+    unknown_types(host)
+}
+
+/// Entries of types that tar(5) does not know, with contents and without.
+fn unknown_types(host: &Host) -> Result<(), Finding> {
+    const ODD: &str = "etc/odd";
+    for (nth, (letter, content)) in [(b'8', "something"), (b'Q', "")].into_iter().enumerate() {
+        let archive = archive([entry(ODD, Kind::Unknown(letter, content), 0o644)]);
+        let due = refusal(ODD, Trick::UnknownType);
+        let run = run(host, &place(host, &format!("unknown-{nth}")), &archive, due)?;
+        let kept = run.returned.as_ref().is_err_and(|failure| failure.text.contains(ODD));
+        let returned = returned_evidence(&format!("an error that names {ODD}"), &run.returned);
+        run.judge(&RULES, kept, vec![archive.evidence(), returned])?;
+    }
+    Ok(())
 }
 
 /// A device, where nobody may make one.

@@ -2,6 +2,7 @@
 
 mod acts;
 mod archive;
+mod around;
 mod diagnosis;
 mod failing;
 mod faithful;
@@ -11,6 +12,7 @@ mod killed;
 mod listing;
 mod named;
 mod outside;
+mod reading;
 mod repeated;
 mod run;
 
@@ -33,7 +35,7 @@ pub static EXAM: Exam = Exam {
         Promise::new("all_have_their_owners", faithful::owners).needing(&[Need::Owners]),
         Promise::new("devices_are_devices", faithful::devices).needing(&[Need::DeviceFiles]),
         Promise::new("fifos_are_fifos", faithful::fifos),
-        Promise::new("paths_may_be_relative", faithful::relative_paths),
+        Promise::new("paths_may_be_relative", faithful::other_paths),
         Promise::new("what_cannot_be_made_is_an_error", hostile::what_cannot_be_made),
         Promise::new("no_name_leads_outside", hostile::names),
         Promise::new("no_symbolic_link_is_followed", hostile::symlinks),

@@ -103,6 +103,7 @@ pub fn expected(archive: &Archive) -> Listing {
             Kind::Char(major, minor) => What::Device(format!("char {major}:{minor}")),
             Kind::Block(major, minor) => What::Device(format!("block {major}:{minor}")),
             Kind::Fifo => What::Fifo,
+            Kind::Unknown(..) => continue,
         };
         let mtime = entry.mtime as i64;
         let first_name = name.clone();

@@ -56,7 +56,8 @@ pub fn once(host: &Host) -> Result<(), Finding> {
 
     place.lay(&archive.and(file("new", 0o644, "from another archive")).to_tar());
     repeat(false)?;
-    fs::remove_file(&place.tar).expect("a file in the scratch directory");
+    // An answer that has deleted it is told so elsewhere.
+    let _ = fs::remove_file(&place.tar);
     repeat(true)?;
     empty_layer(host)
 }

@@ -13,7 +13,7 @@ use labkit::verdict::{Evidence, Finding};
 use nix::sys::stat::{Mode, umask};
 
 use crate::acts::{CREATE, Place};
-use crate::archive::Archive;
+use crate::archive::{Archive, Entry};
 use crate::listing::{Difference, Listing, differences, expected, on_disk};
 use crate::outside::{Changes, Outside, shown};
 
@@ -54,6 +54,8 @@ pub enum Trick {
     HardLink,
     /// A device, where nobody may make one.
     Device,
+    /// It is of a type that nobody knows.
+    UnknownType,
     /// None: a call that gives it an attribute fails.
     Attribute,
 }
@@ -67,6 +69,9 @@ pub struct Run {
     pub returned: Returned,
     /// What the archive says that the layer is.
     pub expected: Listing,
+    /// The entries of its hard links. What these say of a file besides is nobody's
+    /// business.
+    pub links: Vec<Entry>,
     /// What it is, if it is there.
     pub layer: Option<Listing>,
     /// How it differs, if it is due and there.
@@ -76,12 +81,18 @@ pub struct Run {
     pub open: Vec<PathBuf>,
 }
 
-/// A new directory of the host, and where in it the archive lies.
+/// A new directory of the host, and where in it the archive lies. Somebody is about to
+/// unpack other archives there.
 pub fn place(host: &Host, name: &str) -> Place {
     let directory = host.path(name);
-    fs::create_dir(&directory).expect("a directory in the scratch directory");
+    for other in OTHERS {
+        fs::create_dir_all(directory.join(other)).expect("the scratch directory");
+    }
     within(&directory)
 }
+
+/// The unfinished layers of others, as many call them.
+const OTHERS: [&str; 2] = ["busybox.unfinished/etc", "busybox.tmp"];
 
 /// The same in a directory that is there.
 pub fn within(directory: &Path) -> Place {
@@ -124,20 +135,29 @@ pub fn run_where(
     let seen = so(call(host, place)).make()?;
     let outside = before.changes(&Outside::of(host, &place.layer));
     let layer = on_disk(&place.layer);
-    let expected = expected(archive);
+    let (expected, links) = (expected(archive), archive.hard_links());
     let differences = match &layer {
         Some(layer) if matches!(due, Due::Layer) => differences(&expected, layer),
         _ => Vec::new(),
     };
     let open = seen.process.descriptors.into_values().collect();
     let (failed, returned) = (seen.failed, seen.returned);
-    Ok(Run { due, failed, returned, expected, layer, differences, outside, open })
+    Ok(Run { due, failed, returned, expected, links, layer, differences, outside, open })
 }
 
 impl Run {
     /// Whether the layer is there and the function says so.
     pub fn is_done(&self) -> bool {
         self.returned.is_ok() && self.layer.is_some()
+    }
+
+    /// The same without the differences that are known from another call, and say nothing
+    /// of this one.
+    pub fn without(mut self, known: &[Difference]) -> Run {
+        let is_same =
+            |it: &Difference, that: &Difference| (&that.name, that.aspect) == (&it.name, it.aspect);
+        self.differences.retain(|it| !known.iter().any(|that| is_same(it, that)));
+        self
     }
 
     /// What it has left open, as evidence.

@@ -2,7 +2,9 @@
 
 mod attributes;
 mod contents;
+mod inherited;
 mod names;
+mod subtle;
 mod twice;
 mod whole;
 
@@ -85,6 +87,22 @@ pub static MISTAKES: &[Mistake<Answers>] = &[
     attributes::TIMES_IN_AN_INT,
     whole::LEFT_OVER_EMPTIED_THROUGH_A_LINK,
     whole::NAMES_IN_QUOTES,
+    inherited::HEADERS_OF_HARD_LINKS,
+    inherited::TIME_ZERO_LEFT_OUT,
+    inherited::CHMOD_FOR_SPECIAL_BITS_ONLY,
+    inherited::CHOWN_FOR_OTHERS_ONLY,
+    inherited::READ_ERRORS_END_A_FILE,
+    inherited::UNKNOWN_TYPES_SKIPPED,
+    inherited::UNKNOWN_TYPES_AS_FILES,
+    inherited::ALL_THAT_IS_UNFINISHED,
+    inherited::SECOND_FILE_TRUNCATES,
+    inherited::PATHS_UNWRAPPED,
+    subtle::HARD_LINKS_TO_REAL_FILES,
+    subtle::CUT_HEADER_IS_THE_END,
+    subtle::LINKS_BY_NAME_AS_WRITTEN,
+    subtle::OWNERS_BY_NAME,
+    subtle::ERRORS_NAMED_BY_THE_HEADER,
+    subtle::CHOWN_WHERE_PERMITTED,
 ];
 
 /// A mistake in the one function that there is.

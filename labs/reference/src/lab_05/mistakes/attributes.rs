@@ -37,6 +37,12 @@ fn set_time(path: &Path, header: &Header, follow: UtimensatFlags) -> io::Result<
 
 const NO_FOLLOW: UtimensatFlags = UtimensatFlags::NoFollowSymlink;
 
+/// All but the owner.
+pub fn mode_and_time(path: &Path, header: &Header) -> io::Result<()> {
+    set_mode(path, header, 0o7777)?;
+    set_time(path, header, NO_FOLLOW)
+}
+
 /// All but the modes of files and folders.
 fn owner_and_time(path: &Path, header: &Header) -> io::Result<()> {
     match header.entry_type() {

@@ -147,10 +147,14 @@ pub const PLANTED_SYMLINK_FOLLOWED: Mistake<Answers> =
         .create(tar, layer)
     });
 
-/// File::create opens what is there, by way of a link too, and empties it.
+/// File::create opens what is there, by way of a link too, and empties it. What is seen to
+/// be a file is removed first.
 pub const FILE_WRITTEN_THROUGH_A_SYMLINK: Mistake<Answers> =
     mistake("file_written_through_a_symlink", "rootfs/written-through-symlink", |tar, layer| {
         Steps::making(EntryType::Regular, |entry, path, _| {
+            if path.symlink_metadata().is_ok_and(|data| data.is_file()) {
+                fs::remove_file(path)?;
+            }
             io::copy(entry, &mut File::create(path)?).map(drop)
         })
         .create(tar, layer)

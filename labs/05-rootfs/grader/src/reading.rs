@@ -1,0 +1,52 @@
+//! An archive that cannot be read to its end: a bad block of a disk, a server that is gone.
+
+use std::cell::Cell;
+use std::fs;
+use std::rc::Rc;
+
+use labkit::calls::Calls;
+use labkit::failing;
+use labkit::host::Host;
+use labkit::verdict::{Evidence, Finding};
+use nix::errno::Errno;
+use nix::libc;
+
+use crate::archive::{Archive, file, folder, symlink};
+use crate::failing::Failed;
+use crate::run::{Due, place, run, run_where};
+
+/// Those that read from a file.
+pub const READ: Calls =
+    ("read", &[libc::SYS_read, libc::SYS_pread64, libc::SYS_readv, libc::SYS_preadv]);
+
+/// Each read of the archive fails in turn, in the midst of a file, between two entries, and
+/// at the end.
+pub fn failing_reads(host: &Host) -> Result<(), Finding> {
+    let archive = Archive::new([
+        folder("./", 0o755),
+        file("program", 0o755, [b'x'; 20_000]),
+        symlink("link", "program"),
+        file("last", 0o644, [b'y'; 600]),
+    ]);
+    let undisturbed = run(host, &place(host, "all-read"), &archive, Due::Layer)?;
+    failing::each(|nth| {
+        let place = place(host, &format!("not-all-read-{nth}"));
+        let made = Rc::new(Cell::new(0));
+        let run = run_where(host, &place, &archive, Due::Layer, |call| {
+            let (made, tar) = (made.clone(), place.tar.clone());
+            call.deciding(&[READ], move |asked| {
+                let descriptor = format!("/proc/{}/fd/{}", asked.pid(), asked.argument(0));
+                let is_read = fs::read_link(descriptor).is_ok_and(|open| open == tar);
+                made.set(made.get() + usize::from(is_read));
+                (is_read && made.get() == nth).then_some(Errno::EIO)
+            })
+        })?;
+        if made.get() < nth {
+            return Ok(false);
+        }
+        let what = format!("read(2) of the archive, number {nth}");
+        let what = Evidence::differs(what, "Ok", "EIO (Input/output error)");
+        let failed = Failed::of(Some(READ.0), run.without(&undisturbed.differences));
+        failed.judge(host, &place, what).map(|()| true)
+    })
+}
