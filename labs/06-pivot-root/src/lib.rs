@@ -5,7 +5,8 @@
 use std::io;
 use std::path::Path;
 
-/// Makes `new_root` the root directory of this process. It may be a relative path.
+/// Makes `new_root` the root directory of this process. It may be a relative path, and
+/// need not be UTF-8.
 ///
 /// Afterwards `/` is `new_root`, and so is the working directory, wherever it was
 /// before.
@@ -23,8 +24,8 @@ pub fn enter_with_chroot(new_root: &Path) -> io::Result<()> {
 /// The process is root, and may make a directory in its root directory. That may lie up
 /// to 64 directories deep, and may be empty. The notes in chroot(2) say how it is done.
 /// The directory that you make may have any name, and may stay. If there is one of that
-/// name already, use it or return EEXIST. Where the working directory is afterwards does
-/// not matter.
+/// name already, use it or return EEXIST. On the host, make and remove nothing. Where the
+/// working directory is afterwards does not matter.
 ///
 /// # Errors
 /// Those of mkdir(2), chroot(2) and chdir(2).
@@ -37,9 +38,10 @@ pub fn break_out_of_chroot() -> io::Result<()> {
 ///
 /// The process has its own mount namespace, in which every mount is still shared
 /// with the host. `new_root` is a plain directory other than the working directory, and
-/// may be a relative path. What is in it stays, and what is mounted below it comes along.
-/// The host's mounts must stay as they are. Afterwards the working directory is `/`, and
-/// no descriptor that you opened leads to the old root.
+/// perhaps an empty one. It may be a relative path, and need not be UTF-8. It and what is
+/// in it stay as they are, and what is mounted below it comes along. The host's mounts and
+/// files must stay as they are. Afterwards the working directory is `/`, and no descriptor that you opened leads
+/// to the old root.
 ///
 /// # Errors
 /// Those of mount(2), pivot_root(2), chdir(2) and umount(2). Ignore none of them. As
@@ -49,8 +51,8 @@ pub fn enter_with_pivot_root(new_root: &Path) -> io::Result<()> {
     todo!("pivot into {new_root:?}")
 }
 
-/// Mounts below `new_root`, which may be a relative path, what programs expect, before
-/// it becomes the root:
+/// Mounts below `new_root`, which may be a relative path and need not be UTF-8, what
+/// programs expect, before it becomes the root:
 ///
 /// - on `proc`, a fresh proc that allows no set-user-ID programs, no devices and no
 ///   execution (MS_NOSUID, MS_NODEV, MS_NOEXEC);

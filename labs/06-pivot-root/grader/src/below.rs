@@ -12,6 +12,7 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 
 use crate::LAB;
 use crate::acts::ENTER_WITH_PIVOT_ROOT;
+use crate::odd_names;
 use crate::pivot::{PIVOT, call, furnish, observe};
 
 /// A call with another path than an absolute one, or with a mount below new_root.
@@ -19,6 +20,8 @@ struct Entered {
     seen: Seen<Returned>,
     /// Whether the file is there by which it is known.
     is_there: bool,
+    /// Whether the path is UTF-8. Such ones are tried first.
+    is_text: bool,
 }
 
 impl Facts for Entered {
@@ -36,8 +39,10 @@ static MOUNTS: Rules<Entered> = rules(&[&[
     rule("mounts-below-left-behind", |it| !it.is_there),
 ]]);
 
-static RELATIVE: Rules<Entered> =
-    rules(&[&[rule("relative-path-fails", |it| it.seen.returned.is_err())]]);
+static OTHER_PATHS: Rules<Entered> = rules(&[&[
+    rule("path-as-text", |it| !it.is_text && (it.seen.returned.is_err() || !it.is_there)),
+    rule("relative-path-fails", |it| it.seen.returned.is_err()),
+]]);
 
 /// What is wrong with it anyway is not wrong for this.
 fn right_anyway(host: &Host) -> Result<(), Finding> {
@@ -56,7 +61,7 @@ pub fn mounts(host: &Host) -> Result<(), Finding> {
         .make_and_look(|place, _| place.look(|| fs::exists("/mnt/file").unwrap_or(false)));
     umount2(&mnt, MntFlags::MNT_DETACH).expect("the witness has mounted it");
     let (seen, is_there) = made?;
-    let it = Entered { seen, is_there };
+    let it = Entered { seen, is_there, is_text: true };
     MOUNTS.judge(&it, it.seen.returned.is_ok() && is_there, || {
         let shown = if is_there { "Ok" } else { "ENOENT (No such file or directory)" };
         vec![
@@ -70,16 +75,25 @@ pub fn mounts(host: &Host) -> Result<(), Finding> {
     })
 }
 
-/// A path that begins at the working directory.
-pub fn relative_path(host: &Host) -> Result<(), Finding> {
+/// A path that begins at the working directory, and one that is not UTF-8.
+pub fn other_paths(host: &Host) -> Result<(), Finding> {
     right_anyway(host)?;
-    furnish(host, "relative");
-    let call = call(host, Path::new("relative")).standing_in(host.path("."));
-    let (seen, is_there) =
-        call.make_and_look(|place, _| place.look(|| fs::exists("/etc/marker").unwrap_or(false)))?;
-    let it = Entered { seen, is_there };
-    RELATIVE.judge(&it, it.seen.returned.is_ok() && is_there, || {
+    let new_root = furnish(host, "relative");
+    let enter = |path: &Path| {
+        let call = call(host, path).standing_in(host.path("."));
+        let is_there = || fs::exists("/etc/marker").unwrap_or(false);
+        call.make_and_look(|place, _| place.look(is_there))
+    };
+    let (seen, is_there) = enter(Path::new("relative"))?;
+    let it = Entered { seen, is_there, is_text: true };
+    OTHER_PATHS.judge(&it, it.seen.returned.is_ok() && is_there, || {
         let what = "enter_with_pivot_root(\"relative\"), which is in the working directory";
+        vec![Evidence::differs(what, "Ok", result(&it.seen.returned))]
+    })?;
+    let (seen, is_there) = enter(&odd_names::rename(&new_root)).map_err(odd_names::died_of_it)?;
+    let it = Entered { seen, is_there, is_text: false };
+    OTHER_PATHS.judge(&it, it.seen.returned.is_ok() && is_there, || {
+        let what = "enter_with_pivot_root(b\"/tmp/lab/caf\\xe9\")";
         vec![Evidence::differs(what, "Ok", result(&it.seen.returned))]
     })
 }

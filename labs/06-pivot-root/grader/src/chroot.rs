@@ -1,5 +1,6 @@
 //! enter_with_chroot and break_out_of_chroot.
 
+use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
@@ -7,7 +8,7 @@ use std::path::PathBuf;
 use labkit::call::{Call, Seen};
 use labkit::calls::{CALLS, Calls};
 use labkit::describe::{Failure, result};
-use labkit::failing;
+use labkit::failing::{self, Which};
 use labkit::frame::{Facts, Returned, Rules, Words, error_of, rule};
 use labkit::host::Host;
 use labkit::verdict::{Evidence, Finding};
@@ -17,6 +18,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::LAB;
 use crate::acts::{BREAK_OUT_OF_CHROOT, ENTER_WITH_CHROOT};
+use crate::beside;
+use crate::odd_names;
+use crate::pivot::names;
 
 /// How many directories deep a new root may lie.
 const DEPTH: usize = 64;
@@ -73,7 +77,10 @@ static ENTER: Rules<Entered> = Rules {
             it.seen.returned.is_ok() && (it.seen.failed.is_some() || it.impossible.is_some())
         }),
         rule("another-error", |it| it.impossible.is_some() && !it.is_told()),
-        // Absolute paths are tried first.
+        // Absolute paths are tried first, and such ones that are UTF-8.
+        rule("path-as-text", |it| {
+            it.new_root.to_str().is_none() && (it.seen.returned.is_err() || !it.inside.root_is_new)
+        }),
         rule("relative-path-fails", |it| it.seen.returned.is_err() && it.new_root.is_relative()),
         rule("answer/returned-error", |it| it.seen.returned.is_err()),
         rule("chroot-without-chdir", |it| it.inside.root_is_new && it.inside.host_from_here),
@@ -97,7 +104,7 @@ fn look<'h>(
     new_root: PathBuf,
     with: impl FnOnce(Enter<'h>) -> Enter<'h>,
 ) -> Result<Entered, Finding> {
-    let call = with(host.act(&ENTER_WITH_CHROOT, new_root.clone()));
+    let call = with(host.act(&ENTER_WITH_CHROOT, new_root.clone().into()));
     let (seen, inside) = call.make_and_look(|place, _| {
         place.look(|| Inside {
             root_is_new: fs::exists("/etc/marker").unwrap_or(false),
@@ -107,7 +114,7 @@ fn look<'h>(
     Ok(Entered { seen, new_root, inside, impossible: None, is_made: false })
 }
 
-type Enter<'h> = Call<'h, PathBuf, Returned>;
+type Enter<'h> = Call<'h, OsString, Returned>;
 
 pub fn root(host: &Host) -> Result<(), Finding> {
     let facts = enter(host)?;
@@ -120,6 +127,12 @@ pub fn root(host: &Host) -> Result<(), Finding> {
     let facts = look(host, busybox, |call| call.standing_in(above))?;
     ENTER.judge(&facts, facts.inside.root_is_new, || {
         let what = "enter_with_chroot(\"busybox\"), which is in the working directory";
+        vec![Evidence::differs(what, "Ok", result(&facts.seen.returned))]
+    })?;
+    let odd = odd_names::rename(&host.path("busybox"));
+    let facts = look(host, odd, |call| call).map_err(odd_names::died_of_it)?;
+    ENTER.judge(&facts, facts.inside.root_is_new, || {
+        let what = "enter_with_chroot(b\"/tmp/lab/caf\\xe9\")";
         vec![Evidence::differs(what, "Ok", result(&facts.seen.returned))]
     })
 }
@@ -160,19 +173,26 @@ pub fn failure(host: &Host) -> Result<(), Finding> {
             vec![Evidence::differs(what, said(errno), result(&facts.seen.returned))]
         })?;
     }
-    // 3. Each of its calls in turn.
-    failing::each(|nth| {
+    // 3. Each of its calls in turn, once and for good.
+    let attempt = |nth: usize, which: Which, errno: Errno| {
         let new_root = host.path("busybox");
-        let facts = look(host, new_root, |call| call.failing(nth, CALLS, Errno::EPERM))?;
+        let facts = look(host, new_root, |call| call.failing_which(nth, which, CALLS, errno))?;
         let Some(failed) = facts.seen.failed else { return Ok(false) };
         let is_done = facts.inside.root_is_new && !facts.inside.host_from_here;
         ENTER.judge(&facts, facts.seen.returned.is_err() || is_done, || {
-            let what = format!("enter_with_chroot(new_root) while {failed} fails with EPERM");
+            let what = format!("enter_with_chroot(new_root) while {failed} fails with {errno:?}");
             vec![Evidence::differs(what, "Err", result(&facts.seen.returned))]
         })?;
         Ok(true)
-    })
+    };
+    for errno in ERRNOS {
+        failing::each(|nth| attempt(nth, Which::Alone, errno))?;
+    }
+    failing::each(|nth| attempt(nth, Which::AndLater, Errno::EPERM))
 }
+
+/// What calls fail with. Some pass over one of these, because they think they know it.
+const ERRNOS: [Errno; 3] = [Errno::EPERM, Errno::ENOENT, Errno::EINVAL];
 
 /// Names at which there is no directory, what is there, and what chroot(2) says.
 fn nowhere_to_enter(host: &Host) -> [(&'static str, &'static str, Errno); 4] {
@@ -274,6 +294,10 @@ fn a_second_time(host: &Host) -> Result<(), Finding> {
     let new_root = host.path("again");
     fs::create_dir(&new_root).expect("the scratch directory");
     break_out(host, new_root.clone(), |call| call)?;
+    // 1. On a host that has such directories, too.
+    let made: Vec<String> = names(&new_root).into_iter().filter(|name| !name.is_empty()).collect();
+    beside::of_a_breakout(host, &made)?;
+    // 2. Where they have something in them.
     let mut names = Vec::new();
     for entry in fs::read_dir(&new_root).expect("the scratch directory").flatten() {
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
@@ -299,19 +323,25 @@ pub fn failed_breakout(host: &Host) -> Result<(), Finding> {
         let new_root = host.path(&format!("{name}-{nth}"));
         fs::create_dir(&new_root).map(|()| new_root).expect("the scratch directory")
     };
-    let attempt = |new_root: PathBuf, nth: usize, calls: &[Calls]| {
-        let facts = break_out(host, new_root, |call| call.failing(nth, calls, Errno::EPERM))?;
+    let attempt = |name: &str, nth: usize, (which, errno): (Which, Errno), calls: &[Calls]| {
+        let facts =
+            break_out(host, fresh(name, nth), |call| call.failing_which(nth, which, calls, errno))?;
         let Some(failed) = facts.seen.failed else { return Ok(false) };
         let kept = facts.seen.returned.is_err() || facts.absolute.is_ok();
         BREAK_OUT.judge(&facts, kept, || {
-            let what = format!("break_out_of_chroot() while {failed} fails with EPERM");
+            let what = format!("break_out_of_chroot() while {failed} fails with {errno:?}");
             vec![Evidence::differs(what, "Err", result(&facts.seen.returned))]
         })?;
         Ok(true)
     };
     let (steps, others): (Vec<Calls>, Vec<Calls>) =
         CALLS.iter().partition(|(name, _)| *name == "chdir");
-    failing::each(|nth| attempt(fresh("other", nth), nth, &others))?;
-    // Of many steps up one is as good as another.
-    attempt(fresh("step", 1), 1, &steps).map(drop)
+    let once = ERRNOS.map(|errno| (Which::Alone, errno));
+    for how in once.into_iter().chain([(Which::AndLater, Errno::EPERM)]) {
+        let name = format!("{how:?}");
+        failing::each(|nth| attempt(&name, nth, how, &others))?;
+        // Of many steps up one is as good as another.
+        attempt(&format!("{name}-step"), 1, how, &steps)?;
+    }
+    Ok(())
 }

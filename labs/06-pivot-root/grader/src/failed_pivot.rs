@@ -6,7 +6,7 @@ use std::path::Path;
 
 use labkit::call::Seen;
 use labkit::calls::CALLS;
-use labkit::describe::result;
+use labkit::describe::{Failure, result};
 use labkit::failing::{self, Which};
 use labkit::frame::{Facts, Returned, Rules, Words, error_of, rule};
 use labkit::host::Host;
@@ -42,12 +42,15 @@ struct Attempt {
     left_over: Vec<String>,
     /// Names that are not in new_root any more.
     gone: Vec<String>,
+    /// Whether there is no new_root.
+    is_nowhere: bool,
 }
 
 impl Facts for Attempt {
     fn words(&self) -> Words {
         let mut words = error_of(&self.seen.returned);
         words.push(("gone", self.gone.join(", ")));
+        words.push(("expected", Failure::from(Errno::ENOENT).to_string()));
         words
     }
 }
@@ -61,11 +64,20 @@ static REFUSED: Rules<Attempt> = Rules {
             it.seen.returned.is_ok() && it.seen.container_changes().is_empty()
         }),
         rule("error-ignored", |it| it.seen.returned.is_ok() && !it.is_done),
+        rule("another-error", |it| it.is_nowhere && !it.says(Errno::ENOENT)),
         rule("put-old-left-behind", |it| !it.left_over.is_empty()),
         rule("directory-of-the-image-removed", |it| !it.gone.is_empty()),
         rule("still-shared", |it| !it.seen.host_changes().is_empty()),
     ]],
 };
+
+impl Attempt {
+    /// Whether it returned this error. One without an errno may say it in words.
+    fn says(&self, errno: Errno) -> bool {
+        let failure = self.seen.returned.as_ref().err();
+        failure.is_some_and(|it| it.errno.is_none_or(|seen| seen == errno as i32))
+    }
+}
 
 pub fn failure(host: &Host) -> Result<(), Finding> {
     // 1. An answer that is wrong all the same is not blamed for that here.
@@ -75,17 +87,23 @@ pub fn failure(host: &Host) -> Result<(), Finding> {
     // 2. Where nothing is.
     let nothing = host.path("nothing");
     let seen = call(host, &nothing).make()?;
-    let (is_err, is_made) = (seen.returned.is_err(), nothing.exists());
-    let attempt =
-        Attempt { seen, is_done: false, is_made, left_over: Vec::new(), gone: Vec::new() };
-    REFUSED.judge(&attempt, is_err && !is_made, || {
+    let attempt = Attempt {
+        seen,
+        is_done: false,
+        is_made: nothing.exists(),
+        left_over: Vec::new(),
+        gone: Vec::new(),
+        is_nowhere: true,
+    };
+    REFUSED.judge(&attempt, attempt.says(Errno::ENOENT) && !attempt.is_made, || {
         let what = format!("{FUNCTION}({nothing:?}), where nothing is");
-        vec![Evidence::differs(what, "Err", result(&attempt.seen.returned))]
+        let expected = Failure::from(Errno::ENOENT);
+        vec![Evidence::differs(what, expected, result(&attempt.seen.returned))]
     })?;
     // 3. Each of its calls in turn, once and for good.
     let new_root = furnish(host, "failing");
-    let attempt = |nth: usize, which: Which| {
-        let attempt = attempt_failing(host, &new_root, nth, which)?;
+    let attempt = |nth: usize, which: Which, errno: Errno| {
+        let attempt = attempt_failing(host, &new_root, nth, which, errno)?;
         let Some(failed) = attempt.seen.failed else { return Ok(false) };
         let returned = &attempt.seen.returned;
         let is_told = returned.is_err() || attempt.is_done;
@@ -93,7 +111,7 @@ pub fn failure(host: &Host) -> Result<(), Finding> {
             && attempt.gone.is_empty()
             && attempt.seen.host_changes().is_empty();
         REFUSED.judge(&attempt, is_told && is_clean, || {
-            let call = format!("{FUNCTION}(new_root) while {failed} fails with EPERM");
+            let call = format!("{FUNCTION}(new_root) while {failed} fails with {errno:?}");
             let mut evidence = vec![Evidence::differs(call, "Err", result(returned))];
             for (what, names) in [("new", &attempt.left_over), ("gone", &attempt.gone)] {
                 if !names.is_empty() {
@@ -108,8 +126,12 @@ pub fn failure(host: &Host) -> Result<(), Finding> {
         })?;
         Ok(true)
     };
-    failing::each(|nth| attempt(nth, Which::Alone))?;
-    failing::each(|nth| attempt(nth, Which::AndLater))
+    failing::each(|nth| attempt(nth, Which::Alone, Errno::EPERM))?;
+    failing::each(|nth| attempt(nth, Which::AndLater, Errno::EPERM))?;
+    // Some pass over what they think they know: no mount point, busy, not there.
+    [Errno::EINVAL, Errno::EBUSY, Errno::ENOENT]
+        .into_iter()
+        .try_for_each(|errno| failing::each(|nth| attempt(nth, Which::Alone, errno)))
 }
 
 fn attempt_failing(
@@ -117,10 +139,11 @@ fn attempt_failing(
     new_root: &Path,
     nth: usize,
     which: Which,
+    errno: Errno,
 ) -> Result<Attempt, Finding> {
     let before = names(new_root);
     let host_file = host.precious().file();
-    let failing = call(host, new_root).failing_which(nth, which, CALLS, Errno::EPERM);
+    let failing = call(host, new_root).failing_which(nth, which, CALLS, errno);
     let (seen, inside) = failing.make_and_look(|place, _| {
         let mount_namespace = place.mount_namespace();
         place.look(|| {
@@ -144,5 +167,5 @@ fn attempt_failing(
     let (mut left_over, gone) = (only_in(&after, &before), only_in(&before, &after));
     // What lies on the new root now cannot be taken away from the old one.
     left_over.retain(|_| !inside.root_is_new);
-    Ok(Attempt { seen, is_done, is_made: false, left_over, gone })
+    Ok(Attempt { seen, is_done, is_made: false, left_over, gone, is_nowhere: false })
 }

@@ -1,30 +1,29 @@
 //! mount_kernel_file_systems.
 
-use std::fs;
+mod failing;
+
+use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use labkit::call::{Call, Seen};
-use labkit::calls::{CALLS, Calls};
 use labkit::describe::{Failure, result, tree};
-use labkit::failing::{self, Which};
 use labkit::frame::{Facts, Returned, Rule, Rules, Words, error_of, rule};
 use labkit::host::Host;
 use labkit::verdict::{Evidence, Finding};
 use mydocker_kernel::mountinfo::{Change, Mount};
 use nix::errno::Errno;
-use nix::libc::{SYS_newfstatat, SYS_statx};
 use nix::mount::{MsFlags, mount};
 use nix::sched::CloneFlags;
 
 use crate::LAB;
 use crate::acts::MOUNT_KERNEL_FILE_SYSTEMS;
 use crate::found::{Below, DEVICES};
+use crate::odd_names;
+
+pub use failing::{failure, image_stays};
 
 const FUNCTION: &str = MOUNT_KERNEL_FILE_SYSTEMS.function;
-
-/// The calls that tell whether there is a file.
-const STAT: Calls = ("stat", &[SYS_statx, SYS_newfstatat]);
 
 /// The mode of dev: everybody may look, only root may change it.
 const DEV_MODE: u32 = 0o755;
@@ -43,9 +42,9 @@ struct Mounted {
 }
 
 /// The call, in namespaces of its own in which all is private.
-fn call<'h>(host: &'h Host, new_root: &Path) -> Call<'h, PathBuf, Returned> {
+fn call<'h>(host: &'h Host, new_root: &Path) -> Call<'h, OsString, Returned> {
     let namespaces = CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWPID;
-    host.act(&MOUNT_KERNEL_FILE_SYSTEMS, new_root.to_owned()).in_new(namespaces).after(make_private)
+    host.act(&MOUNT_KERNEL_FILE_SYSTEMS, new_root.into()).in_new(namespaces).after(make_private)
 }
 
 fn make_private() -> io::Result<()> {
@@ -59,7 +58,7 @@ fn observe(host: &Host) -> Result<Mounted, Finding> {
     look(made, new_root)
 }
 
-fn look(call: Call<PathBuf, Returned>, new_root: PathBuf) -> Result<Mounted, Finding> {
+fn look(call: Call<OsString, Returned>, new_root: PathBuf) -> Result<Mounted, Finding> {
     let image_before = tree(&new_root).expect("busybox");
     let (seen, below) = call.make_and_look(|place, _| place.look(|| Below::look(&new_root)))?;
     let image_after = tree(&new_root).expect("busybox");
@@ -84,6 +83,7 @@ impl Facts for Mounted {
         let wrong = devices.find(|(name, kind)| self.below.devices[*name] != *kind);
         words.push(("device", wrong.map_or("", |(name, _)| name).to_owned()));
         words.push(("lacks", self.lacks.unwrap_or_default().to_owned()));
+        words.push(("expected", Failure::from(Errno::ENOENT).to_string()));
         words
     }
 }
@@ -92,14 +92,17 @@ impl Facts for Mounted {
 const GENERAL: &[Rule<Mounted>] = &[
     rule("mount-point-made", |it| it.lacks.is_some_and(|name| it.new_root.join(name).exists())),
     rule("error-ignored", |it| {
-        it.seen.failed.is_some() || it.lacks.is_some() && it.seen.returned.is_ok()
+        it.seen.returned.is_ok() && (it.seen.failed.is_some() || it.lacks.is_some())
     }),
     rule("dev-on-the-image", |it| it.image_before != it.image_after),
+    rule("another-error", |it| it.lacks.is_some() && !it.says_that_it_lacks()),
     rule("device-by-mknod", |it| it.stopped_before_devices(Errno::EPERM)),
     rule("nothing-to-bind-onto", |it| it.stopped_before_devices(Errno::ENOENT)),
     rule("stopped-between-devices", |it| {
         it.stopped_with(Errno::EPERM) && it.mount_at("dev/null").is_some() && it.has_more_to_bind()
     }),
+    // One that is UTF-8 is tried first.
+    rule("path-as-text", |it| it.new_root.to_str().is_none() && it.seen.returned.is_err()),
     rule("relative-path-fails", |it| it.is_relative && it.seen.returned.is_err()),
     rule("answer/returned-error", |it| it.seen.returned.is_err()),
     // What was remounted, the grader itself has made private.
@@ -203,6 +206,13 @@ impl Mounted {
     fn stopped_with(&self, errno: Errno) -> bool {
         let failure = self.seen.returned.as_ref().err();
         failure.is_some_and(|failure| failure.errno.map(Errno::from_raw) == Some(errno))
+    }
+
+    /// Whether it says that a directory is not there. An error without an errno may say it
+    /// in words.
+    fn says_that_it_lacks(&self) -> bool {
+        let failure = self.seen.returned.as_ref().err();
+        failure.is_some_and(|it| it.errno.is_none_or(|errno| errno == Errno::ENOENT as i32))
     }
 
     /// Whether a device is not bound.
@@ -328,60 +338,17 @@ pub fn devices(host: &Host) -> Result<(), Finding> {
     facts.judge(&ON_DEV, evidence.is_empty(), evidence)
 }
 
-/// A path that begins at the working directory.
-pub fn relative_path(host: &Host) -> Result<(), Finding> {
+/// A path that begins at the working directory, and one that is not UTF-8.
+pub fn other_paths(host: &Host) -> Result<(), Finding> {
     let facts = observe(host)?;
     facts.judge(&ON_ANY, !facts.is_wrong(), Vec::new())?;
     let call = call(host, Path::new("busybox")).standing_in(host.path("."));
     let facts = Mounted { is_relative: true, ..look(call, facts.new_root)? };
-    facts.judge(&ON_ANY, !facts.is_wrong(), Vec::new())
-}
-
-pub fn image_stays(host: &Host) -> Result<(), Finding> {
-    let facts = observe(host)?;
-    let kept = facts.image_before == facts.image_after;
-    facts.judge(&ON_ALL, kept, vec![facts.new_in_the_image()])?;
-    // An image that has nothing to mount on. Who mounts nothing there needs nothing.
-    if facts.is_wrong() {
-        return Ok(());
-    }
-    for name in ["proc", "dev"] {
-        let new_root = host.busybox(&format!("without-{name}"));
-        fs::remove_dir(new_root.join(name)).expect("an empty directory of the image");
-        let facts = Mounted { lacks: Some(name), ..look(call(host, &new_root), new_root)? };
-        let returned = &facts.seen.returned;
-        let kept = returned.is_err() && facts.image_before == facts.image_after;
-        ON_ALL.judge(&facts, kept, || {
-            let what = format!("{FUNCTION}(new_root), without new_root/{name}");
-            let expected = Failure::from(Errno::ENOENT);
-            vec![Evidence::differs(what, expected, result(returned)), facts.new_in_the_image()]
-        })?;
-    }
-    Ok(())
-}
-
-pub fn failure(host: &Host) -> Result<(), Finding> {
-    // An answer that leaves something out is not blamed for that here.
-    let facts = observe(host)?;
-    if facts.is_wrong() {
-        return Ok(());
-    }
-    let new_root = facts.new_root;
-    let calls: Vec<Calls> = CALLS.iter().copied().chain([STAT]).collect();
-    let attempt = |nth: usize, which: Which, errno: Errno| {
-        let call = call(host, &new_root).failing_which(nth, which, &calls, errno);
-        let facts = look(call, new_root.clone())?;
-        let Some(failed) = facts.seen.failed else { return Ok(false) };
-        let kept = facts.seen.returned.is_err() || !facts.is_wrong();
-        ON_ALL.judge(&facts, kept, || {
-            let call = format!("{FUNCTION}(new_root) while {failed} fails with {errno:?}");
-            vec![Evidence::differs(call, "Err", result(&facts.seen.returned))]
-        })?;
-        Ok(true)
-    };
-    failing::each(|nth| attempt(nth, Which::Alone, Errno::EPERM))?;
-    // Some pass over what is not there: a device, for instance.
-    failing::each(|nth| attempt(nth, Which::Alone, Errno::ENOENT))?;
-    // Others try again, and do not look any more.
-    failing::each(|nth| attempt(nth, Which::AndLater, Errno::EPERM))
+    facts.judge(&ON_ANY, !facts.is_wrong(), Vec::new())?;
+    let odd = odd_names::rename(&facts.new_root);
+    let facts = look(self::call(host, &odd), odd).map_err(odd_names::died_of_it)?;
+    let what = format!("{FUNCTION}(b\"/tmp/lab/caf\\xe9\")");
+    let evidence = Evidence::differs(what, "Ok", result(&facts.seen.returned));
+    let evidence = if facts.seen.returned.is_ok() { vec![evidence] } else { Vec::new() };
+    facts.judge(&ON_ANY, !facts.is_wrong(), evidence)
 }

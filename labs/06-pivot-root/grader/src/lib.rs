@@ -2,11 +2,14 @@
 
 mod acts;
 mod below;
+mod beside;
 mod breakout;
 mod chroot;
 mod failed_pivot;
 mod found;
 mod kernel_file_systems;
+mod odd_names;
+mod own_host;
 mod pivot;
 mod ways_back;
 
@@ -32,13 +35,13 @@ pub static EXAM: Exam = Exam {
         Promise::new("it_works_a_second_time", pivot::second_time),
         Promise::new("a_failure_is_told", failed_pivot::failure),
         Promise::new("mounts_below_come_along", below::mounts),
-        Promise::new("new_root_may_be_relative", below::relative_path),
+        Promise::new("new_root_may_be_relative", below::other_paths),
         Promise::new("proc_is_fresh", kernel_file_systems::proc_is_fresh),
         Promise::new("proc_is_harmless", kernel_file_systems::proc_flags),
         Promise::new("proc_sys_is_read_only", kernel_file_systems::proc_sys_is_read_only),
         Promise::new("dev_is_a_tmpfs", kernel_file_systems::dev_is_a_tmpfs),
         Promise::new("the_devices_work", kernel_file_systems::devices),
-        Promise::new("the_path_may_be_relative", kernel_file_systems::relative_path),
+        Promise::new("the_path_may_be_relative", kernel_file_systems::other_paths),
         Promise::new("the_image_stays_as_it_is", kernel_file_systems::image_stays),
         Promise::new("a_failed_mount_is_told", kernel_file_systems::failure),
     ],

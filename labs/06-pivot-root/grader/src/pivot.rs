@@ -1,8 +1,10 @@
 //! enter_with_pivot_root.
 
-use std::cell::RefCell;
+mod images;
+
 use std::collections::BTreeSet;
 use std::env;
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -20,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use crate::LAB;
 use crate::acts::ENTER_WITH_PIVOT_ROOT;
 use crate::breakout::{break_out, uncover};
+use crate::own_host::{changed, files};
 use crate::ways_back::{is_below, leads_to, mount_of, ways_back};
 
 const FUNCTION: &str = ENTER_WITH_PIVOT_ROOT.function;
@@ -63,6 +66,8 @@ pub struct Entering {
     left_over: Vec<String>,
     /// Names that were there before, and are not any more.
     gone: Vec<String>,
+    /// Names in new_root of files that are other than before.
+    changed: Vec<String>,
     /// Descriptors that are open, and lead to the host's file.
     ways_back: Vec<i32>,
     /// Whether it calls pivot_root(2) at all; looked at where the root is the old one.
@@ -86,8 +91,8 @@ pub fn only_in(these: &BTreeSet<String>, those: &BTreeSet<String>) -> Vec<String
 }
 
 /// The call, in a mount namespace of its own in which all is still shared.
-pub fn call<'h>(host: &'h Host, new_root: &Path) -> Call<'h, PathBuf, Returned> {
-    host.act(&ENTER_WITH_PIVOT_ROOT, new_root.to_owned()).in_new(CloneFlags::CLONE_NEWNS)
+pub fn call<'h>(host: &'h Host, new_root: &Path) -> Call<'h, OsString, Returned> {
+    host.act(&ENTER_WITH_PIVOT_ROOT, new_root.into()).in_new(CloneFlags::CLONE_NEWNS)
 }
 
 /// Calls the function on a fresh busybox and looks at everything.
@@ -107,6 +112,7 @@ pub fn furnish(host: &Host, name: &str) -> PathBuf {
 fn enter(host: &Host, new_root: PathBuf) -> Result<Entering, Finding> {
     let host_file = host.precious().file();
     let before = names(&new_root);
+    let files_before = files(&new_root, None);
     let parents_marker = Path::new("/").join(new_root.file_name().expect("it has a name"));
     let (seen, (inside, mounts, ways_back)) = call(host, &new_root).make_and_look(|place, _| {
         let mount_namespace = place.mount_namespace();
@@ -143,11 +149,23 @@ fn enter(host: &Host, new_root: PathBuf) -> Result<Entering, Finding> {
     let _ = fs::remove_dir(new_root.join("breakout"));
     let after = names(&new_root);
     let (left_over, gone) = (only_in(&after, &before), only_in(&before, &after));
-    let pivots = inside.root_is_new || seen.returned.is_err() || {
+    let changed = changed(&files_before, &files(&new_root, None));
+    let pivots = inside.root_is_new || {
         let pivot_root = [("pivot_root", &[SYS_pivot_root][..])];
         call(host, &new_root).failing(1, &pivot_root, Errno::EPERM).make()?.failed.is_some()
     };
-    Ok(Entering { seen, inside, mounts, new_root, host_file, left_over, gone, ways_back, pivots })
+    Ok(Entering {
+        seen,
+        inside,
+        mounts,
+        new_root,
+        host_file,
+        left_over,
+        gone,
+        changed,
+        ways_back,
+        pivots,
+    })
 }
 
 impl Facts for Entering {
@@ -155,6 +173,7 @@ impl Facts for Entering {
         let mut words = error_of(&self.seen.returned);
         words.push(("new_root", self.new_root.display().to_string()));
         words.push(("gone", self.gone.join(", ")));
+        words.push(("changed", self.changed.join(", ")));
         words
     }
 }
@@ -178,12 +197,10 @@ pub static PIVOT: Rules<Entering> = Rules {
             it.has_stopped() && !it.inside.root_is_new && it.is_shared(&it.new_root)
         }),
         rule("new-root-not-a-mount-point", |it| {
-            it.stopped_with(Errno::EINVAL) && it.seen.process.mounts.at(&it.new_root).is_none()
+            it.was_refused() && it.seen.process.mounts.at(&it.new_root).is_none()
         }),
-        rule("chdir-before-the-bind", |it| {
-            it.stopped_with(Errno::EINVAL) && it.inside.is_below_the_bind
-        }),
-        rule("put-old-not-below", |it| it.stopped_with(Errno::EINVAL) && !it.inside.root_is_new),
+        rule("chdir-before-the-bind", |it| it.was_refused() && it.inside.is_below_the_bind),
+        rule("put-old-not-below", |it| it.was_refused() && !it.inside.root_is_new),
         rule("put-old-left-behind", |it| it.stopped_with(Errno::EEXIST)),
         rule("answer/returned-error", Entering::has_stopped),
         // 3. It says that all is well.
@@ -209,6 +226,7 @@ pub static PIVOT: Rules<Entering> = Rules {
         rule("still-shared", |it| !it.seen.host_changes().is_empty()),
         rule("put-old-left-behind", |it| !it.left_over.is_empty()),
         rule("directory-of-the-image-removed", |it| !it.gone.is_empty()),
+        rule("image-changed", |it| !it.changed.is_empty()),
     ]],
 };
 
@@ -225,6 +243,11 @@ impl Entering {
     fn stopped_with(&self, errno: Errno) -> bool {
         let failure = self.seen.returned.as_ref().err();
         failure.is_some_and(|failure| failure.errno.map(Errno::from_raw) == Some(errno))
+    }
+
+    /// Whether pivot_root(2) has said EINVAL, and not a call before it.
+    fn was_refused(&self) -> bool {
+        self.stopped_with(Errno::EINVAL) && self.pivots
     }
 
     /// Whether its root is the new one by chroot(2) alone: the old one is the root of
@@ -279,7 +302,8 @@ pub fn root(host: &Host) -> Result<(), Finding> {
         evidence.retain(|_| !root_is_new);
         evidence.push(Evidence::changes(Whose::Container, &facts.seen.container_changes()));
         evidence
-    })
+    })?;
+    if facts.is_right() { images::bare_root(host) } else { Ok(()) }
 }
 
 pub fn working_directory(host: &Host) -> Result<(), Finding> {
@@ -355,8 +379,12 @@ pub fn host_mounts(host: &Host) -> Result<(), Finding> {
 
 pub fn leftovers(host: &Host) -> Result<(), Finding> {
     let facts = observe(host)?;
-    facts.judge(facts.left_over.is_empty() && facts.gone.is_empty(), || {
-        let all = [("names that are new", &facts.left_over), ("names that are gone", &facts.gone)];
+    let all = [
+        ("names that are new", &facts.left_over),
+        ("names that are gone", &facts.gone),
+        ("names of files that are other ones", &facts.changed),
+    ];
+    facts.judge(all.iter().all(|(_, names)| names.is_empty()), || {
         let wrong = all.into_iter().filter(|(_, names)| !names.is_empty());
         let evidence = |(what, names): (&str, &Vec<String>)| {
             Evidence::differs(format!("find new_root afterwards, {what}"), "-", names.join(", "))
@@ -366,48 +394,7 @@ pub fn leftovers(host: &Host) -> Result<(), Finding> {
     if !facts.is_right() {
         return Ok(());
     }
-    own_directory(host)
-}
-
-/// An image that has the directory which the function makes for a while: it is the image's.
-/// To refuse it is as good as to use it.
-fn own_directory(host: &Host) -> Result<(), Finding> {
-    // 1. What is there when the root changes.
-    let new_root = furnish(host, "looked-at");
-    let before = names(&new_root);
-    let made = RefCell::new(Vec::new());
-    let pivot_root = [("pivot_root", &[SYS_pivot_root][..])];
-    call(host, &new_root).standing_still(1, &pivot_root).make_meanwhile(
-        |_, answering| {
-            if host.wait_until_it_stands_still(answering).is_some() {
-                made.replace(only_in(&names(&new_root), &before));
-                answering.go_on();
-            }
-        },
-        |_, _| (),
-    )?;
-    // 2. The same names in another image.
-    let made = made.into_inner();
-    if made.is_empty() {
-        return Ok(());
-    }
-    let new_root = furnish(host, "with-its-own");
-    for name in &made {
-        fs::create_dir_all(new_root.join(name)).expect("a directory in the scratch directory");
-    }
-    static RULES: Rules<Entering> = Rules {
-        tables: &[&[rule("directory-of-the-image-removed", |it| !it.gone.is_empty())]],
-        lab: LAB,
-        function: FUNCTION,
-    };
-    let facts = enter(host, new_root)?;
-    RULES.judge(&facts, facts.gone.is_empty(), || {
-        let what = format!("find new_root afterwards, where {} was before", made.join(", "));
-        let mut left = made.clone();
-        left.retain(|name| !facts.gone.contains(name));
-        let left = if left.is_empty() { "-".to_owned() } else { left.join(", ") };
-        vec![Evidence::differs(what, made.join(", "), left)]
-    })
+    images::own_directory(host)
 }
 
 pub fn second_time(host: &Host) -> Result<(), Finding> {

@@ -1,5 +1,7 @@
 //! What people get wrong in lab 06.
 
+mod beside;
+mod certain;
 mod chroot;
 mod kernel_file_systems;
 mod overlooked;
@@ -101,6 +103,23 @@ pub static MISTAKES: &[Mistake<Answers>] = &[
     overlooked::SECOND_UMOUNT_NOT_CHECKED,
     overlooked::SECOND_BIND_NOT_CHECKED,
     overlooked::PUT_OLD_OF_THE_IMAGE,
+    beside::ROOT_AS_TEXT,
+    beside::ROOT_UNWRAPPED,
+    beside::MOUNTED_BY_TEXT,
+    beside::BREAKOUT_CLEANS_UP_OUTSIDE,
+    beside::BREAKOUT_LEAVES_A_PROOF,
+    beside::CLEANS_UP_BY_THE_NEW_NAME,
+    beside::NEW_ROOT_MADE_PUBLIC,
+    beside::SECOND_CHDIR_NOT_CHECKED,
+    beside::SECOND_CHROOT_NOT_CHECKED,
+    certain::EINVAL_IS_NO_MOUNT_POINT,
+    certain::ENOENT_OF_CHDIR_IGNORED,
+    certain::BUSY_MEANS_BOUND,
+    certain::PUT_OLD_IN_MNT,
+    certain::EVERY_PIVOT_ERROR_IS_EINVAL,
+    certain::EVERY_MOUNT_ERROR_IS_EPERM,
+    certain::ERRORS_COLLECTED,
+    certain::MADE_UNBINDABLE,
 ];
 
 const NOTHING: Option<&str> = None;
