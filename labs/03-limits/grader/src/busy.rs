@@ -8,6 +8,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use labkit::answering::Answering;
+use labkit::calls::PAUSE;
 use labkit::deciding::Asked;
 use labkit::describe::result;
 use labkit::frame::{Facts, Returned, Rules, Words, error_of, rule};
@@ -26,6 +27,7 @@ use crate::acts::REMOVE;
 use crate::group::Group;
 use crate::kernel;
 use crate::model::{Contents, Lacks, Model, PROCS, Version};
+use crate::patience::{Hearing, Pauses};
 use crate::removal::{FUNCTION, NAME, RMDIR, gone_on, removes_directory};
 
 /// How long remove must try at least, and may try at most.
@@ -120,17 +122,26 @@ impl<'h> Occupied<'h> {
         }
     }
 
-    /// Has the answer remove the group, and the process leave it when `hold` is over.
+    /// Has the answer remove the group, and the process leave it when `hold` is over. Its
+    /// pauses are heard only where `hold` does not look whether it waits: an answer waits, too,
+    /// while one of its calls is decided on.
     fn remove(
         &self,
+        hears: bool,
         hold: impl FnOnce(&Place, &mut Answering) -> Option<Held>,
     ) -> Result<Removed, Finding> {
         let call = self.host.act(&REMOVE, self.group.clone());
+        let hearing = Hearing::default();
+        let calls = [RMDIR, &[PAUSE]].concat();
         let call = match self.ground {
             Ground::Kernel => call,
-            Ground::Model(..) => call.in_new(CloneFlags::CLONE_NEWUSER),
+            Ground::Model(..) if !hears => call.in_new(CloneFlags::CLONE_NEWUSER),
+            Ground::Model(..) => {
+                call.in_new(CloneFlags::CLONE_NEWUSER).deciding(&calls, heard(&hearing, |_| None))
+            }
             Ground::FreeOneByOne(_) => {
-                call.in_new(CloneFlags::CLONE_NEWUSER).deciding(RMDIR, one_by_one())
+                let decide = heard(&hearing, one_by_one());
+                call.in_new(CloneFlags::CLONE_NEWUSER).deciding(&calls, decide)
             }
         };
         let looked = RefCell::new(None);
@@ -154,7 +165,8 @@ impl<'h> Occupied<'h> {
         let is_there = self.group.folders().iter().any(|folder| folder.exists());
         let killed = damage.killed || self.was_killed.get() == Some(true);
         let (is_inner, damage) = (self.is_inner(), Damage { killed, ..damage });
-        Ok(Removed { returned, held, is_there, is_inner, damage })
+        let pauses = *hearing.borrow();
+        Ok(Removed { returned, held, pauses, others: None, is_there, is_inner, damage })
     }
 
     /// Whether the process is not in the group itself, but in one inside it.
@@ -201,6 +213,18 @@ impl<'h> Occupied<'h> {
     }
 }
 
+/// Hears the pauses, and decides on all other calls like this.
+fn heard(
+    hearing: &Hearing,
+    mut decide: impl FnMut(&Asked) -> Option<Errno> + 'static,
+) -> impl FnMut(&Asked) -> Option<Errno> + 'static {
+    let hearing = hearing.clone();
+    move |asked| {
+        hearing.borrow_mut().hear(asked);
+        if asked.name == PAUSE.0 { None } else { decide(asked) }
+    }
+}
+
 /// Refuses to remove a directory with EBUSY; one of them only until it is [`LATE`].
 fn one_by_one() -> impl FnMut(&Asked) -> Option<Errno> {
     let mut begun = None;
@@ -242,6 +266,9 @@ struct Damage {
 struct Removed {
     returned: Returned,
     held: Held,
+    /// How it has waited; and how in another call, in which it could not do other than wait.
+    pauses: Pauses,
+    others: Option<Pauses>,
     /// Whether a folder of the group is still there.
     is_there: bool,
     /// Whether the process is not in the group itself, but in one inside it.
@@ -308,7 +335,7 @@ static STAYS: Rules<Removed> = Rules {
         rule("process-killed", |it| it.damage.killed),
         rule("processes-moved", |it| it.damage.moved),
         rule("files-deleted-singly", |it| it.damage.deleted || it.may_not_delete()),
-        rule("tried-too-long", |it| it.held.steps > AT_MOST + MARGIN),
+        rule("tried-too-long", Removed::is_too_long),
         rule("failed-removal-ignored", |it| it.returned.is_ok() && it.is_there),
         rule("given-up-too-early", |it| it.returned.is_err() && it.held.tried < AT_LEAST),
         rule("another-error-told", |it| it.returned.is_err()),
@@ -319,6 +346,10 @@ impl Removed {
     /// Whether it has returned an error before the process left.
     fn gave_up(&self) -> bool {
         self.returned.is_err() && self.is_there && self.held.returned
+    }
+
+    fn is_too_long(&self) -> bool {
+        self.held.steps > AT_MOST + MARGIN || self.pauses.are_too_long(self.others)
     }
 
     /// Whether it was refused what the kernel refuses whoever deletes a file of a
@@ -334,7 +365,7 @@ impl Removed {
 
     fn judge(&self, stays: bool) -> Result<(), Finding> {
         let Damage { killed, moved, deleted } = self.damage;
-        let is_in_time = self.held.tried >= AT_LEAST && self.held.steps <= AT_MOST + MARGIN;
+        let is_in_time = self.held.tried >= AT_LEAST && !self.is_too_long();
         let kept = self.returned.is_err() == stays
             && self.is_there == stays
             && !(killed || moved || deleted)
@@ -361,7 +392,7 @@ impl Removed {
                     "< 0.1 s",
                 ));
             }
-            if stays && self.held.steps > AT_MOST + MARGIN {
+            if stays && self.is_too_long() {
                 evidence.push(Evidence::differs("time until remove gives up", "<= 2 s", "> 2 s"));
             }
             if moved {
@@ -375,24 +406,28 @@ impl Removed {
 /// In a group that is left after a moment; where the machine took too long for the
 /// answer to have had its time, once more.
 fn judge_leaving<'h>(occupy: &dyn Fn() -> Occupied<'h>) -> Result<(), Finding> {
-    let mut removed = occupy().remove(for_a_moment)?;
+    let mut removed = occupy().remove(false, for_a_moment)?;
     for _ in 1..TIMES {
         if removed.returned.is_ok() || removed.held.returned || removed.held.tried < TOO_LONG {
             break;
         }
-        removed = occupy().remove(for_a_moment)?;
+        removed = occupy().remove(false, for_a_moment)?;
     }
     removed.judge(false)
 }
 
-/// In a group that nobody leaves.
-fn judge_staying<'h>(occupy: &dyn Fn() -> Occupied<'h>) -> Result<(), Finding> {
-    let removed = occupy().remove(throughout)?;
+/// In a group that nobody leaves; returns how it has waited there. `others` is how it has
+/// waited in another one.
+fn judge_staying<'h>(
+    occupy: &dyn Fn() -> Occupied<'h>,
+    others: Option<Pauses>,
+) -> Result<Pauses, Finding> {
+    let removed = Removed { others, ..occupy().remove(true, throughout)? };
     if STAYS.diagnose(&removed).is_some_and(|found| found.code == GIVEN_UP) {
         // Whoever tries only once is told so.
         judge_leaving(occupy)?;
     }
-    removed.judge(true)
+    removed.judge(true).map(|()| removed.pauses)
 }
 
 const GIVEN_UP: &str = "limits/given-up-too-early";
@@ -432,9 +467,9 @@ pub fn left_alone(host: &Host) -> Result<(), Finding> {
     let version = Version::BOTH.into_iter().find(|version| gone_on(host, *version).is_ok());
     let Some(version) = version else { return gone_on(host, Version::Two) };
     let part = if version == Version::One { BOTH_HALVES } else { PARTS[0] };
-    judge_staying(&|| Occupied::in_model(host, version, part))?;
+    let pauses = judge_staying(&|| Occupied::in_model(host, version, part), None)?;
     if can_decide_on_calls() {
-        judge_staying(&|| Occupied::free_one_by_one(host, version))?;
+        judge_staying(&|| Occupied::free_one_by_one(host, version), Some(pauses))?;
     }
     Ok(())
 }
@@ -446,7 +481,9 @@ pub fn nobody(host: &Host) -> Result<(), Finding> {
     let is_there = group.folders().iter().any(|folder| folder.exists());
     let held = Held { returned: false, tried: Duration::ZERO, steps: Duration::ZERO };
     let damage = Damage::default();
-    Removed { returned, held, is_there, is_inner: false, damage }.judge(false)?;
+    let pauses = Pauses::default();
+    Removed { returned, held, pauses, others: None, is_there, is_inner: false, damage }
+        .judge(false)?;
     on_other_kernels(host)
 }
 
@@ -458,7 +495,7 @@ pub fn for_its_last_process(host: &Host) -> Result<(), Finding> {
 
 pub fn for_one_that_stays(host: &Host) -> Result<(), Finding> {
     gone_on(host, kernel::version())?;
-    judge_staying(&|| Occupied::in_kernel(host))?;
+    judge_staying(&|| Occupied::in_kernel(host), None)?;
     on_other_kernels(host)
 }
 

@@ -11,6 +11,7 @@ mod kernel;
 mod limits;
 mod model;
 mod over_the_limit;
+mod patience;
 mod removal;
 mod sizes;
 mod starting;
