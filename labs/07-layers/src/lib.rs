@@ -124,6 +124,8 @@ pub fn whiteouts_to_aufs(layer: &Path, user_xattr: bool) -> io::Result<()> {
 /// # Errors
 /// Those of all calls: lstat(2), mkdir(2), open(2), read(2), write(2) and chmod(2).
 /// Ignore none of them. A /etc/resolv.conf that is there and cannot be read is an error.
+/// EEXIST if there is an `init-layer` already, even if it is empty. What this call has made
+/// may be there after an error, or be gone; what was there before stays as it was.
 pub fn create_init_layer(workspace: &Path, image: &Path, hostname: &str) -> io::Result<()> {
     todo!("the init layer of {hostname:?} in {workspace:?} for {image:?}")
 }
@@ -137,7 +139,8 @@ pub fn create_init_layer(workspace: &Path, image: &Path, hostname: &str) -> io::
 ///
 /// # Errors
 /// Those of mkdir(2) and chmod(2). Ignore none of them: EEXIST if one of the two is there
-/// already, even if it is empty.
+/// already, even if it is empty. What this call has made may be there after an error, or be
+/// gone; what was there before stays as it was.
 pub fn create_write_layer(workspace: &Path) -> io::Result<()> {
     todo!("the write layer in {workspace:?}")
 }
@@ -152,7 +155,9 @@ pub fn create_write_layer(workspace: &Path) -> io::Result<()> {
 /// # Errors
 /// Those of mkdir(2) and mount(2). Ignore none of them. [`io::ErrorKind::InvalidInput`]
 /// if the options have more than 4095 bytes: mount(2) takes one page of them, with
-/// a NUL at its end, and silently cuts off the rest. `mnt` may be there after an error.
+/// a NUL at its end, and silently cuts off the rest. EEXIST if there is a `mnt` already,
+/// even if it is empty. A `mnt` that this call has made may be there after an error, or be
+/// gone; what was there before stays as it was.
 pub fn create_mount_point(workspace: &Path, image: &Path, user_xattr: bool) -> io::Result<()> {
     todo!("mount {image:?} in {workspace:?}, user_xattr: {user_xattr}")
 }
@@ -163,7 +168,7 @@ pub fn create_mount_point(workspace: &Path, image: &Path, user_xattr: bool) -> i
 ///
 /// # Errors
 /// Those of [`aufs_options`], mkdir(2) and mount(2). AUFS answers EINVAL to nearly
-/// every mistake; its reason is in the kernel log.
+/// every mistake; its reason is in the kernel log. What was there before stays as it was.
 pub fn create_aufs_mount_point(workspace: &Path, image: &Path) -> io::Result<()> {
     todo!("mount {image:?} in {workspace:?} with AUFS")
 }

@@ -54,5 +54,5 @@ pub static CATALOGUE: Catalogue<Answers> = Catalogue {
     mistakes: mistakes::MISTAKES,
     pairs: &[],
     also_right: variants::RIGHT,
-    unforeseen: &[],
+    unforeseen: variants::UNFORESEEN,
 };

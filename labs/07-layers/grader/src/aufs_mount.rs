@@ -1,7 +1,7 @@
 //! What create_aufs_mount_point asks of the kernel, and its errors: for these no AUFS is
 //! needed.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -21,12 +21,15 @@ use nix::libc::{SYS_fsopen, SYS_mount};
 use crate::LAB;
 use crate::acts::CREATE_AUFS_MOUNT_POINT;
 use crate::aufs_options::{branches, branches_say_what_they_are, what_aufs_cannot_take_is_refused};
-use crate::layer::directories;
+use crate::layer::fill;
+use crate::what_was_there::{Before, Changed};
 
 /// A mount that must fail.
 struct Refused {
     returned: Returned,
     workspace: PathBuf,
+    /// What was there before, and is not as it was after an error.
+    changed: Cell<Option<Changed>>,
 }
 
 impl Facts for Refused {
@@ -53,26 +56,23 @@ static NO_MOUNT: Rules<Refused> = rules(&[IGNORED]);
 /// The layers in a workspace, and an image.
 fn lay(workspace: &Path) -> PathBuf {
     let image = workspace.with_file_name("image");
-    directories(workspace, ["init-layer", "write-layer"]);
-    directories(&image, [""]);
+    fill(workspace, &[("init-layer/etc/hosts", ""), ("write-layer/notes", ""), ("lock", "")]);
+    fill(&image, &[("bin/sh", "")]);
     image
 }
 
 /// Each of the three steps fails.
 pub fn a_failed_aufs_mount_is_told(host: &Host) -> Result<(), Finding> {
     // 1. That the directory cannot be made is seen before anything is mounted.
-    let workspace = host.path("used/workspace");
-    let image = lay(&workspace);
-    fs::write(workspace.join("mnt"), "").expect("a file in the scratch directory");
-    let returned = host.act(&CREATE_AUFS_MOUNT_POINT, (workspace.clone(), image, false)).make()?;
-    let it = Refused { returned: returned.returned, workspace };
+    let as_a_file = |mnt: &Path| fs::write(mnt, "").expect("a file in the scratch directory");
+    let it = Refused::observe(host, "used/workspace", as_a_file, &[])?;
     it.must_fail_with(Errno::EEXIST, &MNT_IS_THERE, "where mnt is a file")?;
+    let of_another = |mnt: &Path| fill(mnt, &[("of-another-container", "")]);
+    let it = Refused::observe(host, "anothers/workspace", of_another, &[])?;
+    it.must_leave_all("where mnt is there, with a file in it")?;
 
     // 2. A path that AUFS cannot take.
-    let workspace = host.path("a,b/workspace");
-    let image = lay(&workspace);
-    let returned = host.act(&CREATE_AUFS_MOUNT_POINT, (workspace.clone(), image, false)).make()?;
-    let it = Refused { returned: returned.returned, workspace };
+    let it = Refused::observe(host, "a,b/workspace", |_| (), &[])?;
     if !it.fails_with(Errno::EINVAL) {
         // What is wrong anyway is not wrong for this.
         what_aufs_cannot_take_is_refused(host)?;
@@ -80,18 +80,40 @@ pub fn a_failed_aufs_mount_is_told(host: &Host) -> Result<(), Finding> {
     it.must_fail_with(Errno::EINVAL, &NO_OPTIONS, "where a path has a comma in it")?;
 
     // 3. A kernel without AUFS.
-    let workspace = host.path("refused/workspace");
-    let image = lay(&workspace);
-    let call = host.act(&CREATE_AUFS_MOUNT_POINT, (workspace.clone(), image, false));
-    let returned = call.refusing(&[SYS_mount, SYS_fsopen], Errno::ENODEV).make()?.returned;
-    let it = Refused { returned, workspace };
+    let it = Refused::observe(host, "refused/workspace", |_| (), &[SYS_mount, SYS_fsopen])?;
+    let what = "where mount(2) says ENODEV";
     NO_MOUNT.judge(&it, it.returned.is_err(), || {
-        let call = "create_aufs_mount_point(…), where mount(2) says ENODEV";
+        let call = format!("create_aufs_mount_point(…), {what}");
         vec![Evidence::differs(call, Failure::from(Errno::ENODEV), result(&it.returned))]
-    })
+    })?;
+    it.must_leave_all(what)
 }
 
 impl Refused {
+    /// Calls it in a workspace with this at mnt, while these calls say ENODEV.
+    fn observe(
+        host: &Host,
+        workspace: &str,
+        furnish: impl Fn(&Path),
+        refused: &[i64],
+    ) -> Result<Refused, Finding> {
+        let workspace = host.path(workspace);
+        let image = lay(&workspace);
+        furnish(&workspace.join("mnt"));
+        let before = Before::of(workspace.parent().expect("it was just joined"));
+        let call = host.act(&CREATE_AUFS_MOUNT_POINT, (workspace.clone(), image, false));
+        let returned = call.refusing(refused, Errno::ENODEV).make()?.returned;
+        let changed = returned.as_ref().err().and_then(|_| before.first_changed());
+        Ok(Refused { returned, workspace, changed: Cell::new(changed) })
+    }
+
+    /// Whether all that was there before an error is as it was.
+    fn must_leave_all(&self, what: &str) -> Result<(), Finding> {
+        let call = format!("create_aufs_mount_point(…), {what}");
+        let changed = self.changed.take();
+        changed.map_or(Ok(()), |it| Err(it.finding(CREATE_AUFS_MOUNT_POINT.function, &call)))
+    }
+
     fn fails_with(&self, errno: Errno) -> bool {
         self.returned.as_ref().is_err_and(|failure| failure.is(errno))
     }
@@ -105,7 +127,8 @@ impl Refused {
         rules.judge(self, self.fails_with(errno), || {
             let call = format!("create_aufs_mount_point(…), {what}");
             vec![Evidence::differs(call, Failure::from(errno), result(&self.returned))]
-        })
+        })?;
+        self.must_leave_all(what)
     }
 }
 
@@ -187,6 +210,8 @@ impl Ground {
 struct Attempt {
     returned: Returned,
     asked: Mounting,
+    /// Whether something is mounted on mnt all the same.
+    is_mounted: bool,
 }
 
 impl Facts for Attempt {
@@ -215,6 +240,15 @@ impl Attempt {
     }
 
     fn is_right(&self) -> bool {
+        self.returned.is_err() && self.is_asked_for()
+    }
+
+    /// Whether it was told that there is no AUFS, and does not tell it.
+    fn is_untold(&self) -> bool {
+        self.is_asked_for() && self.returned.is_ok()
+    }
+
+    fn is_asked_for(&self) -> bool {
         self.asked.by_new_calls
             || self.has_refused_by_itself()
             || self.aufs().is_some_and(|mount| mount.branches == LAYERS)
@@ -234,6 +268,8 @@ static ASKED: Rules<Attempt> = Rules {
         rule("aufs-not-asked-for", |it| !it.asked.mounts.is_empty() && it.aufs().is_none()),
         rule("answer/returned-error", |it| it.aufs().is_none() && it.returned.is_err()),
         rule("answer/did-nothing", |it| it.aufs().is_none()),
+        rule("error-ignored", |it| it.is_untold() && !it.is_mounted),
+        rule("failed-call-not-told", Attempt::is_untold),
         rule("layer-left-out", Attempt::lacks_a_layer),
         rule("lower-order-reversed", |it| {
             it.aufs().is_some_and(|it| it.branches == [LAYERS[0], LAYERS[2], LAYERS[1]])
@@ -249,6 +285,7 @@ pub fn aufs_is_given_all_layers(host: &Host) -> Result<(), Finding> {
     let workspace = host.path("given/workspace");
     let image = lay(&workspace);
     let ground = Ground { workspace: workspace.clone(), image: image.clone() };
+    let mnt = workspace.join(MNT);
     let mounting = Rc::new(RefCell::new(Mounting::default()));
     let seen = host
         .act(&CREATE_AUFS_MOUNT_POINT, (workspace, image, false))
@@ -265,7 +302,8 @@ pub fn aufs_is_given_all_layers(host: &Host) -> Result<(), Finding> {
             }
         })
         .make()?;
-    let it = Attempt { returned: seen.returned, asked: mounting.take() };
+    let is_mounted = seen.host_after.at(&mnt).is_some();
+    let it = Attempt { returned: seen.returned, asked: mounting.take(), is_mounted };
     if !it.is_right() {
         // What is wrong anyway is not wrong for this.
         branches_say_what_they_are(host)?;

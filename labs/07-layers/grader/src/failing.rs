@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::LAB;
+use crate::what_was_there::Changed;
 
 /// What they fail with. It never means that nothing is there.
 const ERRNO: Errno = Errno::EIO;
@@ -87,26 +88,32 @@ pub struct Attempt {
     /// Whether an error was returned, or what was made is right: then it was done
     /// without that call.
     pub is_told_or_right: bool,
+    /// What was there before and is not as it was, if an error was returned.
+    pub changed: Option<Changed>,
     /// What was made.
     pub drawn: Evidence,
 }
 
-/// Has each call of `function` fail in turn. If one is not told, `plain` says what is
-/// wrong with the function anyway.
+/// Has each call of `function` fail in turn. If one is not told, or something of others is
+/// not as it was, `plain` says what is wrong with the function anyway.
 ///
 /// # Errors
-/// A call was not told, or those of the two.
+/// A call was not told, something has changed, or those of the two.
 pub fn each_is_told(
     function: &'static str,
     plain: impl Fn() -> Result<(), Finding>,
     mut attempt: impl FnMut(Failing) -> Result<Attempt, Finding>,
 ) -> Result<(), Finding> {
     let mut each = |failing: Failing| {
-        let Attempt { failed, is_told_or_right, drawn } = attempt(failing)?;
+        let Attempt { failed, is_told_or_right, changed, drawn } = attempt(failing)?;
         let Some(failed) = failed else { return Ok(false) };
+        let what = format!("{function}(…) while {failed} fails with {ERRNO:?}");
+        if let Some(changed) = changed {
+            plain()?;
+            return Err(changed.finding(function, &what));
+        }
         if !is_told_or_right {
             plain()?;
-            let what = format!("{function}(…) while {failed} fails with {ERRNO:?}");
             return Err(Finding::new(format!("{LAB}/failed-call-not-told"))
                 .word("function", function)
                 .with([Evidence::differs(what, "Err", "Ok"), drawn]));

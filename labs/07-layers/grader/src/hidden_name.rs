@@ -66,7 +66,8 @@ pub fn any_name(host: &Host) -> Result<(), Finding> {
 }
 
 fn generate(choices: &mut Unstructured) -> arbitrary::Result<Case> {
-    let pieces: [&[u8]; 8] = [b".wh.", b"a", b".", b"wh", b".wh", b"opq", b"W", b"\xff"];
+    let pieces: [&[u8]; 10] =
+        [b".wh.", b"a", b".", b"wh", b".wh", b"opq", b"W", b"\xff", b" ", b"\n"];
     let input = OsString::from_vec(text(choices, &pieces, 5)?);
     let expected = hidden(&input);
     Ok(Case { input, expected })

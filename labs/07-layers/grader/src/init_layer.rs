@@ -14,44 +14,51 @@ use nix::sched::CloneFlags;
 
 use crate::LAB;
 use crate::acts::CREATE_INIT_LAYER;
-use crate::failing::{Attempt, Failing, each_is_told};
+use crate::failing::Failing;
 use crate::image_times::no_directory_is_listed;
 use crate::init_host::{Links, Resolver, dropped_line, fill_image, furnish_etc, with_umask_077};
-use crate::layer::directories;
-use crate::there_already;
+use crate::layer::{directories, fill};
+use crate::what_was_there::{Before, Changed};
 
-/// A name that is not the machine's.
-const HOSTNAME: &str = "lab-07-container";
+/// A name that is not the machine's, with all that a name can have in it.
+const HOSTNAME: &str = "Lab-07.Container.example";
 
 /// All that is known of one call.
-struct Made {
-    seen: Seen<Returned>,
+pub struct Made {
+    pub seen: Seen<Returned>,
     init_layer: PathBuf,
-    image: Canary,
+    pub image: Canary,
     /// A directory of the host that the image's links lead to.
     outside: Canary,
     resolver: Resolver,
     /// What the host has in its /etc/resolv.conf.
     resolv_conf: Vec<u8>,
+    before: Before,
 }
+
+/// What others have made in a workspace.
+pub const OF_OTHERS: [(&str, &str); 2] = [("write-layer/notes", ""), ("lock", "")];
 
 /// The call, on a host of its own.
-struct Scene {
-    links: Links,
-    resolver: Resolver,
+pub struct Scene {
+    pub links: Links,
+    pub resolver: Resolver,
     /// A call to the kernel that fails.
-    failing: Option<Failing>,
+    pub failing: Option<Failing>,
 }
 
-const PLAIN: Scene = Scene { links: Links::None, resolver: Resolver::File, failing: None };
+pub const PLAIN: Scene = Scene { links: Links::None, resolver: Resolver::File, failing: None };
 
 impl Scene {
-    fn observe(self, host: &Host) -> Result<Made, Finding> {
+    pub fn observe(self, host: &Host) -> Result<Made, Finding> {
         let Scene { links, resolver, failing } = self;
         let name = failing.map_or("none".to_owned(), Failing::name);
         let ground = host.path(&format!("{links:?}-{resolver:?}-{name}").to_lowercase());
         let workspace = ground.join("workspace");
         directories(&workspace, [""]);
+        if failing.is_some() {
+            fill(&workspace, &OF_OTHERS);
+        }
         let outside =
             Canary::new(ground.join("outside")).expect("a directory in the scratch directory");
         // As nothing below an image is: who takes these modes has followed a link.
@@ -75,9 +82,10 @@ impl Scene {
         if let Some(failing) = failing {
             call = failing.during(call);
         }
+        let before = Before::of(&ground);
         let seen = call.make()?;
         let init_layer = workspace.join("init-layer");
-        Ok(Made { seen, init_layer, image, outside, resolver, resolv_conf })
+        Ok(Made { seen, init_layer, image, outside, resolver, resolv_conf, before })
     }
 }
 
@@ -207,7 +215,12 @@ impl Made {
         (self.resolver == Resolver::Local).then(|| dropped_line(&self.resolv_conf, &copy))?
     }
 
-    fn is_right(&self) -> bool {
+    /// What of others an error has changed.
+    pub fn changed_after_an_error(&self) -> Option<Changed> {
+        self.seen.returned.as_ref().err().and_then(|_| self.before.first_changed())
+    }
+
+    pub fn is_right(&self) -> bool {
         self.wrong_files().is_empty()
             && self.wrong_directories().is_empty()
             && self.wrong_modes().is_empty()
@@ -233,7 +246,7 @@ const fn rules(tables: &'static [&'static [Rule<Made>]]) -> Rules<Made> {
     Rules { lab: LAB, function: CREATE_INIT_LAYER.function, tables }
 }
 
-static ALL: Rules<Made> = rules(&[GENERAL, FILES, MODES]);
+pub static ALL: Rules<Made> = rules(&[GENERAL, FILES, MODES]);
 static IMAGE: Rules<Made> = rules(&[GENERAL]);
 static FILES_ONLY: Rules<Made> = rules(&[GENERAL, FILES]);
 static MODES_ONLY: Rules<Made> = rules(&[GENERAL, MODES]);
@@ -293,7 +306,7 @@ fn judge(made: &Made, rules: &Rules<Made>, evidence: Vec<Evidence>) -> Result<()
     })
 }
 
-fn drawn(made: &Made) -> Evidence {
+pub fn drawn(made: &Made) -> Evidence {
     let drawing = without_contents(&tree(&made.init_layer).unwrap_or_default());
     Evidence::Tree { what: "init-layer".to_owned(), drawing }
 }
@@ -374,26 +387,4 @@ pub fn links_of_the_image_are_covered(host: &Host) -> Result<(), Finding> {
         judge(&made, &ALL, evidence)?;
     }
     Ok(())
-}
-
-pub fn a_failed_call_is_told(host: &Host) -> Result<(), Finding> {
-    let plain = || {
-        let plain = PLAIN.observe(host)?;
-        ALL.judge(&plain, plain.is_right(), || vec![drawn(&plain)])
-    };
-    let call = |workspace: PathBuf| {
-        let image = workspace.with_file_name("image");
-        directories(&image, [""]);
-        let input = (workspace, image, "a-host".to_owned());
-        Ok(host.act(&CREATE_INIT_LAYER, input).make()?.returned)
-    };
-    there_already::is_an_error(host, CREATE_INIT_LAYER.function, &["init-layer"], call, plain)?;
-    each_is_told(CREATE_INIT_LAYER.function, plain, |failing| {
-        let made = Scene { failing: Some(failing), ..PLAIN }.observe(host)?;
-        Ok(Attempt {
-            failed: failing.told(&made.seen),
-            is_told_or_right: made.seen.returned.is_err() || made.is_right(),
-            drawn: drawn(&made),
-        })
-    })
 }

@@ -3,6 +3,8 @@
 mod acts;
 mod aufs_mount;
 mod aufs_options;
+mod devices;
+mod failed_init_layer;
 mod failing;
 mod hidden_name;
 mod image_times;
@@ -20,12 +22,13 @@ mod predictions;
 mod process;
 mod rewritten;
 mod there_already;
+mod what_was_there;
 mod whiteouts_to_aufs;
 mod whiteouts_to_overlay;
 mod write_layer;
 
 use labkit::exam::{Exam, Promise};
-use labkit::need::Need::{Aufs, Overlay, Root};
+use labkit::need::Need::{Aufs, DeviceFiles, Overlay, Root};
 
 pub use acts::{ACTS, Answers};
 
@@ -81,6 +84,8 @@ pub static EXAM: Exam = Exam {
             .needing(&[Overlay]),
         Promise::new("what_is_no_mark_stays", whiteouts_to_aufs::what_is_no_mark_stays)
             .needing(&[Overlay]),
+        Promise::new("root_tells_devices_apart", devices::root_tells_devices_apart)
+            .needing(&[DeviceFiles]),
         Promise::new("any_layer_becomes_aufs", whiteouts_to_aufs::any_layer_becomes_aufs)
             .needing(&[Overlay]),
         Promise::new("failed_names_are_told", whiteouts_to_aufs::a_failed_call_is_told)
@@ -95,7 +100,7 @@ pub static EXAM: Exam = Exam {
         ),
         Promise::new("the_image_is_never_written", init_layer::the_image_is_never_written),
         Promise::new("links_of_the_image_are_covered", init_layer::links_of_the_image_are_covered),
-        Promise::new("a_failed_init_layer_is_told", init_layer::a_failed_call_is_told),
+        Promise::new("a_failed_init_layer_is_told", failed_init_layer::a_failed_call_is_told),
         Promise::new("the_process_stays_as_it_was", process::the_process_stays_as_it_was),
         Promise::new("write_layer_is_empty_and_open", write_layer::write_layer_is_empty_and_open),
         Promise::new(

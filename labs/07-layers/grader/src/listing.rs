@@ -33,9 +33,9 @@ pub enum Kind {
     Socket,
     /// It hides the file of this name.
     Whiteout,
-    /// A file of AUFS's own.
+    /// A file with a name of AUFS's own.
     OfAufs,
-    /// A directory of AUFS's own.
+    /// A directory with such a name.
     DirectoryOfAufs,
 }
 
@@ -45,6 +45,17 @@ pub enum Kind {
 pub struct Layer {
     pub entries: Vec<(PathBuf, Kind)>,
 }
+
+/// Names of AUFS's own: all that begin so are. The first two are in every branch; the next
+/// one is that of a file while it is deleted, and the others only begin so.
+const OF_AUFS: [&[u8]; 6] = [
+    b".wh..wh.aufs",
+    b".wh..wh.plnk",
+    b".wh..wh.aufs",
+    b".wh..wh.a.7f3c",
+    b".wh..wh..opq2",
+    b".wh..wh.\xff",
+];
 
 /// The name of the file that makes its directory opaque for AUFS.
 const OPAQUE: &str = ".wh..wh..opq";
@@ -83,9 +94,10 @@ impl Layer {
                 Kind::Socket,
             ])?;
             let path = match kind {
-                Kind::OfAufs => parent.join(".wh..wh.aufs"),
                 Kind::OddFile => parent.join(*choices.choose(&[".wh.", ".wh..."])?),
-                Kind::DirectoryOfAufs => parent.join(".wh..wh.plnk"),
+                Kind::OfAufs | Kind::DirectoryOfAufs => {
+                    parent.join(OsStr::from_bytes(choices.choose(&OF_AUFS)?))
+                }
                 _ => parent.join(OsStr::from_bytes(choices.choose(&names)?)),
             };
             if entries.iter().all(|(other, _)| *other != path) {

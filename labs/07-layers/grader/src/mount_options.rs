@@ -1,6 +1,6 @@
 //! The options of create_mount_point, and its errors.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use labkit::call::Seen;
+use labkit::deciding::Asked;
 use labkit::describe::result;
 use labkit::frame::{Facts, Returned, Rules, Words, error_of, rule};
 use labkit::host::Host;
@@ -18,10 +19,11 @@ use nix::libc::SYS_mount;
 use crate::LAB;
 use crate::acts::{CREATE_MOUNT_POINT, Layers, OVERLAY_OPTIONS};
 use crate::failing::{Attempt, each_is_told};
-use crate::layer::directories;
+use crate::layer::{directories, fill};
 use crate::mount_point::mnt_shows_all_layers;
 use crate::overlay::user_xattr;
 use crate::there_already;
+use crate::what_was_there::Before;
 
 /// A mount with userxattr, or without.
 struct Optional {
@@ -71,9 +73,19 @@ struct Refused {
     workspace: PathBuf,
     /// Whether another one, with shorter paths, had the option userxattr.
     short_has_userxattr: bool,
+    /// The options that mount(2) was given at last, if none of them was cut off.
+    whole_options: Option<Vec<u8>>,
 }
 
 impl Refused {
+    /// Whether the last options that it has tried were short enough, and not those that were
+    /// asked for.
+    fn has_left_out_userxattr(&self) -> bool {
+        let has_it =
+            |options: &Vec<u8>| options.split(|byte| *byte == b',').any(|it| it == b"userxattr");
+        self.whole_options.as_ref().is_some_and(|options| !has_it(options))
+    }
+
     fn mounted(&self) -> Option<&Mount> {
         self.seen.host_after.at(&self.workspace.join("mnt"))
     }
@@ -99,37 +111,66 @@ static NO_IMAGE: Rules<Refused> = Rules {
 pub fn a_failed_mount_is_told(host: &Host) -> Result<(), Finding> {
     let workspace = host.path("workspace");
     let image = host.path("no-such-image");
-    directories(&workspace, ["init-layer", "write-layer", "work"]);
+    fill_layers(&workspace);
+    let before = Before::of(&workspace);
     let input = (workspace.clone(), image.clone(), user_xattr());
     let seen = host.act(&CREATE_MOUNT_POINT, input).make()?;
-    let it = Refused { seen, workspace, short_has_userxattr: false };
+    let it = Refused { seen, workspace, short_has_userxattr: false, whole_options: None };
     NO_IMAGE.judge(&it, it.seen.returned.is_err(), || {
         let call = format!("create_mount_point(workspace, {image:?}), where nothing is");
         let returned = Evidence::differs(call, "Err", result(&it.seen.returned));
         vec![returned, it.seen.host_evidence()]
     })?;
     let plain = || mnt_shows_all_layers(host);
+    if let Some(changed) = before.first_changed() {
+        plain()?;
+        let call = format!("create_mount_point(workspace, {image:?}), where nothing is");
+        return Err(changed.finding(CREATE_MOUNT_POINT.function, &call));
+    }
+    let furnish = |workspace: &Path| {
+        fill_layers(workspace);
+        fill(&workspace.with_file_name("image"), &[("bin/sh", "")]);
+    };
     let call = |workspace: PathBuf| {
         let image = workspace.with_file_name("image");
-        directories(&image, [""]);
-        directories(&workspace, ["init-layer", "write-layer", "work"]);
         Ok(host.act(&CREATE_MOUNT_POINT, (workspace, image, user_xattr())).make()?.returned)
     };
-    there_already::is_an_error(host, CREATE_MOUNT_POINT.function, &["mnt"], call, plain)?;
-    each_is_told(CREATE_MOUNT_POINT.function, plain, |failing| {
-        let workspace = host.path(&failing.name());
-        let image = workspace.join("image");
-        directories(&workspace, ["init-layer", "write-layer", "work", "image"]);
-        let call = host.act(&CREATE_MOUNT_POINT, (workspace.clone(), image, user_xattr()));
+    let function = CREATE_MOUNT_POINT.function;
+    there_already::is_an_error(host, function, &["mnt"], furnish, call, plain)?;
+    each_is_told(function, plain, |failing| {
+        // Whoever is asked for userxattr may not do without it.
+        let is_asked = true;
+        let workspace = host.path(&failing.name()).join("workspace");
+        let image = workspace.with_file_name("image");
+        furnish(&workspace);
+        let ground = host.path(&failing.name());
+        let before = Before::of(&ground);
+        let call = host.act(&CREATE_MOUNT_POINT, (workspace.clone(), image, is_asked));
         let seen = failing.during(call).make()?;
         let mounted = seen.host_after.at(&workspace.join("mnt"));
-        let is_right = mounted.is_some_and(|mount| mount.fs_type == "overlay");
+        let overlay = mounted.filter(|mount| mount.fs_type == "overlay");
+        let is_right = overlay.is_some_and(has_userxattr);
+        if seen.returned.is_ok() && overlay.is_some() && !is_right {
+            plain()?;
+            let failed = failing.told(&seen).unwrap_or_default();
+            let what = format!("create_mount_point(…) while {failed} fails with EIO");
+            let evidence = Evidence::differs(what, "userxattr", "-");
+            let it = Optional { is_asked, is_given: false, seen };
+            return Err(OPTION.finding("no-userxattr", &it).with([evidence]));
+        }
         Ok(Attempt {
             failed: failing.told(&seen),
             is_told_or_right: seen.returned.is_err() || is_right,
+            changed: seen.returned.as_ref().err().and_then(|_| before.first_changed()),
             drawn: seen.host_evidence(),
         })
     })
+}
+
+/// The layers of a workspace, each with a file in it.
+fn fill_layers(workspace: &Path) {
+    fill(workspace, &[("init-layer/etc/hosts", ""), ("write-layer/notes", ""), ("lock", "")]);
+    directories(workspace, ["work"]);
 }
 
 /// How many bytes mount(2) takes of the options; what follows is cut off without a
@@ -142,6 +183,7 @@ static TOO_LONG: Rules<Refused> = Rules {
     tables: &[&[
         rule("not-merged", |it| it.mounted().is_some_and(|it| it.fs_type != "overlay")),
         rule("no-userxattr", |it| it.mounted().is_some() && !it.short_has_userxattr),
+        rule("no-userxattr", |it| it.mounted().is_some() && it.has_left_out_userxattr()),
         rule("options-cut-off", |it| it.mounted().is_some()),
         rule("mounted-elsewhere", |it| !it.seen.host_changes().is_empty()),
         rule("error-ignored", |it| it.workspace.join("mnt").exists()),
@@ -182,8 +224,17 @@ fn the_last_is_not_cut_off(
     fs::create_dir_all(&image).expect("a directory in the scratch directory");
 
     let workspace = workspace.to_owned();
-    let seen = host.act(&CREATE_MOUNT_POINT, (workspace.clone(), image, true)).make()?;
-    let it = Refused { seen, workspace, short_has_userxattr };
+    let given = Rc::<RefCell<Option<Vec<u8>>>>::default();
+    let hear = {
+        let given = given.clone();
+        move |asked: &Asked| {
+            given.replace(asked.text(4));
+            None
+        }
+    };
+    let call = host.act(&CREATE_MOUNT_POINT, (workspace.clone(), image, true));
+    let seen = call.deciding(&[("mount", &[SYS_mount])], hear).make()?;
+    let it = Refused { seen, workspace, short_has_userxattr, whole_options: given.take() };
     let mounted = it.mounted();
     // There are other ways to mount than by one text.
     let is_whole = mounted.is_some_and(has_userxattr);
@@ -211,7 +262,7 @@ fn one_byte_too_many(host: &Host) -> Result<(), Finding> {
     }
 
     let seen = host.act(&CREATE_MOUNT_POINT, (workspace.clone(), image, false)).make()?;
-    let it = Refused { seen, workspace, short_has_userxattr: true };
+    let it = Refused { seen, workspace, short_has_userxattr: true, whole_options: None };
     let options = it.mounted().map_or("-".to_owned(), |it| it.super_options.clone());
     // What is mounted without them, or by another call, is no case for this.
     let ends = ["/one-more/write-laye", "/one-more/wor"];

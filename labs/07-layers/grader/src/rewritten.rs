@@ -1,7 +1,7 @@
 //! Layers that are made up by chance, rewritten by an answer, in either direction.
 
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use labkit::act::Each;
 use labkit::canary::Canary;
@@ -157,6 +157,8 @@ pub fn attempt_failing(
     Ok(Attempt {
         failed: failing.told(&seen),
         is_told_or_right: seen.returned.remove(0).is_err() || is_right,
+        // All that is in a layer is to be rewritten.
+        changed: None,
         drawn: Evidence::Tree { what, drawing: drawn(&after) },
     })
 }
@@ -183,6 +185,8 @@ impl Facts for Rewritten {
     fn words(&self) -> Words {
         let mut words = error_of(&self.returned);
         words.push(("outside", "outside".to_owned()));
+        let taken = self.whiteout_of_book_keeping();
+        words.extend(taken.map(|name| ("name", name.display().to_string())));
         words
     }
 }
@@ -205,6 +209,16 @@ impl Rewritten {
     fn is_left(&self, beginning: &[u8]) -> bool {
         let mut names = self.after.keys().filter(|name| !self.expected.contains_key(*name));
         names.any(|it| it.file_name().is_some_and(|name| name.as_bytes().starts_with(beginning)))
+    }
+
+    /// The first name of AUFS's own that has become a whiteout: `.wh..wh.x` one of `.wh.x`.
+    fn whiteout_of_book_keeping(&self) -> Option<PathBuf> {
+        let whiteouts = self.after.iter().filter(|(_, is)| *is == "whiteout");
+        let mut markers = whiteouts.map(|(name, _)| aufs_whiteout(name));
+        markers.find(|marker| {
+            let name = marker.file_name().unwrap_or_default();
+            self.before.contains_key(marker) && name.as_bytes().starts_with(b".wh..wh.")
+        })
     }
 
     /// Whether AUFS's mark that hides this name is there.
@@ -234,6 +248,9 @@ const TABLE: &[Rule<Rewritten>] = &[
         let is_lost =
             |must: Option<&str>, is: Option<&str>| must == Some("/ opaque") && is == Some("/");
         it.goes(Direction::ToOverlay) && it.has(is_lost)
+    }),
+    rule("book-keeping-is-no-whiteout", |it| {
+        it.goes(Direction::ToOverlay) && it.whiteout_of_book_keeping().is_some()
     }),
     rule("whiteout-in-opaque-folder", |it| {
         it.goes(Direction::ToOverlay) && it.has(|must, is| must.is_none() && is == Some("whiteout"))

@@ -1,4 +1,4 @@
-//! Directories that are there before a function makes them.
+//! Directories that are there before a function makes them: that is an error, and they stay.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,10 +11,12 @@ use nix::errno::Errno;
 
 use crate::LAB;
 use crate::layer::fill;
+use crate::what_was_there::Before;
 
 /// Whether `function` says so where one of the `directories` that it makes in a workspace
-/// is there already, empty or not. `call` calls it in this workspace. If it does not say
-/// so, `plain` says what is wrong with it anyway.
+/// is there already, empty or not, and leaves it as it is. `furnish` makes what else it
+/// needs in a workspace, and `call` calls it there. If it does not say so, `plain` says
+/// what is wrong with it anyway.
 ///
 /// # Errors
 /// It does not.
@@ -22,6 +24,7 @@ pub fn is_an_error(
     host: &Host,
     function: &'static str,
     directories: &[&str],
+    furnish: impl Fn(&Path),
     call: impl Fn(PathBuf) -> Result<Returned, Finding>,
     plain: impl Fn() -> Result<(), Finding>,
 ) -> Result<(), Finding> {
@@ -29,13 +32,20 @@ pub fn is_an_error(
         for is_empty in [false, true] {
             let workspace = host.path(&format!("{directory}-{is_empty}/workspace"));
             leave(&workspace.join(directory), is_empty);
+            furnish(&workspace);
+            let ground = workspace.parent().expect("just joined").to_owned();
+            let before = Before::of(&ground);
             let returned = call(workspace)?;
+            let how = if is_empty { "and is empty" } else { "with a file in it" };
+            let what = format!("{function}(…), where {directory} is there, {how}");
             if returned.is_err() {
+                if let Some(changed) = before.first_changed() {
+                    plain()?;
+                    return Err(changed.finding(function, &what));
+                }
                 continue;
             }
             plain()?;
-            let how = if is_empty { "and is empty" } else { "with a file in it" };
-            let what = format!("{function}(…), where {directory} is there, {how}");
             let expected = Failure::from(Errno::EEXIST);
             return Err(Finding::new(format!("{LAB}/used-directory-accepted"))
                 .word("function", function)

@@ -1,6 +1,7 @@
 //! whiteouts_to_aufs.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use labkit::describe::{result, tree};
@@ -82,6 +83,11 @@ pub fn is_mark(path: &Path) -> bool {
     path.symlink_metadata().is_ok_and(|data| data.is_file() && data.len() == 0)
 }
 
+/// Whether there is a file with something in it.
+pub fn is_odd_mark(path: &Path) -> bool {
+    path.symlink_metadata().is_ok_and(|data| data.is_file() && data.len() > 0)
+}
+
 fn has_attribute(directory: &Path, user_xattr: bool) -> bool {
     xattr::get(directory, opaque_attribute(user_xattr)).ok().flatten().is_some()
 }
@@ -89,6 +95,19 @@ fn has_attribute(directory: &Path, user_xattr: bool) -> bool {
 impl Rewritten {
     fn has_mark(&self, name: &str) -> bool {
         is_mark(&self.layer.join(name))
+    }
+
+    /// A file that has the name of a mark, and something in it.
+    fn odd_mark(&self) -> Option<&'static str> {
+        let mut marks = WHITEOUTS.iter().map(|(_, mark)| *mark).chain([OPAQUE]);
+        marks.find(|mark| is_odd_mark(&self.layer.join(mark)))
+    }
+
+    /// What is there where a mark must be.
+    fn seen(&self, name: &str) -> String {
+        let path = self.layer.join(name);
+        let length = path.symlink_metadata().map_or(0, |data| data.len());
+        if is_odd_mark(&path) { format!("{length} bytes") } else { "-".to_owned() }
     }
 
     fn is_left(&self, name: &str) -> bool {
@@ -113,7 +132,9 @@ impl Rewritten {
 
 impl Facts for Rewritten {
     fn words(&self) -> Words {
-        error_of(&self.returned)
+        let mut words = error_of(&self.returned);
+        words.push(("name", self.odd_mark().unwrap_or_default().to_owned()));
+        words
     }
 }
 
@@ -125,6 +146,7 @@ const TABLE: &[Rule<Rewritten>] = &[
     rule("answer/did-nothing", |it| it.before == it.after && it.has_attribute()),
     rule("sub-folders-forgotten", |it| it.is_left("deep/er/x") && !it.is_left("old")),
     rule("whiteout-left-as-a-device", |it| it.is_left("deep/er/x")),
+    rule("mark-not-empty", |it| it.odd_mark().is_some()),
     rule("whiteout-dropped", |it| !WHITEOUTS.iter().all(|(_, name)| it.has_mark(name))),
     rule("opaque-mark-lost", |it| !it.has_mark(OPAQUE)),
     rule("opaque-attribute-left", Rewritten::has_attribute),
@@ -141,11 +163,9 @@ pub fn the_names_come_back(host: &Host) -> Result<(), Finding> {
         let call = "whiteouts_to_aufs(layer)";
         let mut evidence = vec![Evidence::differs(call, "Ok", result(&it.returned))];
         let marks = WHITEOUTS.iter().map(|(_, name)| *name).chain([OPAQUE]);
-        evidence.extend(
-            marks
-                .filter(|name| !it.has_mark(name))
-                .map(|name| Evidence::differs(format!("layer/{name}"), "an empty file", "-")),
-        );
+        evidence.extend(marks.filter(|name| !it.has_mark(name)).map(|name| {
+            Evidence::differs(format!("layer/{name}"), "an empty file", it.seen(name))
+        }));
         if it.has_attribute() {
             let what = "the attribute overlay.opaque of layer/var";
             evidence.push(Evidence::differs(what, "-", "y"));
@@ -180,6 +200,12 @@ struct Looks {
 /// where a directory has other whiteouts in it.
 const ODD_VALUES: [&str; 5] = ["x", "", "Y", "yes", "y\n"];
 
+/// The devices of the host that are shown in a layer: both of their numbers are not 0, or
+/// one of them is.
+fn hosts_devices() -> impl Iterator<Item = &'static str> {
+    ["null", "tty"].into_iter().filter(|name| Path::new("/dev").join(name).exists())
+}
+
 impl Facts for Looks {
     fn words(&self) -> Words {
         let mut words = error_of(&self.returned);
@@ -190,11 +216,16 @@ impl Facts for Looks {
 }
 
 impl Looks {
-    /// The device is still there, and no name beside it says that it is a whiteout.
-    fn has_device(&self) -> bool {
-        let data = self.layer.join("dev/null").symlink_metadata();
-        let is_device = data.is_ok_and(|data| std::os::unix::fs::MetadataExt::rdev(&data) != 0);
-        is_device && !is_mark(&self.layer.join("dev/.wh.null"))
+    /// The first of the host's devices that is no longer there, or beside which a name says
+    /// that it is a whiteout.
+    fn taken_device(&self) -> Option<&'static str> {
+        let devices = self.layer.join("dev");
+        let is_device = |name: &str| {
+            let data = devices.join(name).symlink_metadata();
+            data.is_ok_and(|data| data.rdev() != 0)
+        };
+        let stays = |name: &str| is_device(name) && !is_mark(&devices.join(format!(".wh.{name}")));
+        hosts_devices().find(|name| !stays(name))
     }
 
     /// The first value that was taken for the mark.
@@ -220,7 +251,8 @@ static LOOKS: Rules<Looks> = Rules {
         // the errno.
         rule("device-taken-for-a-whiteout", |it| {
             let busy = Some(Errno::EBUSY as i32);
-            !it.has_device() || it.returned.as_ref().is_err_and(|failure| failure.errno == busy)
+            it.taken_device().is_some()
+                || it.returned.as_ref().is_err_and(|failure| failure.errno == busy)
         }),
         rule("opaque-in-the-wrong-namespace", |it| !it.has_attribute()),
         rule("opaque-value-overlooked", |it| it.misread_value().is_some()),
@@ -231,11 +263,15 @@ static LOOKS: Rules<Looks> = Rules {
 /// A device other than 0:0; and without `user_xattr` an attribute in user.*.
 pub fn what_is_no_mark_stays(host: &Host) -> Result<(), Finding> {
     let layer = host.path("looks");
-    fill(&layer, &[("dev/null", ""), ("var/new", "")]);
+    fill(&layer, &[("var/new", "")]);
     whiteout(&layer.join("old"));
     make_opaque(&layer.join("var"), true);
-    let (device, nothing) = (layer.join("dev/null"), None::<&str>);
-    mount(Some("/dev/null"), &device, nothing, MsFlags::MS_BIND, nothing).expect("the sandbox");
+    for name in hosts_devices() {
+        fill(&layer.join("dev"), &[(name, "")]);
+        let (device, nothing) = (Path::new("/dev").join(name), None::<&str>);
+        mount(Some(&device), &layer.join("dev").join(name), nothing, MsFlags::MS_BIND, nothing)
+            .expect("the sandbox allows it");
+    }
     let odd_layers: [PathBuf; ODD_VALUES.len()] =
         std::array::from_fn(|nth| host.path(&format!("odd-{nth}")));
     for (layer, value) in odd_layers.iter().zip(ODD_VALUES) {
@@ -249,7 +285,8 @@ pub fn what_is_no_mark_stays(host: &Host) -> Result<(), Finding> {
     }
     let it = Looks { returned, layer, odd_layers };
     let misread = it.misread_value();
-    let kept = it.returned.is_ok() && it.has_device() && it.has_attribute() && misread.is_none();
+    let devices_stay = it.taken_device().is_none();
+    let kept = it.returned.is_ok() && devices_stay && it.has_attribute() && misread.is_none();
     LOOKS.judge(&it, kept, || {
         let call = "whiteouts_to_aufs(layer, user_xattr: false)";
         let drawing = tree(&it.layer).unwrap_or_default();

@@ -15,8 +15,9 @@ use crate::acts::CREATE_WRITE_LAYER;
 use crate::failing::{Attempt, Failing, each_is_told};
 use crate::init_host::with_umask_077;
 use crate::init_layer::octal;
-use crate::layer::directories;
+use crate::layer::{directories, fill};
 use crate::there_already;
+use crate::what_was_there::{Before, Changed};
 
 /// All that is known of one call.
 struct Made {
@@ -24,7 +25,11 @@ struct Made {
     workspace: PathBuf,
     write_layer: Directory,
     work: Directory,
+    before: Before,
 }
+
+/// What others have made in a workspace.
+const OF_OTHERS: [(&str, &str); 2] = [("init-layer/etc/hosts", ""), ("lock", "")];
 
 /// A directory that should be there.
 #[derive(Default)]
@@ -58,13 +63,17 @@ impl Directory {
 fn observe(host: &Host, failing: Option<Failing>) -> Result<Made, Finding> {
     let workspace = host.path(&failing.map_or("workspace".to_owned(), Failing::name));
     directories(&workspace, ["init-layer"]);
+    if failing.is_some() {
+        fill(&workspace, &OF_OTHERS);
+    }
+    let before = Before::of(&workspace);
     let mut call = host.act(&CREATE_WRITE_LAYER, workspace.clone()).after(with_umask_077);
     if let Some(failing) = failing {
         call = failing.during(call);
     }
     let seen = call.make()?;
     let look = |name: &str| Directory::look(&workspace.join(name));
-    Ok(Made { write_layer: look("write-layer"), work: look("work"), seen, workspace })
+    Ok(Made { write_layer: look("write-layer"), work: look("work"), seen, workspace, before })
 }
 
 impl Facts for Made {
@@ -86,6 +95,11 @@ impl Made {
         self.write_layer.is_right()
             && self.work.is_right()
             && self.write_layer.device == self.work.device
+    }
+
+    /// What of others an error has changed.
+    fn changed_after_an_error(&self) -> Option<Changed> {
+        self.seen.returned.as_ref().err().and_then(|_| self.before.first_changed())
     }
 
     /// Of the directories that are there, whether one has a mode that is so.
@@ -151,6 +165,7 @@ pub fn a_failed_call_is_told(host: &Host) -> Result<(), Finding> {
         Ok(Attempt {
             failed: failing.told(&made.seen),
             is_told_or_right: made.seen.returned.is_err() || made.is_right(),
+            changed: made.changed_after_an_error(),
             drawn: drawn(&made),
         })
     })
@@ -161,7 +176,8 @@ pub fn nothing_used_is_taken_over(host: &Host) -> Result<(), Finding> {
     let call = |workspace| Ok(host.act(&CREATE_WRITE_LAYER, workspace).make()?.returned);
     let both = ["write-layer", "work"];
     let plain = || is_right_anyway(host);
-    there_already::is_an_error(host, CREATE_WRITE_LAYER.function, &both, call, plain)
+    let furnish = |workspace: &Path| fill(workspace, &OF_OTHERS);
+    there_already::is_an_error(host, CREATE_WRITE_LAYER.function, &both, furnish, call, plain)
 }
 
 fn is_right_anyway(host: &Host) -> Result<(), Finding> {

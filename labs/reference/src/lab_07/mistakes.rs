@@ -2,9 +2,12 @@
 //! the mistake, and what happens.
 
 mod aufs;
+mod errors;
 mod folders;
 mod marks;
 mod mounts;
+mod nearly;
+mod numbers;
 mod options;
 mod predictions;
 mod resolver;
@@ -64,6 +67,7 @@ pub static MISTAKES: &[Mistake<Answers>] = mistakes! {
         names_as_utf_8, "layers/not-utf-8", whiteouts::names_as_utf_8;
         hidden_files_overlooked, "layers/hidden-file-overlooked", whiteouts::hidden_files_overlooked;
         book_keeping_by_a_shorter_prefix, "layers/hidden-file-overlooked", marks::book_keeping_by_a_shorter_prefix;
+        book_keeping_by_a_list, "layers/book-keeping-is-no-whiteout", numbers::book_keeping_by_a_list;
     }
     whiteouts_to_overlay {
         nothing_rewritten, "answer/did-nothing", whiteouts::nothing_rewritten;
@@ -86,6 +90,8 @@ pub static MISTAKES: &[Mistake<Answers>] = mistakes! {
         book_keeping_below_left, "layers/book-keeping-left", marks::book_keeping_below_left;
         whiteouts_of_dot_files_left, "layers/marker-left-behind", marks::whiteouts_of_dot_files_left;
         unseen_is_not_there, "layers/failed-call-not-told", marks::unseen_is_not_there;
+        only_listed_book_keeping_removed, "layers/book-keeping-left", numbers::only_listed_book_keeping_removed;
+        unlisted_book_keeping_hides, "layers/book-keeping-is-no-whiteout", numbers::unlisted_book_keeping_hides;
     }
     whiteouts_to_aufs {
         devices_left, "layers/whiteout-left-as-a-device", whiteouts::devices_left;
@@ -102,6 +108,10 @@ pub static MISTAKES: &[Mistake<Answers>] = mistakes! {
         no_number_is_zero, "layers/fifo-taken-for-a-whiteout", marks::no_number_is_zero;
         values_that_begin_like_the_mark, "layers/opaque-value-overlooked", marks::values_that_begin_like_the_mark;
         opaque_not_entered, "layers/opaque-folder-not-entered", marks::opaque_not_entered;
+        block_devices_too, "layers/device-taken-for-a-whiteout", numbers::block_devices_too;
+        major_number_alone, "layers/device-taken-for-a-whiteout", numbers::major_number_alone;
+        minor_number_alone, "layers/device-taken-for-a-whiteout", numbers::minor_number_alone;
+        marks_with_content, "layers/mark-not-empty", nearly::marks_with_content;
     }
     create_init_layer {
         init_layer_not_made, "answer/did-nothing", folders::init_layer_not_made;
@@ -129,6 +139,10 @@ pub static MISTAKES: &[Mistake<Answers>] = mistakes! {
         resolver_without_local_servers, "layers/resolver-line-dropped", resolver::without_local_servers;
         umask_lost_with_the_resolver, "layers/umask-not-restored", folders::umask_lost_with_the_resolver;
         resolver_with_its_mode, "layers/mode-not-as-asked", resolver::with_its_mode;
+        init_layer_cleared, "layers/anothers-files-changed", errors::init_layer_cleared;
+        workspace_cleared, "layers/anothers-files-changed", errors::workspace_cleared;
+        init_layer_written_first, "layers/anothers-files-changed", errors::init_layer_written_first;
+        short_hostname, "layers/init-file-wrong", nearly::short_hostname;
     }
     create_write_layer {
         write_layer_not_made, "answer/did-nothing", folders::write_layer_not_made;
@@ -139,6 +153,8 @@ pub static MISTAKES: &[Mistake<Answers>] = mistakes! {
         umask_set_for_good, "layers/umask-not-restored", folders::umask_set_for_good;
         write_layer_with_the_umask, "layers/closed-by-the-umask", folders::write_layer_with_the_umask;
         write_layer_reused, "layers/used-directory-accepted", folders::write_layer_reused;
+        write_layer_cleared, "layers/anothers-files-changed", errors::write_layer_cleared;
+        empty_work_removed, "layers/anothers-files-changed", errors::empty_work_removed;
     }
     create_mount_point {
         nothing_mounted, "answer/did-nothing", mounts::nothing_mounted;
@@ -166,6 +182,9 @@ pub static MISTAKES: &[Mistake<Answers>] = mistakes! {
         limit_one_too_low, "layers/whole-page-refused", mounts::limit_one_too_low;
         mnt_reused, "layers/used-directory-accepted", mounts::mnt_reused;
         handle_left_after_an_error, "layers/descriptor-left-open", mounts::handle_left_after_an_error;
+        layers_cleared, "layers/anothers-files-changed", errors::layers_cleared;
+        mnt_cleared, "layers/anothers-files-changed", errors::mnt_cleared;
+        without_userxattr_if_refused, "layers/no-userxattr", nearly::without_userxattr_if_refused;
     }
     create_aufs_mount_point {
         mkdir_for_aufs_ignored, "layers/mkdir-error-ignored", aufs::mkdir_ignored;
@@ -175,6 +194,9 @@ pub static MISTAKES: &[Mistake<Answers>] = mistakes! {
         aufs_image_on_the_init_layer, "layers/lower-order-reversed", aufs::image_on_the_init_layer;
         aufs_options_for_an_overlay, "layers/aufs-not-asked-for", aufs::options_for_an_overlay;
         aufs_beside_mnt, "layers/aufs-not-asked-for", aufs::beside_mnt;
+        aufs_mnt_cleared, "layers/anothers-files-changed", errors::aufs_mnt_cleared;
+        aufs_write_layer_cleared, "layers/anothers-files-changed", errors::aufs_write_layer_cleared;
+        overlay_if_there_is_no_aufs, "layers/failed-call-not-told", nearly::overlay_if_there_is_no_aufs;
     }
     predictions {
         appended_part_only, "layers/predicted-otherwise-copy-up", predictions::APPENDED_PART_ONLY;

@@ -245,6 +245,8 @@ fn create_mark(path: &Path) -> io::Result<()> {
 /// # Errors
 /// Those of all calls: lstat(2), mkdir(2), open(2), read(2), write(2) and chmod(2).
 /// Ignore none of them. A /etc/resolv.conf that is there and cannot be read is an error.
+/// EEXIST if there is an `init-layer` already, even if it is empty. What this call has made
+/// may be there after an error, or be gone; what was there before stays as it was.
 pub fn create_init_layer(workspace: &Path, image: &Path, hostname: &str) -> io::Result<()> {
     let init_layer = workspace.join("init-layer");
     create_directory(&init_layer, 0o755)?;
@@ -286,7 +288,8 @@ fn create_file(path: &Path, content: &[u8]) -> io::Result<()> {
 ///
 /// # Errors
 /// Those of mkdir(2) and chmod(2). Ignore none of them: EEXIST if one of the two is there
-/// already, even if it is empty.
+/// already, even if it is empty. What this call has made may be there after an error, or be
+/// gone; what was there before stays as it was.
 pub fn create_write_layer(workspace: &Path) -> io::Result<()> {
     create_directory(&workspace.join("write-layer"), 0o755)?;
     // In the same directory: so it is on the same file system.
@@ -303,7 +306,9 @@ pub fn create_write_layer(workspace: &Path) -> io::Result<()> {
 /// # Errors
 /// Those of mkdir(2) and mount(2). Ignore none of them. [`io::ErrorKind::InvalidInput`]
 /// if the options have more than 4095 bytes: mount(2) takes one page of them, with
-/// a NUL at its end, and silently cuts off the rest. `mnt` may be there after an error.
+/// a NUL at its end, and silently cuts off the rest. EEXIST if there is a `mnt` already,
+/// even if it is empty. A `mnt` that this call has made may be there after an error, or be
+/// gone; what was there before stays as it was.
 pub fn create_mount_point(workspace: &Path, image: &Path, user_xattr: bool) -> io::Result<()> {
     let mnt = workspace.join("mnt");
     create_directory(&mnt, 0o755)?;
@@ -326,7 +331,7 @@ pub fn create_mount_point(workspace: &Path, image: &Path, user_xattr: bool) -> i
 ///
 /// # Errors
 /// Those of [`aufs_options`], mkdir(2) and mount(2). AUFS answers EINVAL to nearly
-/// every mistake; its reason is in the kernel log.
+/// every mistake; its reason is in the kernel log. What was there before stays as it was.
 pub fn create_aufs_mount_point(workspace: &Path, image: &Path) -> io::Result<()> {
     let mnt = workspace.join("mnt");
     create_directory(&mnt, 0o755)?;

@@ -158,4 +158,54 @@ pub static RIGHT: &[Variant<Answers>] = &[
             ..SOLUTION
         },
     },
+    // After an error, what this call has made is deleted, and nothing else.
+    Variant {
+        name: "own_parts_deleted_after_an_error",
+        answers: Answers {
+            create_write_layer: |workspace| {
+                let (layer, work) = (workspace.join("write-layer"), workspace.join("work"));
+                let make = |path: &Path| {
+                    fs::create_dir(path)?;
+                    let set = fs::set_permissions(path, Permissions::from_mode(0o755));
+                    set.inspect_err(|_| drop(fs::remove_dir(path)))
+                };
+                make(&layer)?;
+                make(&work).inspect_err(|_| drop(fs::remove_dir(&layer)))
+            },
+            create_init_layer: |workspace, image, hostname| {
+                let was_there = workspace.join("init-layer").symlink_metadata().is_ok();
+                let made = solution::create_init_layer(workspace, image, hostname);
+                made.inspect_err(|_| {
+                    if !was_there {
+                        let _ = fs::remove_dir_all(workspace.join("init-layer"));
+                    }
+                })
+            },
+            create_mount_point: |workspace, image, user_xattr| {
+                let was_there = workspace.join("mnt").symlink_metadata().is_ok();
+                let made = solution::create_mount_point(workspace, image, user_xattr);
+                made.inspect_err(|_| {
+                    if !was_there {
+                        let _ = fs::remove_dir(workspace.join("mnt"));
+                    }
+                })
+            },
+            ..SOLUTION
+        },
+    },
+];
+
+/// Wrong in ways that have no name.
+pub static UNFORESEEN: &[Variant<Answers>] = &[
+    // What is white at the end of a name is not seen, and cut off.
+    Variant {
+        name: "names_trimmed",
+        answers: Answers {
+            hidden_name: |name| {
+                let hidden = solution::hidden_name(name)?;
+                Some(OsStr::from_bytes(hidden.as_bytes().trim_ascii_end()))
+            },
+            ..SOLUTION
+        },
+    },
 ];
