@@ -23,8 +23,9 @@ use std::path::{Path, PathBuf};
 /// may be reached through a symbolic link, which may be its last part or any other. As
 /// long as a mount is busy, try again: the whole call goes on for at least 0.2 and at
 /// most 2 seconds. Never detach it lazily (MNT_DETACH): whoever keeps it busy could go on
-/// writing to it. By now, the container may have replaced a name in the mount table
-/// with a symbolic link: do not follow it.
+/// writing to it. Nor use force (MNT_FORCE): a network file system then loses what is not
+/// written yet. By now, the container may have replaced a name in the mount table with a
+/// symbolic link: do not follow it.
 ///
 /// It is not an error if nothing is mounted at `workspace` or below it, or if there is no
 /// such directory.

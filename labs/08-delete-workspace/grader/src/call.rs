@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 use labkit::calls::{CALLS, Calls, PAUSE};
 use labkit::verdict::Finding;
 use nix::errno::Errno;
+use nix::libc;
+use nix::mount::MntFlags;
 use nix::sched::CloneFlags;
 
 use crate::facts::{Facts, Untouched, entries, names};
@@ -23,6 +25,17 @@ const A_MOMENT: u64 = 5;
 /// How often one of many mounts becomes free: before the shortest patience that is
 /// promised is over.
 pub const LET_GO_EVERY: Duration = Duration::from_millis(150);
+
+/// That which unmounts.
+const UMOUNT: Calls = ("umount2", &[libc::SYS_umount2]);
+
+/// What the calls to the kernel were given, those of one act together.
+struct Heard {
+    /// The pauses that it takes, added up.
+    paused: Cell<Duration>,
+    /// The flags that umount2(2) was given, whenever it was called.
+    umount_flags: Cell<MntFlags>,
+}
 
 /// One call to be made.
 #[derive(Debug, Clone)]
@@ -120,8 +133,9 @@ impl<'a> Call<'a> {
         let began = Instant::now();
         let for_a_moment = matches!(self.open, Some((_, Open::ForAMoment)));
         let mut held = opened;
-        let paused = Rc::<Cell<Duration>>::default();
-        let (seen, ()) = self.listening(paused.clone()).make_meanwhile(
+        let heard =
+            Rc::new(Heard { paused: Cell::default(), umount_flags: Cell::new(MntFlags::empty()) });
+        let (seen, ()) = self.listening(heard.clone()).make_meanwhile(
             |place, answering| {
                 while for_a_moment && held.is_some() {
                     let stat = place.proc.stat(place.pid.as_raw());
@@ -169,26 +183,33 @@ impl<'a> Call<'a> {
             root_before,
             seen,
             lasted,
-            paused: paused.get(),
+            paused: heard.paused.get(),
+            umount_flags: heard.umount_flags.get(),
             orphans,
             litter,
         })
     }
 
-    /// The act; where a file stays open, the pauses that it takes are added up.
+    /// The act. What its calls are given is heard, unless one of them is to fail, or it is
+    /// looked at whether the answer waits: it does so, too, whenever we listen.
     fn listening<'h>(
         &self,
-        paused: Rc<Cell<Duration>>,
+        heard: Rc<Heard>,
     ) -> labkit::call::Call<'h, std::ffi::OsString, labkit::frame::Returned>
     where
         'a: 'h,
     {
-        let act = self.act();
-        if !matches!(self.open, Some((_, Open::Throughout))) {
-            return act;
+        if self.failing.is_some() || matches!(self.open, Some((_, Open::ForAMoment))) {
+            return self.act();
         }
-        act.deciding(&[PAUSE], move |asked| {
-            paused.set(paused.get().saturating_add(asked.pause().unwrap_or_default()));
+        self.act().deciding(&[PAUSE, UMOUNT], move |asked| {
+            if asked.name == UMOUNT.0 {
+                let flags = MntFlags::from_bits_retain(asked.argument(1) as i32);
+                heard.umount_flags.set(heard.umount_flags.get() | flags);
+            } else {
+                let pause = asked.pause().unwrap_or_default();
+                heard.paused.set(heard.paused.get().saturating_add(pause));
+            }
             None
         })
     }

@@ -10,6 +10,7 @@ use labkit::frame::{self, Rule, Rules, Words, error_of, rule};
 use labkit::limits::slowness;
 use mydocker_kernel::mountinfo::{Mount, MountTable};
 use nix::errno::Errno;
+use nix::mount::MntFlags;
 
 use crate::facts::{Facts, PARTS};
 use crate::scene::{Open, Which};
@@ -46,6 +47,8 @@ const HARM: &[Rule<Facts>] = &[
 /// Why mounts are still there, or gone that should be.
 const MOUNTS: &[Rule<Facts>] = &[
     rule("lazy-umount", |it| it.is_busy_throughout() && !it.open_mount_is_there()),
+    rule("forced-umount", Facts::is_forced),
+    rule("umount-flags", |it| it.should_unmount() && it.stopped_by_flags()),
     rule("another-error", |it| {
         it.should_unmount() && it.is_busy_throughout() && it.returned_another_error()
     }),
@@ -80,6 +83,7 @@ const MOUNTS: &[Rule<Facts>] = &[
     rule("order-of-the-table", |it| {
         it.should_unmount() && it.stopped_busy() && it.is_one_listed_before_its_parent()
     }),
+    rule("given-up-too-early", |it| it.should_unmount() && it.stopped_busy() && it.is_too_short()),
     rule("busy-not-retried", |it| {
         it.should_unmount() && it.stopped_busy() && it.open.is_some() && !it.is_too_long()
     }),
@@ -91,7 +95,7 @@ const MOUNTS: &[Rule<Facts>] = &[
 /// Why files are still there, or gone that should not be.
 const FILES: &[Rule<Facts>] = &[
     rule("unresolved-is-gone", |it| it.seen.returned.is_ok() && it.unresolved().is_some()),
-    rule("deleted-too-much", |it| !it.deleted_too_much().is_empty()),
+    rule("deleted-too-much", |it| !it.deleted_too_much().is_empty() || !it.has_parent()),
     rule("string-prefix", |it| it.seen.returned.is_err() && it.mistaken_neighbour().is_some()),
     rule("closed-folder", |it| it.seen.returned.is_err() && it.without_privileges),
     rule("gone-is-a-failure", |it| {
@@ -123,11 +127,13 @@ impl frame::Facts for Facts {
         words.push(("workspace", printable(&self.workspace)));
         words.push(("mount", mount.unwrap_or_default()));
         words.push(("left", self.paths_left_behind()));
-        words.push(("gone", self.deleted_too_much().join(", ")));
+        let parent = (!self.has_parent()).then(|| printable(&self.containers));
+        words.push(("gone", parent.unwrap_or_else(|| self.deleted_too_much().join(", "))));
         words.push(("dotted", self.only_with_dots_left()));
         words.push(("orphan", self.orphans.join(", ")));
         words.push(("litter", self.litter.join(", ")));
         words.push(("expected", format!("{:?}", self.kernels_error())));
+        words.push(("flags", self.unasked_flags()));
         words.push(("call", self.refused.unwrap_or_default().to_owned()));
         words.extend(self.unresolved().map(|failure| ("why", failure.to_string())));
         // Whoever finds this word finds harm.
@@ -174,6 +180,32 @@ impl Facts {
         failure.is_some_and(|failure| failure.errno == Some(Errno::EBUSY as i32))
     }
 
+    /// Whether a mount was to go by force.
+    pub fn is_forced(&self) -> bool {
+        self.umount_flags.contains(MntFlags::MNT_FORCE)
+    }
+
+    /// Whether its error is what the kernel says of other flags than are of use: EAGAIN
+    /// wherever MNT_EXPIRE has only marked a mount, EINVAL whenever they cannot be given.
+    fn stopped_by_flags(&self) -> bool {
+        let (expire, all) = (MntFlags::MNT_EXPIRE, MntFlags::all());
+        let with_expire = MntFlags::MNT_FORCE | MntFlags::MNT_DETACH;
+        let cannot_be_given = !all.contains(self.umount_flags)
+            || self.umount_flags.contains(expire) && self.umount_flags.intersects(with_expire);
+        let has_returned = |errno| self.seen.returned.as_ref().is_err_and(|it| it.is(errno));
+        self.umount_flags.contains(expire) && has_returned(Errno::EAGAIN)
+            || cannot_be_given && has_returned(Errno::EINVAL)
+    }
+
+    /// The flags that umount2(2) was given and that nobody needs here, by their names.
+    pub fn unasked_flags(&self) -> String {
+        let unasked = self.umount_flags.difference(MntFlags::UMOUNT_NOFOLLOW);
+        let named = unasked.iter_names().map(|(name, _)| name.to_owned());
+        let rest = unasked.difference(MntFlags::all()).bits();
+        let rest = (rest != 0).then(|| format!("{rest:#x}"));
+        named.chain(rest).collect::<Vec<_>>().join(" | ")
+    }
+
     /// What the kernel says of a mount that stays: EBUSY, or what calls fail with.
     pub fn kernels_error(&self) -> Errno {
         if self.refused.is_some() { self.errno } else { Errno::EBUSY }
@@ -209,8 +241,9 @@ impl Facts {
     /// What is left in directories in which nothing is left but names that begin with a dot.
     fn only_with_dots_left(&self) -> String {
         let all = self.all_left_behind();
-        let has_dot =
-            |path: &PathBuf| path.file_name().is_some_and(|name| name.as_bytes().starts_with(b"."));
+        let text =
+            |path: &PathBuf| path.file_name().and_then(|name| Some(name.to_str()?.to_owned()));
+        let has_dot = |path: &PathBuf| text(path).is_some_and(|name| name.starts_with('.'));
         let beside = |path: &PathBuf| {
             let parent = path.parent().map(Path::to_owned);
             all.iter().filter(move |it| it.parent() == parent.as_deref())

@@ -13,6 +13,7 @@ use labkit::frame::Returned;
 use labkit::verdict::{Evidence, Finding};
 use mydocker_kernel::mountinfo::{Mount, MountTable};
 use nix::errno::Errno;
+use nix::mount::MntFlags;
 
 use crate::scene::{Open, Which};
 use crate::stage::{MODE_OF_LETTERS, MODE_OF_SHARED, Stage};
@@ -44,6 +45,8 @@ pub struct Facts {
     pub lasted: Duration,
     /// The pauses that it took, as it asked for them, while a file stayed open.
     pub paused: Duration,
+    /// The flags that umount2(2) was given, whenever it was called.
+    pub umount_flags: MntFlags,
     pub before: Entries,
     pub after: Entries,
     /// What was in the container's root before and after.
@@ -76,6 +79,11 @@ impl Untouched {
             image: look(&stage.image),
             shared: (stage.shared.clone(), stage.is_shared_untouched()),
         }
+    }
+
+    /// Whether all are as before.
+    pub fn is_all(&self) -> bool {
+        self.touched().is_none()
     }
 
     /// The first that is not as before.
@@ -156,6 +164,11 @@ impl Facts {
         self.untouched.touched().or(unmounted).map(Path::to_owned)
     }
 
+    /// Whether the directory of all workspaces is there.
+    pub fn has_parent(&self) -> bool {
+        self.containers.is_dir()
+    }
+
     /// Whether nothing new lies beside the workspace.
     pub fn leaves_nothing_beside(&self) -> bool {
         self.orphans.is_empty() && self.litter.is_empty()
@@ -182,7 +195,8 @@ impl Facts {
 
     fn judge(&self, kept: bool, expected: &str) -> Result<(), Finding> {
         let evidence = || self.evidence(expected);
-        self.rules().judge(self, kept && self.is_harmless(), evidence)
+        let is_harmless = self.is_harmless() && self.has_parent();
+        self.rules().judge(self, kept && is_harmless && !self.is_forced(), evidence)
     }
 
     fn evidence(&self, expected: &str) -> Vec<Evidence> {
@@ -219,10 +233,21 @@ impl Facts {
                 evidence.push(Evidence::differs(what, promised, seen));
             }
         }
+        if !self.has_parent() {
+            evidence.push(Evidence::differs(
+                format!("ls -d {:?}", self.containers),
+                "Ok",
+                "ENOENT",
+            ));
+        }
         let strangers = [&self.orphans[..], &self.litter[..]].concat();
         if !strangers.is_empty() {
             let what = format!("ls {:?}, names that are new", self.containers);
             evidence.push(Evidence::differs(what, "-", strangers.join(" ")));
+        }
+        let flags = self.unasked_flags();
+        if !flags.is_empty() {
+            evidence.push(Evidence::differs("the flags of umount2(2)", "UMOUNT_NOFOLLOW", flags));
         }
         if self.is_too_long() || self.is_too_short() {
             let seen = if self.is_too_long() { "longer" } else { "shorter" };

@@ -8,6 +8,8 @@ mod mount_point;
 mod scene;
 mod stage;
 mod whole;
+mod world;
+mod worlds;
 mod write_layer;
 
 use labkit::exam::{Exam, Promise};
@@ -35,6 +37,7 @@ pub static EXAM: Exam = Exam {
         Promise::new("nothing_mounted_is_no_failure", mount_point::twice),
         Promise::new("a_mount_table_that_cannot_be_read_is_an_error", mount_point::no_table),
         Promise::new("a_failed_call_is_told", mount_point::failures),
+        Promise::new("any_mounts_go", worlds::any_mounts_go),
         // delete_write_layer
         Promise::new("the_write_layer_is_gone", write_layer::is_gone),
         Promise::new("it_refuses_while_the_container_is_mounted", write_layer::container_mounted),
@@ -44,6 +47,7 @@ pub static EXAM: Exam = Exam {
         Promise::new("closed_folders_go_too", write_layer::closed_folders),
         Promise::new("a_failed_deletion_is_told", write_layer::failures),
         Promise::new("a_write_layer_that_is_gone_is_no_failure", write_layer::twice),
+        Promise::new("any_write_layer_is_gone_or_refused", worlds::any_write_layer),
         // delete_workspace
         Promise::new("the_workspace_is_gone", whole::is_gone),
         Promise::new("links_lead_to_no_deletion", whole::links),
@@ -55,6 +59,7 @@ pub static EXAM: Exam = Exam {
         Promise::new("whatever_stays_of_it_is_told", whole::failures),
         Promise::new("a_second_call_finishes_what_was_killed", whole::killed),
         Promise::new("a_workspace_that_is_gone_is_no_failure", whole::twice),
+        Promise::new("any_workspace_is_gone", worlds::any_workspace),
     ],
 };
 

@@ -152,6 +152,8 @@ pub fn neighbours(host: &Host) -> Result<(), Finding> {
     for neighbour in NEIGHBOURS {
         mount_tmpfs(&stage.workspace(neighbour).join("mnt"));
     }
+    // What lies in the workspace can be mounted elsewhere, too.
+    stage.show_elsewhere(&workspace.join("init-layer"));
     must_unmount(call(&stage, workspace))?;
     let [name, neighbour] = alike_as_text();
     let workspace = stage.container(name);
@@ -162,8 +164,12 @@ pub fn neighbours(host: &Host) -> Result<(), Finding> {
 pub fn busy_for_a_moment(host: &Host) -> Result<(), Finding> {
     let stage = Stage::new(host);
     plain(&stage)?;
-    let workspace = stage.container("ws1");
-    must_unmount(call(&stage, workspace).while_open("mnt/file", Open::ForAMoment))
+    waits_for_a_moment(&stage)
+}
+
+fn waits_for_a_moment(stage: &Stage) -> Result<(), Finding> {
+    let workspace = stage.container("for-a-moment");
+    must_unmount(call(stage, workspace).while_open("mnt/file", Open::ForAMoment))
 }
 
 pub fn busy_throughout(host: &Host) -> Result<(), Finding> {
@@ -175,6 +181,10 @@ pub fn busy_throughout(host: &Host) -> Result<(), Finding> {
     for (name, others) in [("ws1", &[][..]), ("ws2", &others[..])] {
         let call = call(&stage, stage.container(name)).while_open("mnt/file", Open::Throughout);
         let facts = call.while_others_are_open(others).make()?;
+        if facts.is_too_short() {
+            // Whoever tries only once is told so.
+            waits_for_a_moment(&stage)?;
+        }
         facts.require_refusal(
             facts.open_mount_is_there()
                 && !facts.returned_another_error()

@@ -145,6 +145,14 @@ impl<'a> Stage<'a> {
             .expect("the sandbox allows it");
     }
 
+    /// Binds a directory of a workspace onto one of the host's.
+    pub fn show_elsewhere(&self, directory: &Path) {
+        let place = self.host.path("shown-elsewhere");
+        fs::create_dir_all(&place).expect("the scratch folder");
+        mount(Some(directory), &place, NOTHING, MsFlags::MS_BIND, NOTHING)
+            .expect("the sandbox allows it");
+    }
+
     /// Makes a directory a mount point: privately, else what is mounted below it
     /// shows in what it covers, too.
     pub fn bind_onto_itself(&self, directory: &Path) {
@@ -253,7 +261,7 @@ pub fn mount_tmpfs(on: &Path) {
     write(&on.join("file"), "of the container\n");
 }
 
-fn set_mode(folder: &Path, mode: u32) {
+pub fn set_mode(folder: &Path, mode: u32) {
     fs::set_permissions(folder, Permissions::from_mode(mode)).expect("the scratch folder");
 }
 

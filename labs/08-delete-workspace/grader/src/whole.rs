@@ -8,6 +8,7 @@ use labkit::failing;
 use labkit::host::Host;
 use labkit::verdict::Finding;
 use nix::errno::Errno;
+use nix::libc;
 
 use crate::call::Call;
 use crate::facts::PARTS;
@@ -93,7 +94,13 @@ pub fn failed_umount(host: &Host) -> Result<(), Finding> {
     let workspace = stage.container("ws1");
     let file = "mnt/data/thesis.txt";
     let facts = call(&stage, workspace).while_open(file, Open::Throughout).make()?;
-    facts.require_refusal(facts.open_mount_is_there() && !facts.returned_another_error())
+    facts.require_refusal(facts.open_mount_is_there() && !facts.returned_another_error())?;
+    // Whatever the kernel says: EBUSY is only the usual one.
+    for errno in [Errno::EPERM, Errno::EINVAL] {
+        let call = call(&stage, stage.container(format!("refused-{errno:?}")));
+        call.refusing("umount2", libc::SYS_umount2, errno).make()?.require_refusal(true)?;
+    }
+    Ok(())
 }
 
 /// Each of its calls in turn, where nothing is mounted: a umount2(2) that fails is another

@@ -1,7 +1,9 @@
 //! What people get wrong in lab 08.
 
+mod flags;
 mod links;
 mod mount_point;
+mod nearly;
 mod overlooked;
 mod refusals;
 mod workspace;
@@ -100,6 +102,17 @@ pub static MISTAKES: &[Mistake<Answers>] = &[
     overlooked::LAST_STEP_NOT_CHECKED,
     overlooked::NOT_EMPTY_IS_DONE,
     overlooked::PATIENCE_AFTER_PROGRESS,
+    flags::BY_FORCE,
+    flags::BY_FORCE_IF_BUSY,
+    flags::EXPIRED,
+    flags::EXPIRED_LAZILY,
+    flags::OF_ANOTHER_CALL,
+    nearly::TENTH_OF_A_SECOND,
+    nearly::MOUNTS_OF_ITS_FILES,
+    nearly::ONLY_USUAL_FILES,
+    nearly::LOSSY_NAMES,
+    nearly::PARENT_TOO,
+    nearly::ONLY_BUSY_STOPS,
 ];
 
 /// Unmounts what is there under this name, and no link's target.

@@ -427,7 +427,7 @@ fn deepest_first(workspace: &Path, gone: &[Errno]) -> io::Result<()> {
 }
 
 /// The solution's loop over what `mounted` finds.
-fn unmount_all(
+pub fn unmount_all(
     mounted: impl Fn() -> io::Result<Vec<PathBuf>>,
     umount: impl Fn(&Path) -> nix::Result<()>,
 ) -> io::Result<()> {

@@ -1,0 +1,85 @@
+//! Flags of umount2(2) that seem to help.
+
+use std::path::Path;
+
+use lab_08_grader::Answers;
+use nix::errno::Errno;
+use nix::mount::{MntFlags, umount2};
+
+use super::mount_point::unmount_all;
+use super::mounted_below;
+use crate::catalogue::Mistake;
+use crate::lab_08::SOLUTION;
+
+/// Unmounts all with these flags.
+fn unmount_with(workspace: &Path, flags: MntFlags) -> std::io::Result<()> {
+    let umount = |path: &Path| umount2(path, flags | MntFlags::UMOUNT_NOFOLLOW);
+    unmount_all(|| mounted_below(workspace), umount)
+}
+
+/// `umount -f` is what helps in a shell.
+pub const BY_FORCE: Mistake<Answers> = Mistake {
+    name: "by_force",
+    code: "delete-workspace/forced-umount",
+    answers: Answers {
+        delete_mount_point: |workspace| unmount_with(workspace, MntFlags::MNT_FORCE),
+        ..SOLUTION
+    },
+};
+
+/// Asks politely first.
+pub const BY_FORCE_IF_BUSY: Mistake<Answers> = Mistake {
+    name: "by_force_if_busy",
+    code: "delete-workspace/forced-umount",
+    answers: Answers {
+        delete_mount_point: |workspace| {
+            let umount = |path: &Path| match umount2(path, MntFlags::UMOUNT_NOFOLLOW) {
+                Err(Errno::EBUSY) => {
+                    let flags = MntFlags::MNT_FORCE | MntFlags::UMOUNT_NOFOLLOW;
+                    umount2(path, flags).map_err(|_| Errno::EBUSY)
+                }
+                other => other,
+            };
+            unmount_all(|| mounted_below(workspace), umount)
+        },
+        ..SOLUTION
+    },
+};
+
+/// Only what nobody uses should go, and this flag says so; but it only marks at first.
+pub const EXPIRED: Mistake<Answers> = Mistake {
+    name: "expired",
+    code: "delete-workspace/umount-flags",
+    answers: Answers {
+        delete_mount_point: |workspace| {
+            let flags = MntFlags::MNT_EXPIRE | MntFlags::UMOUNT_NOFOLLOW;
+            let mounted = mounted_below(workspace)?;
+            mounted.iter().rev().try_for_each(|mount_point| Ok(umount2(mount_point, flags)?))
+        },
+        ..SOLUTION
+    },
+};
+
+/// All that are there, to be sure: together they are refused.
+pub const EXPIRED_LAZILY: Mistake<Answers> = Mistake {
+    name: "expired_lazily",
+    code: "delete-workspace/umount-flags",
+    answers: Answers {
+        delete_mount_point: |workspace| {
+            unmount_with(workspace, MntFlags::MNT_EXPIRE | MntFlags::MNT_DETACH)
+        },
+        ..SOLUTION
+    },
+};
+
+/// A flag of mount(2), where it means a bind mount.
+pub const OF_ANOTHER_CALL: Mistake<Answers> = Mistake {
+    name: "flag_of_another_call",
+    code: "delete-workspace/umount-flags",
+    answers: Answers {
+        delete_mount_point: |workspace| {
+            unmount_with(workspace, MntFlags::from_bits_retain(nix::libc::MS_BIND as i32))
+        },
+        ..SOLUTION
+    },
+};
