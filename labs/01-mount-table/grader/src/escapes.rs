@@ -15,8 +15,8 @@ pub struct Field {
     pub seen: Vec<u8>,
     /// Whether the answer makes a space of `\040`, if that is all there is.
     pub knows_spaces: bool,
-    /// Whether it is a made-up one. Who fails at that is right in those in which one
-    /// thing alone is hard.
+    /// Whether it was generated. An answer that fails at it may be right where only one
+    /// thing is hard.
     pub is_generated: bool,
 }
 
@@ -95,7 +95,7 @@ impl Field {
         self.seen == plain && self.seen != self.raw
     }
 
-    /// Whether all escapes were undone but those that are so.
+    /// Whether all escapes were undone except those that `is_left` says.
     fn leaves(&self, is_left: fn(&Escape) -> bool) -> bool {
         let mut bytes = Vec::new();
         let mut is_behind_a_backslash = false;
@@ -132,7 +132,7 @@ struct Escape {
     byte: u8,
     /// Whether the field ends with it.
     is_last: bool,
-    /// Whether a backslash that begins no escape is before it.
+    /// Whether a backslash before it does not begin an escape.
     is_behind_a_backslash: bool,
 }
 

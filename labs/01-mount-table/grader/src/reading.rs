@@ -7,7 +7,7 @@ use crate::table::Mount;
 /// Reads a whole table.
 ///
 /// # Panics
-/// The table is none: it is the kernel's, or one of ours.
+/// The text is not a mount table. The kernel's and ours are.
 pub fn read(table: &[u8]) -> Vec<Mount> {
     lines(table).map(read_line).collect()
 }

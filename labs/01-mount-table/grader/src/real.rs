@@ -112,8 +112,8 @@ pub fn changes_and_their_tables(host: &Host) -> Vec<(Vec<u8>, Vec<u8>, Vec<Chang
     umount2(&there, MntFlags::empty()).expect(ALLOWED);
     done(&[Change::Umounted(upper)]);
 
-    // In this order, for else the kernel may give the new one the old one's
-    // number, or may not.
+    // In this order. Otherwise the kernel may or may not give the new one the old
+    // one's ID.
     mount_tmpfs(&here, "another");
     let another = id_of(&here);
     umount2(&there, MntFlags::empty()).expect(ALLOWED);
@@ -162,7 +162,7 @@ fn remount_read_only(directory: &Path) {
     mount(NOTHING, directory, NOTHING, flags, NOTHING).expect(ALLOWED);
 }
 
-/// The number of the mount that is seen at `directory`.
+/// The ID of the mount that is seen at `directory`.
 fn id_of(directory: &Path) -> u32 {
     let seen = || Proc::open()?.mount_of(&File::open(directory)?);
     seen().expect(ALLOWED)

@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 /// One line of the mount table. See proc_pid_mountinfo(5).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mount {
-    /// (1) The mount's number, as long as it is mounted.
+    /// (1) The mount ID, valid as long as it is mounted.
     pub id: u32,
-    /// (2) The number of the mount that this one is mounted on.
+    /// (2) The ID of the mount that this one is mounted on.
     pub parent: u32,
     /// (3) `major:minor` of the file system, the `st_dev` of its files.
     pub device: String,
@@ -26,13 +26,13 @@ pub struct Mount {
     pub optional_fields: Vec<String>,
     /// (9) The type of the file system: `ext4`.
     pub fs_type: String,
-    /// (10) What was mounted: a device, or any word, also none.
+    /// (10) What was mounted: a device, any word, or nothing.
     pub source: OsString,
     /// (11) The options of the file system, the same in all its mounts.
     pub super_options: Vec<OsString>,
 }
 
-/// What has become of the mount with this id.
+/// What has become of the mount with this ID.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Change {
     /// It is new; the id is that of the second table.

@@ -30,7 +30,7 @@ pub fn real_table(host: &Host) -> Result<(), Finding> {
 }
 
 pub fn several_kernels(host: &Host) -> Result<(), Finding> {
-    // The one whose root is its own parent has a promise of its own.
+    // The one whose root is its own parent has its own promise.
     judge(host, [tables::SERVER, tables::DESKTOP, tables::CONTAINER].map(case).into())
 }
 
@@ -74,7 +74,7 @@ pub fn judge(host: &Host, cases: Vec<Case>) -> Result<(), Finding> {
 fn finding(subject: &Subject, wrong: Wrong) -> Finding {
     let drawn = Drawn::of(subject, wrong);
     let finding = drawn.wrong.finding(&RULES, &drawn, evidence(&drawn.wrong));
-    // Of a full stack Rust's runtime tells, with the number of a thread.
+    // Rust's runtime reports a full stack, with the number of a thread.
     let is_killed = matches!(&drawn.wrong.outcome, Outcome::Died(death) if death.code == KILLED);
     let printed = if is_killed { String::new() } else { finding.printed };
     Finding { printed, ..finding }

@@ -21,8 +21,9 @@ use lab_01_grader::table::{Change, Mount};
 /// Spaces separate fields, and line feeds separate lines. A name may contain both,
 /// so the kernel writes some bytes as a backslash and three octal digits: `\040` is
 /// a space, and `\134` is the backslash itself. Any byte may be written this way,
-/// from `\000` to `\377`; `\400` and above are no escapes. A backslash that begins no
-/// escape stands for itself. So does every other byte: a field need not be UTF-8.
+/// from `\000` to `\377`; `\400` and above are not escapes. A backslash that does not
+/// begin an escape stands for itself. So does every other byte: a field need not be
+/// UTF-8.
 ///
 /// See proc_pid_mountinfo(5) and ascii(7).
 pub fn unescape(field: &[u8]) -> OsString {

@@ -5,7 +5,7 @@ use crate::acts::Readings;
 use crate::reading::read;
 use crate::table::Change::{self, Mounted, Moved, Remounted, Umounted};
 
-/// What is there before, in most cases.
+/// The table before the change, in most cases.
 const BEFORE: &str = "\
 26 1 254:1 / / rw,relatime shared:1 - ext4 /dev/vda1 rw
 21 26 0:20 / /proc rw,nosuid shared:12 - proc proc rw
@@ -109,7 +109,7 @@ pub fn moved_and_remounted() -> Case {
     )
 }
 
-/// The number of a mount that is gone, on another file system.
+/// The ID of a mount that is gone, on another file system.
 pub fn number_of_another_file_system() -> Case {
     another_39("39 22 0:57 / /dev/shm rw - tmpfs data rw,size=64k")
 }

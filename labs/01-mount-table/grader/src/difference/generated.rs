@@ -1,4 +1,4 @@
-//! Readings that are made up by chance.
+//! Readings that are generated at random.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -13,7 +13,7 @@ use crate::reading::read_line;
 use crate::table::Mount;
 
 /// A table, and what has become of it: mounts came and went, were moved and
-/// remounted, and numbers were given away again.
+/// remounted, and IDs were reused.
 pub fn readings(choices: &mut Unstructured) -> Result<Case> {
     let mut before = Vec::new();
     let mut after = Vec::new();
@@ -52,7 +52,7 @@ fn mount(id: u32, choices: &mut Unstructured) -> Result<Mount> {
     Ok(read_line(format!("{id} {rest}").as_bytes()))
 }
 
-/// The same mount, or another one with its number.
+/// The same mount, or another one with its ID.
 fn changed(mount: &Mount, choices: &mut Unstructured) -> Result<Mount> {
     let mut new = mount.clone();
     let mut change = |choices: &mut Unstructured| {

@@ -9,7 +9,7 @@ impl Readings {
         self.same_ids().filter(|(old, new)| other_thing(old, new).is_none())
     }
 
-    /// The mounts whose number has been given to another one: that one too, and
+    /// The mounts whose ID has been given to another one: that one too, and
     /// the first field that tells them apart.
     pub fn reused(&self) -> impl Iterator<Item = (&Mount, &Mount, &'static str)> {
         self.same_ids().filter_map(|(old, new)| Some((old, new, other_thing(old, new)?)))
@@ -21,7 +21,7 @@ impl Readings {
     }
 }
 
-/// The first field that shows that two mounts with one number are two.
+/// The first field that shows that two mounts with the same ID are not the same.
 fn other_thing(old: &Mount, new: &Mount) -> Option<&'static str> {
     let fields = [
         ("device", old.device == new.device),

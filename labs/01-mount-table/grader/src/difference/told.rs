@@ -83,7 +83,7 @@ impl Told {
         self.seen().is_some_and(so)
     }
 
-    /// Whether it was told what would be right if the mounts were so.
+    /// Whether the answer told what would be right for these mounts.
     fn tells_as_if(&self, all_were: fn(&mut Mount)) -> bool {
         let Readings { mut before, mut after } = self.tables().clone();
         before.iter_mut().chain(&mut after).for_each(all_were);
@@ -104,7 +104,7 @@ impl Told {
         self.expected().iter().copied().filter(|change| !seen.contains(change)).collect()
     }
 
-    /// The changes that were told and are none.
+    /// What was told as a change and is not one.
     fn extra(&self) -> Vec<Change> {
         let seen = self.seen().unwrap_or_default();
         seen.iter().copied().filter(|change| !self.expected().contains(change)).collect()
@@ -114,7 +114,7 @@ impl Told {
         self.came_and_went.iter().all(|tried| tried.is_right)
     }
 
-    /// Whether a mount that is in both tables has become another one so.
+    /// Whether a mount that is in both tables has changed in this way.
     fn has_kept(&self, so: fn(&Mount, &Mount) -> bool) -> bool {
         self.tables().kept().any(|(old, new)| so(old, new))
     }
@@ -127,7 +127,7 @@ impl Told {
         })
     }
 
-    /// A mount that is gone and whose number another one has was taken for that.
+    /// A mount that is gone was taken for the one that now has its ID.
     fn takes_it_for_the_old_one(&self) -> bool {
         let is_taken = |seen: &[Change]| {
             self.tables().reused().any(|(old, ..)| !seen.contains(&Umounted(old.id)))

@@ -54,7 +54,7 @@ pub fn fields() -> Vec<Case> {
     ]
 }
 
-/// A line with no, one or two optional fields.
+/// A line without optional fields, with one, or with two.
 pub fn with_optional_fields(count: usize) -> Case {
     let fields = &["shared:8", "master:7"][..count];
     let written = fields.iter().map(|field| format!("{field} ")).collect::<String>();
@@ -224,11 +224,11 @@ pub fn broken_lines() -> Vec<Case> {
         b" ",
         b"x 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw",
         b"36 -1 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw",
-        // An empty number is none.
+        // An empty field is not a number.
         b" 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw",
         b"36  98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw",
         b"4294967296 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw",
-        // Nor is one with white space at an end that separates no fields.
+        // Nor is one that begins or ends with white space that separates no fields.
         b"36\t 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw",
         b"36 \x0b35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw",
         b"36 35\r 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw",

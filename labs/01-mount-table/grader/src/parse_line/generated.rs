@@ -1,4 +1,4 @@
-//! Lines that are made up by chance: whole ones, and broken ones.
+//! Lines that are generated at random: whole ones, and broken ones.
 
 use arbitrary::{Result, Unstructured};
 use labkit::generated::{list, text};

@@ -21,7 +21,7 @@ pub struct Read {
     pub wrong: Wrong,
     /// A line without any difficulty.
     plain: Tried,
-    /// With no, one and two optional fields.
+    /// Without optional fields, with one, and with two.
     optional: [Tried; 3],
     unknown_optional_field: Tried,
     unbindable: Tried,
@@ -122,7 +122,7 @@ impl Read {
         self.expected().is_some() && matches!(self.wrong.outcome, Outcome::Returned(Err(_)))
     }
 
-    /// Two fields each of which has what belongs into the other.
+    /// Two fields, each of which has what belongs in the other.
     fn exchanged(&self) -> Option<(&'static str, &'static str)> {
         let (expected, seen) = self.both().map(|(one, other)| (named(one), named(other)))?;
         let pairs = [("id", "parent"), ("root", "mount_point"), ("fs_type", "source")];
@@ -154,7 +154,7 @@ impl Read {
             let undone: Vec<Vec<u8>> = expected.iter().map(undone).collect();
             expected != seen && seen.iter().map(String::as_bytes).eq(undone)
         };
-        // Who unescapes the whole line does not do it to this list.
+        // An answer that unescapes the whole line does more than unescape this list.
         let both = self.both().filter(|_| self.plain.is_right && self.space_in_a_name.is_right);
         both.is_some_and(|(expected, seen)| {
             is_so(&expected.options, &seen.options)
@@ -192,7 +192,7 @@ impl Read {
         }
     }
 
-    /// Whether the line has white space that is no single space, and the answer takes
+    /// Whether the line has white space other than single spaces, and the answer takes
     /// other white space for the end of a field.
     fn separates_at_white_space(&self) -> bool {
         let is_other = |byte: &u8| byte.is_ascii_whitespace() && *byte != b' ';
@@ -332,7 +332,7 @@ fn first_wrong_field(
         Field { raw: raw.to_vec(), seen: seen.to_vec(), knows_spaces, is_generated }
     });
     let raw_options: Vec<&[u8]> = raw.super_options.split(|&byte| byte == b',').collect();
-    // Where there are too many of them it is not seen which one is which.
+    // If there are too many of them, nobody can tell which one is which.
     let pairs = raw_options.iter().zip(&seen.super_options);
     let pairs = pairs.filter(|_| seen.super_options.len() <= raw_options.len());
     let options = pairs.map(|(raw, seen)| {

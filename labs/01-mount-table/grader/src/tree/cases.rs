@@ -52,8 +52,8 @@ pub fn neighbours() -> Case {
     }
 }
 
-/// A mount over another one, which has one below it: that is covered, and an own
-/// one is at the same place again.
+/// A mount over another one, which has one below it. That one is covered, and there is
+/// another one at the same place.
 pub fn stacked() -> Case {
     Case {
         input: table(&[
@@ -76,7 +76,7 @@ pub fn child_first() -> Case {
     }
 }
 
-/// What a process sees after chroot to a directory that is no mount point: nothing
+/// What a process sees after chroot to a directory that is not a mount point: nothing
 /// is mounted at its `/`.
 pub fn several_roots() -> Case {
     Case {
@@ -114,7 +114,7 @@ pub fn on_number_zero() -> Case {
     }
 }
 
-/// A table in which a mount has another ID, which no other has and no parent either.
+/// A table in which a mount has another ID, which is not that of any mount or parent.
 pub fn renumbered(mounts: &[Mount], number: u32) -> Case {
     let is_free = |id: &u32| mounts.iter().all(|it| it.id != *id && it.parent != *id);
     let free = (100..).find(is_free).expect("a table is short");

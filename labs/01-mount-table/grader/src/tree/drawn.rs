@@ -55,7 +55,7 @@ impl Drawn {
     }
 
     /// Whether a plain tree is wrong too, and this holds of the one that was seen:
-    /// who fails at that does not fail at what is hard about this table.
+    /// an answer that fails at that does not fail at what is hard about this table.
     fn fails_at_all(&self, so: impl FnOnce(&Tree) -> bool) -> bool {
         !self.plain.is_right && self.seen().is_some_and(so)
     }
@@ -82,7 +82,7 @@ impl Drawn {
     }
 
     /// Whether each depth is the number of names in a path. The plain tree too: a
-    /// small one may have the same depths by chance.
+    /// small one may have the same depths by accident.
     fn counts_names(&self, seen: &Tree) -> bool {
         let Some(plain) = &self.plain.output else { return false };
         MEASURES.iter().any(|measure| {
@@ -91,7 +91,7 @@ impl Drawn {
         })
     }
 
-    /// Whether two mounts of the table are so.
+    /// Whether this holds for two mounts of the table.
     fn has_two(&self, are_so: fn(&Mount, &Mount) -> bool) -> bool {
         let mounts = self.mounts();
         let is_one = |one: &Mount| mounts.iter().any(|it| one.id != it.id && are_so(one, it));
@@ -128,7 +128,7 @@ impl Drawn {
     }
 
     /// Whether a mount is on one that is its own parent, which is not lost; or on one
-    /// that is on such a one, and so on.
+    /// that is on one of those, and so on.
     fn is_on_its_own_parent(&self, mount: &Mount) -> bool {
         let parent = self.mounts().iter().find(|it| it.id == mount.parent && it.id != mount.id);
         parent.is_some_and(|parent| match parent.parent == parent.id {
@@ -159,7 +159,7 @@ impl Facts for Drawn {
 pub static RULES: Rules<Drawn> =
     Rules { lab: LAB, function: TREE.function, tables: &[BY_ORDER, BY_DIFFICULTY] };
 
-/// What shows in the tree itself: an order or depths that have a rule of their own.
+/// What shows in the tree itself: an order or depths that have their own rule.
 const BY_ORDER: &[Rule<Drawn>] = &[
     rule("listed-twice", |it| {
         it.fails_at_all(|seen| ids(seen).iter().collect::<BTreeSet<_>>().len() < seen.len())

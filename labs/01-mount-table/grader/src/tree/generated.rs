@@ -1,4 +1,4 @@
-//! Tables that are made up by chance.
+//! Tables that are generated at random.
 
 use arbitrary::{Result, Unstructured};
 use labkit::generated::list;
