@@ -38,9 +38,9 @@ use nix::unistd::Pid;
 ///
 /// - 125 if a step before the command failed, whatever the reason: the command must
 ///   not run then;
-/// - 127 if there is no such command: execve(2) says ENOENT;
-/// - 126 if the command cannot be executed: it says anything else. For a file that is
-///   no program (ENOEXEC), execvp(3) may try a shell.
+/// - 127 if there is no such command: execve(2) returns ENOENT;
+/// - 126 if the command cannot be executed: execve(2) returns any other error. If the
+///   file is not a program (ENOEXEC), execvp(3) may try a shell.
 ///
 /// # Errors
 /// Those of clone(2), if one of the namespaces is refused: then nothing is started.
@@ -52,7 +52,7 @@ pub fn start(command: &[CString]) -> io::Result<Pid> {
 ///
 /// Nothing is left of the child afterwards, not even a zombie. Does not wait for
 /// any other child. A child that is stopped has not ended. Real-time signals, which
-/// [`WaitStatus`] cannot hold, end no child here.
+/// [`WaitStatus`] cannot hold, never end a child here.
 ///
 /// # Errors
 /// Those of waitpid(2).

@@ -97,7 +97,7 @@ fn end_after(hold: &OwnedFd, ending: Ending) -> i32 {
     }
 }
 
-/// Waits for a process that is no child of the one that waits.
+/// Waits for a process that is not a child of the caller.
 pub static WAIT_FOR_A_STRANGER: Act<Answers, i32, Result<i32, Failure>> = Act {
     name: "wait_for_a_stranger",
     function: "wait",

@@ -112,7 +112,7 @@ impl Facts for Attempt {
     }
 }
 
-/// Why the caller has not been told rightly of a command that did not run.
+/// Why the caller was not told correctly that the command did not run.
 pub const NOT_TOLD: &[Rule<Attempt>] = &[
     rule("answer/did-nothing", |it| it.returned.is_ok() && it.state == State::NoChild),
     rule("start-waits", |it| it.returned.is_ok() && it.state == State::Reaped),
@@ -155,7 +155,7 @@ impl Attempt {
         differs_in_caller(&self.caller, &[])
     }
 
-    /// Whether the container where all goes well is so.
+    /// Whether this holds for the container where all goes well.
     fn usually(&self, is_so: impl FnOnce(&Container) -> bool) -> bool {
         self.container.as_ref().is_some_and(is_so)
     }
@@ -201,7 +201,7 @@ pub fn refused_namespaces(host: &Host) -> Result<(), Finding> {
         Ok::<_, Finding>(Attempt { has_run: trace.exists(), refused, ..attempt? })
     };
     attempt(&NAMESPACES)?.must_not_run(host, "where clone(2) says ENOSPC", &RULES)?;
-    // Each by itself, of those that there are otherwise.
+    // One at a time, of those that the command otherwise has.
     let usual = observe(host, Given::Path)?;
     for kind in NAMESPACES.into_iter().filter(|kind| usual.looked.is_new(kind)) {
         let refusal = format!("where a new {kind} namespace is refused, ENOSPC");
@@ -258,7 +258,7 @@ pub fn failed_step(host: &Host) -> Result<(), Finding> {
         NOT_TOLD,
     ]);
 
-    // 1. A root that is no mount point: it cannot be made private.
+    // 1. A root that is not a mount point: it cannot be made private.
     let root = host.busybox("root");
     let attempt = attempt(host, Some(&root), &TOUCH.map(Path::new))?;
     let attempt = Attempt { has_run: root.join("has-run").exists(), ..attempt };
@@ -288,7 +288,7 @@ pub fn failed_step(host: &Host) -> Result<(), Finding> {
     Ok(())
 }
 
-/// Whether it is about a new file system. To change the propagation of a mount is
+/// Whether it is about a new file system. Changing the propagation of a mount is
 /// something else.
 fn is_of_file_systems(asked: &Asked) -> bool {
     let propagation =
@@ -302,7 +302,7 @@ fn is_of_file_systems(asked: &Asked) -> bool {
 fn until_all_have_ended(place: &Place, answering: &mut Answering) {
     wait_until(|| {
         answering.wait_for_news();
-        // Only when it has returned, all that it starts is there to be seen.
+        // Only after it has returned can all that it starts be seen.
         let has_returned = answering.outcome().is_some();
         let others = place.proc.processes().into_iter();
         let mut others = others.filter(|(pid, ..)| *pid != place.pid.as_raw());

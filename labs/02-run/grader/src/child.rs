@@ -12,7 +12,7 @@ use labkit::proc::Proc;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-/// The namespaces that a container must have of its own. See namespaces(7).
+/// The namespaces that must be the container's own. See namespaces(7).
 pub const NAMESPACES: [&str; 5] = ["mnt", "pid", "uts", "ipc", "net"];
 
 /// The namespace in which a process's children will be: another one than `pid`
@@ -27,7 +27,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(1);
 /// Namespaces by kind, as /proc names them; none that cannot be read.
 pub type Namespaces = BTreeMap<String, String>;
 
-/// The namespaces of a process: those that a container must have of its own, the
+/// The namespaces of a process: those that must be the container's own, the
 /// one of its children, and the user namespace.
 pub fn namespaces(proc: &Proc, pid: i32) -> Namespaces {
     let kinds = NAMESPACES.into_iter().chain([FOR_CHILDREN, "user"]);
@@ -67,7 +67,7 @@ impl State {
         }
     }
 
-    /// How it is when it runs no more, or after a while.
+    /// How it is when it no longer runs, or after a while.
     pub fn at_the_end_of(proc: &Proc, pid: i32, parent: Pid) -> State {
         wait_until(|| State::of(proc, pid, parent) != State::Running);
         State::of(proc, pid, parent)
@@ -85,7 +85,7 @@ impl Display for State {
     }
 }
 
-/// Waits until something is so, or for a while.
+/// Waits until this holds, or for a while.
 pub fn wait_until(mut is_so: impl FnMut() -> bool) {
     let deadline = Instant::now() + AT_MOST * slowness();
     while !is_so() && Instant::now() < deadline {
@@ -113,7 +113,7 @@ pub fn started_since(proc: &Proc, process: Pid) -> i32 {
     newest.and_then(Result::ok).map_or(0, |newest: i32| newest - process.as_raw())
 }
 
-/// Ends all that a process has started: what it left behind is no daemon here.
+/// Ends all that a process has started: what it left behind does not count as a daemon.
 pub fn end_all_but(proc: &Proc, process: Pid) {
     wait_until(|| {
         let all = proc.processes().into_iter();

@@ -74,7 +74,7 @@ impl Codes {
         self.of(signals).filter(|it| it.is_wrong())
     }
 
-    /// Whether some are wrong, and all of these are so.
+    /// Whether some are wrong, and this holds for all of them.
     fn all_wrong(&self, signals: bool, is_so: impl FnMut(&Ended) -> bool) -> bool {
         self.wrong(signals).next().is_some() && self.wrong(signals).all(is_so)
     }
@@ -168,7 +168,7 @@ pub fn living(host: &Host) -> Result<(), Finding> {
     // A function that is not written panics too.
     let codes = observe(host)?;
     let living = Living(host.act(&EXIT_CODES_OF_THE_LIVING, ()).make()?.returned);
-    // A branch for all that has no other may be for signals, too.
+    // The branch for everything else may be for signals, too.
     let signals: Vec<_> = codes.wrong(true).map(|it| Some(it.seen)).collect();
     if living.0.iter().all(|seen| signals.contains(seen)) {
         return judge(&codes, true, &NUMBERS_OF_SIGNALS);

@@ -30,11 +30,11 @@ use crate::probe::{NOT_TEXT, Probe, variables_of, words_of};
 /// What the host is called.
 pub const HOST_NAME: &str = "host";
 
-/// The umask of the process that calls start, which is nobody's habit: who sets a usual
-/// one changes it.
+/// The umask of the process that calls start. Nobody uses it by habit: an answer that
+/// sets a usual one changes it.
 pub const UMASK: Mode = Mode::from_bits_truncate(0o037);
 
-/// Whoever sleeps for so long while the command is there waits for its end.
+/// A process that sleeps this long while the command runs is waiting for its end.
 const A_WHILE: Duration = Duration::from_millis(500);
 
 /// How start is told of the probe.
@@ -42,7 +42,7 @@ const A_WHILE: Duration = Duration::from_millis(500);
 pub enum Given {
     /// By its full path.
     Path,
-    /// By its name, in a folder of `$PATH`.
+    /// By its name, in a directory of `$PATH`.
     Name,
 }
 
@@ -82,14 +82,14 @@ pub struct Looked {
     pub witness: Process,
 }
 
-/// A child that runs.
+/// A running child.
 pub struct Running {
     pub process: Process,
     pub namespaces: Namespaces,
     pub program: PathBuf,
 }
 
-/// A command that runs.
+/// A running command.
 pub struct Command {
     pub process: Process,
     /// Its PID as it knows it.
@@ -105,7 +105,7 @@ pub struct Command {
     pub user_namespace: Option<PathBuf>,
 }
 
-/// Has start run the probe, and looks at all that comes of it.
+/// Has `start` run the probe, and looks at everything that comes of it.
 ///
 /// # Errors
 /// The act did not come to its end; or the probe only runs where its arguments and
@@ -137,7 +137,7 @@ fn observe_with(host: &Host, given: Given, bytes: &[u8]) -> Result<Container, Fi
     let path = format!("{}:/usr/local/bin:/usr/bin:/bin", probe.folder.display());
     let early = RefCell::new(None);
     let open_file = host.path("open-file");
-    let file = File::create(&open_file).expect("a file in the scratch folder");
+    let file = File::create(&open_file).expect("a file in the scratch directory");
     let call = host.act(&START, probe.command(name, bytes)).giving(vec![file.into()]);
     let call = call.after(|| {
         umask(UMASK);
@@ -224,7 +224,7 @@ impl Looked {
             let has_ended = || proc.stat(command).is_none_or(|stat| stat.is_over());
             wait_until(|| rests(proc, command) || has_ended());
         }
-        // A child that is not the command may be on its way to its end, and the command
+        // A child that is not the command may be about to end, and the command
         // with it, however fast that has told.
         if probe.process(proc) != Some(child) {
             wait_until(|| State::of(proc, child, caller) != State::Running || rests(proc, child));
@@ -314,7 +314,7 @@ fn streams(proc: &Proc, pid: i32) -> [PathBuf; 2] {
 }
 
 impl Container {
-    /// Whether the command is there to be looked at.
+    /// Whether there is a command to look at.
     pub fn runs(&self) -> bool {
         self.looked.command.is_some()
     }

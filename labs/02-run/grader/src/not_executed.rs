@@ -89,11 +89,11 @@ fn closed_file(host: &Host) -> PathBuf {
 }
 
 fn script(path: &Path, mode: u32) {
-    let folder = path.parent().expect("a file in a folder");
+    let folder = path.parent().expect("a file in a directory");
     fs::create_dir_all(folder)
         .and_then(|()| fs::write(path, "#!/bin/sh\n"))
         .and_then(|()| fs::set_permissions(path, Permissions::from_mode(mode)))
-        .expect("a file in the scratch folder");
+        .expect("a file in the scratch directory");
 }
 
 fn cannot_be_executed(host: &Host, command: &Path, code: i32) -> Result<(), Finding> {

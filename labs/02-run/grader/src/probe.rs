@@ -1,5 +1,5 @@
-//! The command that the container runs: it says that it is there, and stays to be
-//! looked at.
+//! The command that the container runs: it says that it has started, and stays so that
+//! the grader can look at it.
 
 use std::cell::Cell;
 use std::ffi::CString;
@@ -19,21 +19,21 @@ use nix::unistd::mkfifo;
 /// A word, and the value of a variable, may be any bytes.
 pub const NOT_TEXT: &[u8] = b"\xff\xfe";
 
-/// The words after the command: spaces, one that is empty, and one that is no text.
+/// The words after the command: spaces, one that is empty, and one that is not text.
 pub const ARGUMENTS: [&[u8]; 4] = [b"two  spaces", b"", NOT_TEXT, b"end"];
 
 /// What the command calls its host.
 const HOST_NAME: &str = "container";
 
-/// The probe in its folder, ready to be started.
+/// The probe in its directory, ready to be started.
 pub struct Probe {
     /// A root file system, which has the probe's programs too.
     pub busybox: PathBuf,
-    /// The only folder of this host in which the probe is.
+    /// The only directory of this host in which the probe is.
     pub folder: PathBuf,
     /// What the variable `CANARY` has in it.
     pub canary: String,
-    /// From where the probe tells that it is there.
+    /// Where the probe says that it has started.
     report: File,
     has_told: Cell<bool>,
     /// Where it waits for something to read.
@@ -48,12 +48,12 @@ impl Probe {
         }
         let mount_point = host.path("mounted-inside");
         for folder in [&folder, &mount_point] {
-            fs::create_dir_all(folder).expect("a folder in the scratch folder");
+            fs::create_dir_all(folder).expect("a directory in the scratch directory");
         }
         let (report, hold) = (host.path("report"), host.path("hold"));
         // A script: it is found and executed as any program, and it gets all of
-        // its words whatever the first of them is. It stays the same process: who
-        // has called unshare without a fork may not be able to start a second one.
+        // its words whatever the first of them is. It stays the same process: after
+        // unshare without a fork, it may not be possible to start a second one.
         let script = format!(
             "#!{busybox}/bin/sh\n\
              busybox={busybox}/bin/busybox\n\
@@ -66,7 +66,7 @@ impl Probe {
             hold = hold.display(),
         );
         let path = folder.join("probe");
-        fs::write(&path, script).expect("a file in the scratch folder");
+        fs::write(&path, script).expect("a file in the scratch directory");
         fs::set_permissions(&path, Permissions::from_mode(0o755)).expect("it is ours");
         Probe {
             busybox,
@@ -83,14 +83,14 @@ impl Probe {
         self.folder.join("probe")
     }
 
-    /// The probe under this name, and its arguments, with `bytes` for what is no text.
+    /// The probe under this name, and its arguments, with `bytes` for what is not text.
     pub fn command(&self, name: impl AsRef<Path>, bytes: &[u8]) -> Vec<CString> {
         let arguments = ARGUMENTS.map(|word| if word == NOT_TEXT { bytes } else { word });
         let arguments = arguments.map(|word| CString::new(word).expect("no NUL"));
         [words(&[name.as_ref()]), arguments.into()].concat()
     }
 
-    /// Whether it has told that it is there.
+    /// Whether it has said that it has started.
     pub fn has_told(&self) -> bool {
         let told = (&self.report).read(&mut [0]).is_ok_and(|count| count > 0);
         self.has_told.set(self.has_told.get() || told);
@@ -109,10 +109,10 @@ impl Probe {
 }
 
 /// A pipe with a name. With a reader and a writer of our own it never comes to its
-/// end, nor does anybody wait for one.
+/// end, and nobody waits for one.
 fn fifo(path: &Path) -> File {
     let _ = fs::remove_file(path);
-    mkfifo(path, Mode::S_IRWXU).expect("a pipe in the scratch folder");
+    mkfifo(path, Mode::S_IRWXU).expect("a pipe in the scratch directory");
     let mut options = OpenOptions::new();
     options.read(true).write(true).custom_flags(OFlag::O_NONBLOCK.bits());
     options.open(path).expect("the probe's pipe")

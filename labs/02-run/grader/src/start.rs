@@ -51,7 +51,7 @@ pub fn pid_1(host: &Host) -> Outcome {
     let program = facts.looked.child.as_ref().map(|child| &child.program);
     let is_the_command = program.is_some_and(|program| program.starts_with(&facts.probe.busybox));
     facts.judge(&RULES, facts.own_pid() == "1" && is_the_command, || {
-        // Which program it is else is the grader's own affair.
+        // Apart from that, which program it is concerns only the grader.
         let seen = match program {
             Some(_) if is_the_command => busybox.display().to_string(),
             Some(_) => "readlink(\"/proc/self/exe\")".to_owned(),
@@ -219,7 +219,7 @@ impl Container {
         let Some(command) = &self.looked.command else { return Vec::new() };
         let callers = self.looked.callers_variables.iter();
         let lost = callers.filter(|variable| !command.variables.contains(variable));
-        // A shell drops a name that none of its own could be. Where the arguments have
+        // A shell drops a name that none of its variables could have. If the arguments have
         // not arrived either, that is what is wrong.
         let is_text = |variable: &Vec<u8>| {
             variable.split(|byte| *byte == b'=').next().is_some_and(|it| it.is_ascii())

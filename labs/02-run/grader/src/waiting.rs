@@ -29,10 +29,10 @@ const ENDINGS: [Ending; 4] = [
     Ending::Signaled(Signal::SIGKILL as i32),
 ];
 
-/// So often in a row it is seen asleep, before it is taken for somebody who waits.
+/// How often in a row it must be seen asleep before it counts as waiting.
 const LOOKS: u32 = 3;
 
-/// For so long an answer may look again and again without ever being asleep; on a
+/// How long an answer may poll without ever being asleep; on a
 /// slow machine longer.
 const AWAKE: Duration = Duration::from_millis(50);
 
@@ -83,7 +83,7 @@ enum Early {
 }
 
 /// Holds the child until wait can be seen to wait for it: while it runs, and while it
-/// is stopped, which is no end. Then the child ends.
+/// is stopped, which is not its end. Then the child ends.
 fn returns_too_early(
     place: &Place,
     answering: &mut Answering,
@@ -174,7 +174,7 @@ impl Calls {
         self.0.iter().take(1).flat_map(Waited::evidence).collect()
     }
 
-    /// Whether the numbers of exits, or of signals, are right; else `codes` may know
+    /// Whether the numbers of exits, or of signals, are right; otherwise `codes` may know
     /// what is wrong with them.
     fn judge_numbers(&self, signals: bool, codes: &Rules<Codes>) -> Result<(), Finding> {
         let wrong: Vec<&Waited> =
@@ -240,11 +240,11 @@ pub fn failure(host: &Host) -> Result<(), Finding> {
         function: WAIT.function,
         tables: &[&[rule("wait-error-ignored", |it| it.0.is_ok())]],
     };
-    // The witness is there, and no child of whoever waits.
+    // The witness exists, and is not a child of the process that waits.
     let returned = host.act(&WAIT_FOR_A_STRANGER, 1).make()?.returned;
     let stranger = Stranger(returned);
     RULES.judge(&stranger, stranger.0.is_err(), || {
-        let what = "wait(PID), no child of the caller";
+        let what = "wait(PID), where PID is not a child of the caller";
         vec![Evidence::differs(what, "ECHILD (No child processes)", result(&stranger.0))]
     })
 }

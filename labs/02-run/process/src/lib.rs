@@ -1,4 +1,4 @@
-//! Given with lab 02, there is nothing to write here: clone(2) as a function that
+//! Given with lab 02; there is nothing to write here. clone(2) as a function that
 //! is safe to call.
 
 use std::io;
@@ -37,7 +37,7 @@ pub fn clone(namespaces: CloneFlags, child: impl FnOnce() -> i32) -> io::Result<
 /// The child's side.
 fn run(child: impl FnOnce() -> i32) -> i32 {
     // Every Rust program ignores SIGPIPE. Whatever the child executes would do
-    // so too, and `yes | head` would complain.
+    // the same, and `yes | head` would complain.
     // SAFETY: the default action runs no code of ours.
     let _ = unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl) };
     // A panic is told with its line, and must not go on into what is the parent's.
