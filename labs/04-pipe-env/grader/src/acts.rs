@@ -84,7 +84,7 @@ pub static SEND_EACH: Act<Answers, Vec<Command>, Vec<Message>> = Act {
         let message = |Command(command): &Command| {
             let (read_end, write_end) = pipe()?;
             let mut reader = File::from(read_end.try_clone()?);
-            // Whoever leaves the write end open is not waited for.
+            // An answer that leaves the write end open is not waited for.
             fcntl(&reader, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
             (answers.send_command)(read_end, write_end, command)?;
             let mut message = Vec::new();
@@ -194,9 +194,9 @@ pub struct Variables {
 /// What is open before the call, beside 0, 1 and 2.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Opened {
-    /// It gets the number 3.
+    /// Its descriptor is 3.
     pub directory: PathBuf,
-    /// It gets the number 4; 5 and 6 are a pipe.
+    /// Its descriptor is 4; 5 and 6 are a pipe.
     pub file: PathBuf,
     /// Further numbers of the directory.
     pub of_directory: Vec<i32>,
@@ -230,7 +230,7 @@ impl Opened {
             fcntl(&file, FcntlArg::F_DUPFD_CLOEXEC(*number))?;
         }
         setrlimit(Resource::RLIMIT_NOFILE, self.limit, hard)?;
-        // Left open: it is the answer that is to close them.
+        // Left open: closing them is up to the answer.
         std::mem::forget((directory, file, pipe));
         Ok(())
     }

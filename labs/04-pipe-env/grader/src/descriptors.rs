@@ -46,7 +46,7 @@ fn observe(host: &Host) -> Result<Closed, Finding> {
     observe_while(host, None)
 }
 
-/// A call to the kernel, and its number.
+/// A system call, and its number.
 type Refused = (&'static str, i64);
 
 /// What closes them all, and what tells which there are.
@@ -93,7 +93,7 @@ fn passed_on(place: &Place) -> BTreeMap<i32, String> {
         .collect()
 }
 
-/// std panics where the directory that it was reading cannot be closed once more.
+/// std panics if the directory that it was reading has been closed already.
 fn closed_list(finding: Finding) -> Finding {
     let words = finding.words.get("words").map(String::as_str).unwrap_or_default();
     if finding.code != PANICKED || !words.contains("during closedir") {
@@ -184,7 +184,7 @@ static STANDARD: Rules<Closed> = Rules {
 
 pub fn others(host: &Host) -> Result<(), Finding> {
     observe(host)?.judge_others()?;
-    // Who cannot close them must say so, or do it in another way.
+    // An answer that cannot close them must say so, or do it in another way.
     REFUSED.into_iter().try_for_each(|call| {
         let refused = observe_while(host, Some(call))?;
         if refused.seen.returned.is_err() { Ok(()) } else { refused.judge_others() }

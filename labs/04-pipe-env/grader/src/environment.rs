@@ -42,7 +42,7 @@ impl Merging {
         &self.wrong.case.expected
     }
 
-    /// The values that a name has got; there should be one at most.
+    /// The values that a name has; there should be at most one.
     fn values(&self, name: &OsStr) -> Vec<OsString> {
         let all = self.merged.iter().filter_map(|variable| split(variable));
         all.filter(|(known, _)| known == name).map(|(_, value)| value).collect()
@@ -53,7 +53,7 @@ impl Merging {
         self.expected().iter().filter(|variable| !self.merged.contains(variable))
     }
 
-    /// The image's variables that nobody has changed, and that are not there.
+    /// The image's variables that nobody has changed, and that are missing.
     fn lost(&self) -> Vec<&OsString> {
         self.missing().filter(|variable| self.input().image.contains(variable)).collect()
     }
@@ -63,7 +63,7 @@ impl Merging {
         self.input().given.iter().filter_map(|variable| split(variable))
     }
 
-    /// Whether the variables are the image's, but for a PATH of their own.
+    /// Whether the variables are the image's, except for PATH.
     fn is_as_in_image(&self) -> bool {
         let image = &self.input().image;
         self.merged.starts_with(image)
@@ -80,12 +80,12 @@ impl Merging {
         })
     }
 
-    /// Whether this is a name alone, and the host's value of it is so.
+    /// Whether this is a name alone, and this holds for the host's value.
     fn is_alone(&self, name: &OsStr, so: fn(Option<&OsString>) -> bool) -> bool {
         self.alone().any(|(alone, value)| alone == name && so(value))
     }
 
-    /// Whether something is missing, and all of it is so.
+    /// Whether something is missing, and this holds for all of it.
     fn misses_only(&self, so: impl Fn(&OsString) -> bool) -> bool {
         self.missing().next().is_some() && self.missing().all(so)
     }
@@ -100,13 +100,13 @@ impl Merging {
         there.map(|(name, _)| name.to_string_lossy().into_owned()).collect()
     }
 
-    /// Whether a variable of the image is there that should have another value.
+    /// Whether a variable still has the image's value, and should have another one.
     fn holds_an_old_value(&self) -> bool {
         let mut old = self.input().image.iter().filter(|it| !self.expected().contains(it));
         old.any(|variable| self.merged.contains(variable))
     }
 
-    /// The names that occur more than once.
+    /// Names that occur more than once.
     fn doubles(&self) -> Vec<OsString> {
         let mut seen = BTreeSet::new();
         self.merged.iter().map(name_of).filter(|name| !seen.insert(name.clone())).collect()
@@ -121,7 +121,7 @@ impl Merging {
     }
 }
 
-/// Whether all is there that should be, and nothing else, in any order.
+/// Whether everything is there that should be, and nothing else, in any order.
 fn is_complete(expected: &Vec<OsString>, seen: &Vec<OsString>) -> bool {
     let sorted = |variables: &Vec<OsString>| {
         let mut sorted = variables.clone();

@@ -74,7 +74,7 @@ pub fn exchange(host: &Host, command: Vec<OsString>) -> Exchange {
     }
 }
 
-/// Sends a command to a reader who reads all, but not before `attend` has
+/// Sends a command to a reader that reads all of it, but not before `attend` has
 /// returned.
 pub fn send(host: &Host, command: Vec<OsString>, attend: impl FnOnce(&mut Answering)) -> Sent {
     let pipe = Pipe::new();
@@ -84,7 +84,7 @@ pub fn send(host: &Host, command: Vec<OsString>, attend: impl FnOnce(&mut Answer
     drop(write_end);
     attend(&mut sender);
 
-    // Whoever leaves the write end open must not make the grader wait.
+    // An answer that leaves the write end open must not make the grader wait.
     fcntl(&read_end, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).expect("a pipe can do that");
     let mut reader = File::from(read_end);
     let mut message = Vec::new();
@@ -136,7 +136,7 @@ pub fn receive_in_pieces(host: &Host, command: Vec<OsString>, message: &[u8]) ->
     let mut writer = File::from(pipe.write_end);
     let (first, rest) = message.split_at(message.len().min(1));
     let (second, third) = rest.split_at(rest.len() / 2);
-    // A receiver that has ended reads no more: that is its own affair.
+    // A receiver that has ended reads no more, and need not.
     let _ = writer.write_all(first);
     interrupt(host, &mut receiver);
     let _ = writer.write_all(second);
@@ -160,7 +160,7 @@ pub fn receive_to_the_end(host: &Host, command: Vec<OsString>, message: &[u8]) -
     let pipe = Pipe::new();
     let name = pipe.name();
     let mut receiver = host.act(&RECEIVE_COMMAND, ()).giving(pipe.ends()).start();
-    // A receiver that has ended reads no more: that is its own affair.
+    // A receiver that has ended reads no more, and need not.
     let _ = File::from(pipe.write_end).write_all(message);
     let [received] = host.wait_for([&mut receiver], || ());
     let receiver_ends = Ends::held_at(&host.place(&receiver), &name);
@@ -260,13 +260,13 @@ impl Exchange {
         }
     }
 
-    /// What has ended one of the functions before it returned.
+    /// What ended one of the functions before it returned.
     pub fn death(&self) -> Option<&Finding> {
         let ended = [self.received.as_ref().err(), self.sent.as_ref().err()];
         ended.into_iter().flatten().find(|finding| finding.code != HUNG)
     }
 
-    /// The function that waits for what cannot come.
+    /// The function that waits for something that cannot come.
     pub fn asleep(&self) -> Option<&Finding> {
         self.received.as_ref().err().or(self.sent.as_ref().err())
     }

@@ -50,7 +50,7 @@ impl Arriving {
     fn diagnose(host: &Host, own: Exchange) -> Arriving {
         let text = exchange(host, probes::text());
         let message = send(host, probes::text(), |_| ()).message;
-        // Who hangs does so with all of them.
+        // An answer that hangs does so with all of them.
         let more = text.asleep().is_none();
         let try_one = |command: fn() -> Vec<OsString>| more.then(|| exchange(host, command()));
         Arriving {
@@ -241,7 +241,7 @@ const PIECES: &[Rule<Arriving>] = &[
     rule("answer/returned-error", Arriving::has_failed),
 ];
 
-/// Whether what is no command is taken for one.
+/// Whether something that is not a command is taken for one.
 const CUT_OFF: &[Rule<Arriving>] = &[
     rule("answer/did-nothing", |it| it.text.arrived().is_some_and(<[_]>::is_empty)),
     rule("read-error-ignored", |it| it.read_failed),
@@ -290,7 +290,7 @@ pub fn large(host: &Host) -> Result<(), Finding> {
     arrives(host, probes::many(), &OF_LARGE)
 }
 
-/// Both processes are needed for that: who hangs, hangs with both.
+/// Both processes are needed for that. A function that hangs does so with both.
 pub fn pipe_is_closed(host: &Host) -> Result<(), Finding> {
     let whole = exchange(host, probes::text());
     let is_kept = whole.receiver_ends == Ends::NONE && whole.received.is_ok();
@@ -335,7 +335,7 @@ fn refused(
     commands: &[Vec<OsString>],
     lengths: fn(usize) -> Vec<usize>,
 ) -> Result<(), Finding> {
-    // Where a whole command does not get through, half of one says nothing.
+    // If a whole command does not get through, half of one says nothing.
     let whole = exchange(host, probes::text());
     if !matches!((&whole.sent, &whole.received), (Ok(Ok(())), Ok(Ok(_)))) {
         let evidence = whole.evidence();
@@ -357,8 +357,8 @@ fn refused(
     Ok(())
 }
 
-/// Whoever waits for the end of a message that is cut off has the write end open itself:
-/// nobody else has it.
+/// An answer that waits for the end of a message that is cut off has the write end open
+/// itself: nobody else has it.
 fn waits_for_itself(host: &Host, lengths: fn(usize) -> Vec<usize>) -> Result<(), Finding> {
     let message = send(host, probes::text(), |_| ()).message;
     let lengths = lengths(message.len());
@@ -375,7 +375,7 @@ fn waits_for_itself(host: &Host, lengths: fn(usize) -> Vec<usize>) -> Result<(),
     Ok(())
 }
 
-/// A message of which not that was made what must be.
+/// A message that was not read as it must be.
 struct Wrong {
     exchange: Exchange,
     whole: usize,
@@ -384,7 +384,7 @@ struct Wrong {
 }
 
 impl Taken {
-    /// The first that is wrong: the whole must be the command, and all else none.
+    /// The first that is wrong: the whole must be the command, and no part may be one.
     fn wrong(&self) -> Option<Wrong> {
         let whole = self.message.len();
         let (length, received) = self.received.iter().find(|(length, received)| {

@@ -25,7 +25,7 @@ struct Sending {
 }
 
 impl Sending {
-    /// A large command, sent to somebody who reads all of it.
+    /// A large command, sent to a reader that reads all of it.
     ///
     /// # Errors
     /// The function comes to no end even then.
@@ -61,7 +61,7 @@ impl Sending {
     }
 }
 
-/// Whether it is the end of who writes where nobody reads, and has not ignored the signal.
+/// Whether SIGPIPE ended it, which it had not ignored: nobody reads any more.
 fn is_sigpipe(death: &Finding) -> bool {
     death.words.get("signal").is_some_and(|signal| signal == "SIGPIPE")
 }

@@ -21,7 +21,7 @@ pub const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bi
 ///
 /// # Errors
 /// Those of write(2): EPIPE if nobody reads any more. SIGPIPE is ignored, as in every
-/// Rust program; leave it so. An interrupting signal is not an error. Both ends are
+/// Rust program; leave it that way. An interrupting signal is not an error. Both ends are
 /// closed after an error, too.
 pub fn send_command(read_end: OwnedFd, write_end: OwnedFd, command: &[OsString]) -> io::Result<()> {
     todo!("send {command:?} from {write_end:?} to {read_end:?}")
@@ -29,16 +29,16 @@ pub fn send_command(read_end: OwnedFd, write_end: OwnedFd, command: &[OsString])
 
 /// Receives the command that [`send_command`] sent, up to the last byte.
 ///
-/// This runs in the container's first process, which is the reader. clone(2) gave
-/// it copies of both ends of the pipe all the same. It reads up to the end, which
-/// comes only when no process at all has the write end open any more. When the
+/// This runs in the container's first process, which is the reader. Even so,
+/// clone(2) gave it copies of both ends of the pipe. It reads up to the end, which
+/// comes only when no process has the write end open any more. When the
 /// function returns, both ends are closed in this process. See pipe(7).
 ///
 /// # Errors
 /// Those of read(2). It is also an error if the message was cut off at any point,
 /// or if there is no message because the runtime was killed. Half a command must
 /// never run. An interrupting signal is not an error. Both ends are closed after an
-/// error, too; of a message that is no command the rest need not be read.
+/// error, too. If the message is not a command, the rest of it need not be read.
 pub fn receive_command(read_end: OwnedFd, write_end: OwnedFd) -> io::Result<Vec<OsString>> {
     todo!("receive a command from {read_end:?}, not from {write_end:?}")
 }

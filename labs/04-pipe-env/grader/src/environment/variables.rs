@@ -82,7 +82,7 @@ pub fn empty_value_in_image() -> Case {
     case(&["PATH=/bin", "PROMPT="], &[], &["PATH=/bin", "PROMPT="])
 }
 
-/// A value with `=`, an empty one, one that is no UTF-8; and two names that differ only in
+/// A value with `=`, an empty one, one that is not UTF-8; and two names that differ only in
 /// a byte that is not UTF-8.
 pub fn values() -> Vec<Case> {
     let latin_1 = OsString::from_vec(b"FILE=caf\xe9.txt".to_vec());
