@@ -1,4 +1,4 @@
-//! Calls to the kernel that fail for an answer: under each name that they have, for
+//! System calls that fail for an answer: under each name that they have, because
 //! libraries differ in which one they use.
 
 use labkit::calls::{Calls, GETXATTR, MKDIR, MKNOD, OPEN, RENAME, SYMLINK};
@@ -45,10 +45,10 @@ const READLINK: Calls = (
 /// What a write layer is read with.
 pub const READING: &[Calls] = &[OPEN, GETDENTS, STAT, GETXATTR];
 
-/// What an archive is made with, but for those calls that copy bytes.
+/// What an archive is made with, except the calls that copy bytes.
 pub const ARCHIVING: &[Calls] = &[OPEN, GETDENTS, STAT, GETXATTR, LISTXATTR, READLINK];
 
-/// What an image is made with, but for those calls that copy bytes: in two parts, so that
+/// What an image is made with, except the calls that copy bytes: in two parts, so that
 /// each of them comes to its end.
 pub const MAKING: [&[Calls]; 2] = [&[OPEN, GETDENTS, RENAME], &[MKDIR, SYMLINK, MKNOD]];
 

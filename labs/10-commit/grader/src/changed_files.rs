@@ -34,7 +34,7 @@ fn lay_world(world: &World, directory: &Path) -> Layers {
 
 /// Has a world compared, and judges what is said of it.
 fn compare(host: &Host, name: &str, world: &World) -> Result<(), Finding> {
-    // There is always one that is plain to see: an empty list is none that lacks some.
+    // There is always an obvious one: an empty list does not count as incomplete.
     let mut world = world.clone();
     world.write.insert(PathBuf::from("zz-plain"), file("new"));
     let layers = lay_world(&world, &host.path(name));

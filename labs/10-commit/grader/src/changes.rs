@@ -27,7 +27,7 @@ pub struct Compared {
 enum Wrong<'a> {
     /// It is a change, and is not listed.
     Missing(&'a Told),
-    /// It is listed, and is none.
+    /// It is listed, and is not a change.
     Extra(&'a Told),
     /// It is listed otherwise.
     Differs {

@@ -51,7 +51,7 @@ fn layer(choices: &mut Unstructured) -> Result<Tree> {
             .ancestors()
             .skip(1)
             .any(|it| layer.get(it).is_some_and(|node: &Node| node.what != What::Directory));
-        // What is there stays.
+        // What exists already stays.
         if !is_below_a_file && !layer.contains_key(&path) {
             for (path, node) in tree([(path, node)]) {
                 layer.entry(path).or_insert(node);

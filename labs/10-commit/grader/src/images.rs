@@ -30,7 +30,7 @@ pub fn shared(host: &Host) -> Result<(), Finding> {
 pub fn many_layers(host: &Host) -> Result<(), Finding> {
     let store = Store::with(host, "many", |images| add_image(images, "high", 11));
     judge(&make(host, &store, "high", &["high"; 11])?)?;
-    // By whatever path the directory of images is reached.
+    // Whatever path leads to the directory of images.
     let store = Store::new(host, "elsewhere");
     let link = host.path("link");
     symlink(&store.images, &link).expect("the scratch directory");
@@ -48,16 +48,16 @@ pub fn existing_names(host: &Host) -> Result<(), Finding> {
         }),
         ("an empty directory", |path| fs::create_dir(path)),
         ("a file", |path| fs::write(path, "a file")),
-        ("a link that leads nowhere", |path| symlink("nowhere", path)),
+        ("a dangling link", |path| symlink("nowhere", path)),
     ];
     for (nth, (kind, lay)) in kinds.into_iter().enumerate() {
         let store = Store::with(host, &format!("existing-{nth}"), |images| {
             lay(&images.join(NEW)).expect("the scratch directory");
         });
         let returned = call(host, store.making("base", NEW), &archive()).make()?.returned;
-        // What is there is looked at as all that was there.
+        // What exists is looked at like everything else that existed.
         let made = Made::of(&store, returned, NEW, Found::Nothing);
-        let what = format!("there is {kind} of that name");
+        let what = format!("{kind} of that name exists");
         must_refuse(made, &EXISTING, what, Some(ErrorKind::AlreadyExists))?;
     }
     Ok(())
@@ -73,7 +73,7 @@ pub fn names_are_checked(host: &Host) -> Result<(), Finding> {
         let store = Store::new(host, &place);
         let beside = names(&host.path(&place));
         let returned = call(host, store.making("base", bad), &archive()).make()?.returned;
-        // An image of that name there cannot be; what was made is left.
+        // There cannot be an image of that name; what was made is left.
         let mut made = Made::of(&store, returned, bad, Found::Nothing);
         let more = names(&host.path(&place)).into_iter().filter(|it| !beside.contains(it));
         made.left.extend(more.map(|it| format!("../{it}")));
@@ -103,13 +103,13 @@ pub fn missing_base(host: &Host) -> Result<(), Finding> {
     plain(host)?;
     type Lay = fn(&Path);
     let kinds: [(&str, &str, &str, Lay); 3] = [
-        ("no-base", "nowhere", "no image below", |_| ()),
-        ("no-layer", "middle", "a layer that leads nowhere", |images| {
+        ("no-base", "nowhere", "the base is missing", |_| ()),
+        ("no-layer", "middle", "a layer of the base is a dangling link", |images| {
             add_image(images, "gone", 1);
             add_shared(images, "middle", "gone", 1);
             fs::remove_dir_all(images.join("gone")).expect("the scratch directory");
         }),
-        ("gap", "gap", "no layers/01 below", |images| {
+        ("gap", "gap", "the base has no layers/01", |images| {
             add_image(images, "gap", 3);
             fs::remove_dir_all(images.join("gap/layers/01")).expect("the scratch directory");
         }),
@@ -127,7 +127,7 @@ pub fn damaged_archives(host: &Host) -> Result<(), Finding> {
     let whole = archive();
     let no_archive = [b"<html>404 Not Found</html>".as_slice(), &[b' '; 600]].concat();
     for (nth, (what, bytes)) in
-        [("an archive that is cut off", &whole[..4000]), ("no archive", &no_archive)]
+        [("an archive that is cut off", &whole[..4000]), ("not an archive", &no_archive)]
             .into_iter()
             .enumerate()
     {

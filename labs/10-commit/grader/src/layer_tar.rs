@@ -217,7 +217,7 @@ static REFUSAL: Rules<Refusal> = Rules {
 pub fn reserved_names(host: &Host) -> Result<(), Finding> {
     // Nothing but the beginning of a name counts.
     write(host, "not-reserved", &tree([("etc/a.wh.b", file("")), (".who", file(""))]))?;
-    // Of the last one, an error may show what is no UTF-8 in whatever way.
+    // Of the last one, an error may show what is not UTF-8 in whatever way.
     let kinds: [(&[u8], &str, Node); 4] = [
         (b"etc/.wh.motd", "etc/.wh.motd", file("")),
         (b"etc/.wh..wh..opq", "etc/.wh..wh..opq", file("")),

@@ -117,7 +117,7 @@ fn attributes(path: &Path) -> io::Result<BTreeMap<Vec<u8>, Vec<u8>>> {
     Ok(all)
 }
 
-/// An empty file of which nothing counts but its name.
+/// An empty file. Only its name counts.
 fn mark(path: &Path) -> Entry {
     Entry {
         name: PathBuf::from(path).into_os_string().as_bytes().to_vec(),
@@ -175,7 +175,7 @@ fn differs(must: &Entry, is: &Entry) -> Option<Aspect> {
     match (&must.kind, &is.kind) {
         (Kind::File(must), Kind::File(is)) if must != is => return Some(Aspect::Content),
         (must, is) if must != is => return Some(Aspect::Kind),
-        // What a hard link says of its file nobody reads.
+        // Nobody reads what a hard link says of its file.
         (Kind::HardLink(_), _) => return None,
         _ if is_mark(&must.name) => return None,
         _ => {}

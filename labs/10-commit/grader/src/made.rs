@@ -17,9 +17,9 @@ use crate::store::{Fault, Found, NEW, OWNERS, Store, archive, as_descriptor};
 pub struct Made {
     pub returned: Returned,
     pub image: Found,
-    /// What is there besides, that was not.
+    /// What else is new.
     pub left: Vec<String>,
-    /// What was there, and is not as it was.
+    /// What has changed.
     pub changed: Vec<String>,
     /// What is open afterwards.
     pub open: Vec<String>,
@@ -87,7 +87,7 @@ impl Made {
         vec![
             returned,
             Evidence::differs(format!("images/{NEW}"), must_be, self.image.shown()),
-            Evidence::differs("new in images, besides", "-", list(&self.left)),
+            Evidence::differs("other new names in images", "-", list(&self.left)),
             Evidence::differs("changed in images", "-", list(&self.changed)),
             Evidence::differs(
                 format!("open files after {}", NEW_IMAGE.function),

@@ -63,7 +63,7 @@ fn in_halves(
     let act = host.act(&NEW_IMAGE, store.making("base", NEW)).giving(vec![read]);
     let (seen, ()) = act.make_meanwhile(
         |_, answering| {
-            // Who refuses it reads none of it.
+            // A call that refuses it reads none of it.
             let _ = write.write_all(&bytes[..bytes.len() / 2]);
             host.wait_until_asleep(answering);
             is_visible = store.images.join(NEW).symlink_metadata().is_ok();
@@ -86,9 +86,9 @@ pub fn appears_whole(host: &Host) -> Result<(), Finding> {
     let it = Meanwhile { is_visible, others, is_other_kept: true, made };
     let kept = !it.is_visible && it.others.is_empty() && it.made.is_right();
     MEANWHILE.judge(&it, kept, || {
-        let visible = if it.is_visible { "there" } else { "not there" };
+        let visible = if it.is_visible { "it exists" } else { "it does not exist" };
         let mut all = vec![
-            Evidence::differs("the image, while half of it is read", "not there", visible),
+            Evidence::differs("the image, while half of it is read", "it does not exist", visible),
             Evidence::differs("new names without a dot", "", it.others.join(", ")),
         ];
         all.extend(it.made.evidence("Ok"));

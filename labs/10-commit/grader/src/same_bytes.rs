@@ -61,7 +61,7 @@ pub fn the_same_bytes(host: &Host) -> Result<(), Finding> {
     let has_now = written.entries.iter().flatten().any(is_now);
     let two = Two { written, is_same: read(&first) == read(&second), has_now };
     SAME.judge(&two, two.is_same && !two.has_now, || {
-        let seen = if two.is_same { "with the time of writing in them" } else { "not equal" };
+        let seen = if two.is_same { "the time of writing is in them" } else { "not equal" };
         vec![Evidence::differs("the archives of two equal write layers", "equal", seen)]
     })
 }

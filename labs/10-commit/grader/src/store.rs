@@ -35,7 +35,7 @@ pub struct Store {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Found {
     Nothing,
-    /// It is there, and this is wrong with it.
+    /// It exists, and this is wrong with it.
     Wrong(Vec<Fault>),
     Right,
 }
@@ -58,7 +58,7 @@ pub enum Fault {
     NoLayer(String),
     /// A layer below is the new one.
     Misplaced(String),
-    /// A layer below is a directory of its own.
+    /// A layer below is a copied directory.
     Copied(String),
     /// The link to a layer is an absolute one.
     Absolute(String),
@@ -76,13 +76,13 @@ pub enum Fault {
 impl Fault {
     pub fn shown(&self) -> String {
         match self {
-            Fault::NoDirectory => "no directory".to_owned(),
+            Fault::NoDirectory => "not a directory".to_owned(),
             Fault::Misplaced(layer) => format!("layers/{layer} is the new layer"),
             Fault::Copied(layer) => format!("layers/{layer} is a directory"),
             Fault::Absolute(target) | Fault::ToALink(target) => format!("a link to {target}"),
             Fault::Elsewhere(layer, target) => format!("layers/{layer} -> {target}"),
             Fault::NoLayer(layer) => format!("no layers/{layer}"),
-            Fault::More(name) => format!("{name}, too"),
+            Fault::More(name) => format!("also {name}"),
             Fault::Layer(path) => format!("in the new layer: {path}"),
             Fault::Configuration(seen) => format!("image.json: {seen}"),
         }
@@ -200,7 +200,7 @@ fn layer_name(number: usize) -> String {
     format!("{number:02}")
 }
 
-/// Adds an image of `count` layers of its own.
+/// Adds an image with `count` layers, all its own.
 pub fn add_image(images: &Path, name: &str, count: usize) {
     for number in 0..count {
         let of = format!("of layer {number} of {name}");

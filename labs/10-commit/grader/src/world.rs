@@ -17,7 +17,7 @@ use nix::sys::time::TimeSpec;
 /// directory comes before what is in it.
 pub type Tree = BTreeMap<PathBuf, Node>;
 
-/// The time of all that has none of its own, in seconds and nanoseconds.
+/// The time of everything without its own time, in seconds and nanoseconds.
 pub const TIME: (i64, i64) = (1_600_000_000, 123_456_789);
 
 /// What there is at a path.

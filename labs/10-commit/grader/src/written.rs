@@ -64,7 +64,7 @@ impl Written {
         if let Err(damage) = &self.entries {
             let seen = match damage {
                 Damage::Unreadable(why) => why.clone(),
-                Damage::NoEnd => "no two blocks of zeros at its end".to_owned(),
+                Damage::NoEnd => "the two blocks of zeros at its end are missing".to_owned(),
             };
             all.push(Evidence::differs("the archive", "can be read", seen));
         }
@@ -107,7 +107,7 @@ impl Difference {
                 Aspect::Mode => format!("{:04o}", it.mode),
                 Aspect::Time => it.mtime.to_string(),
                 Aspect::Xattrs => {
-                    // What is long is not for a reader.
+                    // Long values are of no use to a reader.
                     let names = it.xattrs.iter().map(|(name, value)| match value.len() {
                         0..=LONG => format!("{}={}", name.escape_ascii(), value.escape_ascii()),
                         _ => name.escape_ascii().to_string(),
@@ -200,7 +200,7 @@ const NAMES: &[Rule<Written>] = &[
 
 const OPAQUE: &[u8] = b"/.wh..wh..opq";
 
-/// The name of a mark without that which makes it one.
+/// The name of a mark without its prefix.
 fn hidden(name: &[u8]) -> Vec<u8> {
     let at = name.rsplit(|byte| *byte == b'/').next().map_or(0, <[u8]>::len);
     let (parents, last) = name.split_at(name.len() - at);

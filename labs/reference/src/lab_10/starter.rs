@@ -31,20 +31,20 @@ use tar::Archive;
 /// top of the write layer, which itself is never listed.
 ///
 /// - `Deleted`: the write layer has a whiteout, a character device 0:0, and the layers
-///   below have that path. A whiteout of what they do not have is no change.
+///   below have that path. A whiteout of what they do not have is not a change.
 /// - `Emptied`: an opaque directory that the layers below have as a directory, too. It
 ///   is opaque if the attribute `trusted.overlay.opaque` or `user.overlay.opaque` is
 ///   `y`. What is in it is new: the layers below do not show through it.
 /// - `Changed`: whatever else the layers below have. A file in the write layer is
-///   changed even if its content is the same. A directory that is one in the layers
-///   below too is there as soon as anything in it was changed; it is a change itself
-///   only if its mode, owner, group or modification time, with nanoseconds, is another
-///   one than in the topmost of the layers that show it.
+///   changed even if its content is the same. If the layers below have a directory
+///   as a directory too, the write layer has it as soon as anything in it was changed.
+///   It is a change itself only if its mode, owner, group or modification time, down to
+///   the nanosecond, differs from that in the topmost of the layers that show it.
 /// - `Added`: what the layers below do not have.
 ///
-/// The layers below have what an overlay of them would show: they have whiteouts and
-/// opaque directories of their own, and what one of them hides is not there. Symbolic
-/// links are files here. None is followed, in no layer.
+/// The layers below have what an overlay of them would show: they have their own whiteouts
+/// and opaque directories, and what one of them hides does not exist. Symbolic links are
+/// files here. None is followed, in any layer.
 ///
 /// If a file has several names in the write layer, each is a change, and
 /// `hard_link` of all but the first is the path of the first.
@@ -64,22 +64,22 @@ pub fn changed_files(write_layer: &Path, layers: &[PathBuf]) -> io::Result<Vec<C
 /// Writes the layer that a new image gets: `write_layer`, the write layer of an overlay,
 /// as an archive to `out`.
 ///
-/// **What is in it.** One entry for each path below `write_layer`, also for directories
-/// in which nothing but a file was changed: a layer without their entries would give
-/// them another owner and mode. Their order is that of [`changed_files`], names are
+/// **What is in it.** One entry for each path below `write_layer`, including directories
+/// in which only a file was changed: without their entries, the layer would give them a
+/// different owner and mode. Their order is that of [`changed_files`], names are
 /// relative, and the top may be there as `./`. A whiteout of NAME becomes an empty
 /// regular file `.wh.NAME` in its place. An opaque directory is followed by an empty
-/// regular file `.wh..wh..opq` in it. Files of several names: the first has the
-/// content, the others are hard links to the first. Sockets are left out.
+/// regular file `.wh..wh..opq` in it. If a file has several names, the first has the
+/// content, and the others are hard links to the first. Sockets are left out.
 ///
 /// **As it is on disk.** Each entry has the file's mode with all 12 bits, the numbers of
 /// its owner and group, its modification time in seconds and, as a pax record
-/// `SCHILY.xattr.NAME`, each of its extended attributes; but none of overlayfs's own,
-/// which begin with `trusted.overlay.` or `user.overlay.`. Fifos and devices are such
-/// entries. No symbolic link is followed. Names may be long, and need not be UTF-8.
+/// `SCHILY.xattr.NAME`, each of its extended attributes, except overlayfs's own,
+/// which begin with `trusted.overlay.` or `user.overlay.`. Fifos and devices get entries
+/// of their types. No symbolic link is followed. Names may be long, and need not be UTF-8.
 ///
 /// **The same bytes.** Two write layers with the same files become the same archive,
-/// whenever it is written and in whatever order the files were made.
+/// no matter when it is written, and in which order the files were made.
 ///
 /// `out` may take a few bytes at a time, and the container may be running: an entry has
 /// as many bytes as its header says, or it is an error. The write layer stays as it is.
@@ -105,21 +105,21 @@ pub fn write_layer_tar(write_layer: &Path, out: &mut dyn Write) -> io::Result<()
 ///
 /// **Whole or not at all.** The image appears under its name when it is complete, even
 /// if this process is killed halfway. Until then it is a directory in `images` whose
-/// name begins with a dot, and that is no image. A call that was killed does not keep
+/// name begins with a dot, which is not an image. A call that was killed does not keep
 /// the next one from making the image. See rename(2).
 ///
 /// **Never instead of another.** If there is anything called `name` in `images`, even an
-/// empty directory or a link that leads nowhere, it stays as it is. This holds also for
-/// what appears during the call.
+/// empty directory or a dangling link, it stays as it is. This also holds for anything
+/// that appears during the call.
 ///
 /// An image's name has 1 to 128 of the characters `A-Z a-z 0-9 _ . -` and begins with a
 /// letter or a digit.
 ///
 /// # Errors
-/// - [`io::ErrorKind::InvalidInput`] if `name` or `base` is no name of an image.
+/// - [`io::ErrorKind::InvalidInput`] if `name` or `base` is not a valid image name.
 /// - [`io::ErrorKind::AlreadyExists`] if there is anything called `name`.
-/// - [`io::ErrorKind::NotFound`] if there is no image `base`, or one of its layers is not
-///   there.
+/// - [`io::ErrorKind::NotFound`] if there is no image `base`, or one of its layers is
+///   missing.
 /// - If the archive cannot be unpacked, or anything else fails.
 ///
 /// After an error, nothing is in `images` that was not there before. Nothing is left open.
