@@ -1,7 +1,7 @@
 //! Lab 11: docker exec. The task is in README.md.
 //!
 //! [`lab_02_process::clone`] is given: it starts a child. With it, this file needs no
-//! `unsafe`. A namespace is a pair here: its kind, as setns(2) has it, and a descriptor.
+//! `unsafe`. Here, a namespace is a pair: its kind, as setns(2) has it, and a descriptor.
 
 use std::ffi::CString;
 use std::io;
@@ -15,26 +15,26 @@ use nix::unistd::Pid;
 ///
 /// There are seven kinds: user, mount, PID, UTS, IPC, network and cgroup. In
 /// `/proc/PID/ns` they are called `user`, `mnt`, `pid`, `uts`, `ipc`, `net` and
-/// `cgroup`. Two of these files are the same namespace if device and inode number
-/// are the same: see namespaces(7).
+/// `cgroup`. Two of these files are the same namespace if their device and inode
+/// numbers are the same: see namespaces(7).
 ///
 /// All descriptors belong to one process. `pid` is only a number: if the process ends,
 /// another one may have it before your next call. Then the result is an error, never
-/// some namespaces of the one and some of the other.
+/// some namespaces of one process and some of the other.
 ///
-/// Nothing is joined. The descriptors are close-on-exec, and no other one stays open,
-/// after an error none at all.
+/// Nothing is joined. The descriptors are close-on-exec, and no others stay open.
+/// After an error, none do.
 ///
 /// # Errors
-/// ESRCH if there is no process `pid`. Else those of open(2) and stat(2).
+/// ESRCH if there is no process `pid`. Otherwise those of open(2) and stat(2).
 pub fn open_namespaces(pid: Pid) -> io::Result<Vec<(CloneFlags, OwnedFd)>> {
     todo!("open the namespaces of {pid}")
 }
 
 /// Makes this process a member of `namespaces`, which come in any order.
 ///
-/// The user namespace, if there is one, is joined first: only there an ordinary user
-/// may join the others. The PID namespace holds for children that are born from then
+/// The user namespace, if there is one, is joined first: only there may an ordinary
+/// user join the others. The PID namespace holds for children that are born from then
 /// on; `join` starts none. Afterwards, the root directory and the working directory of
 /// this process are the container's root.
 ///
@@ -43,7 +43,7 @@ pub fn open_namespaces(pid: Pid) -> io::Result<Vec<(CloneFlags, OwnedFd)>> {
 /// # Errors
 /// The first one of setns(2), at once: no further namespace is joined. By then the
 /// process may be in some of them, and there is no way back out of a user namespace:
-/// so whoever calls this does it in a child.
+/// so call this in a child.
 pub fn join(namespaces: &[(CloneFlags, OwnedFd)]) -> io::Result<()> {
     todo!("join {namespaces:?}")
 }
@@ -54,16 +54,16 @@ pub fn join(namespaces: &[(CloneFlags, OwnedFd)]) -> io::Result<()> {
 ///
 /// The command
 ///
-/// - is in all namespaces of that process, and a process of the container as any other.
-///   Of a PID namespace only a child is a member that is born after [`join`];
+/// - is in all namespaces of that process, like any other process of the container. Only
+///   a child that is born after [`join`] is a member of a PID namespace;
 /// - begins in `/`, the container's root;
 /// - gets its words exactly as given, and `environment` (`NAME=value`), and nothing of
-///   this process's. If its name has no `/`, it is looked up in the container, in the
+///   this process's own. If its name has no `/`, it is looked up in the container, in the
 ///   `PATH` of `environment`, which has one;
-/// - has stdin, stdout and stderr of this process, and no other descriptor.
+/// - has this process's stdin, stdout and stderr, and no other descriptor.
 ///
-/// In the container, others may look at a process before it is the command. So when it
-/// is born there, nothing of the host's is open in it but 0, 1 and 2: close-on-exec is
+/// In the container, others may look at a process before it becomes the command. So when
+/// it is born there, nothing of the host's is open in it except 0, 1 and 2: close-on-exec is
 /// too late (CVE-2016-9962). And nobody there can look at its program or its memory:
 /// it is not dumpable, see PR_SET_DUMPABLE(2const) (CVE-2019-5736).
 ///

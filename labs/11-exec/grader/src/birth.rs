@@ -1,6 +1,6 @@
 //! enter: what a process of the container could find in the new one, before that is
-//! the command. Whoever starts it, and it itself, stand still for that before the calls
-//! by which it is born and becomes the command.
+//! the command. The process that starts it, and it itself, are paused before the calls
+//! by which it is born and by which it becomes the command.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -71,7 +71,7 @@ fn each(
     calls: &[Calls],
     judge: impl Fn(&Born) -> Result<(), Finding>,
 ) -> Result<(), Finding> {
-    // An answer that enters nothing is not blamed for that twice.
+    // An answer that enters nothing is not blamed twice for it.
     observe(host, Given::Path, kinds)?.must_be_usual()?;
     failing::each(|nth| {
         let proc = Proc::open().expect("the witness has one");

@@ -1,4 +1,4 @@
-//! enter: the promises on the command, and on who has called for it.
+//! enter: the promises on the command, and on the caller.
 
 use labkit::frame::{Rules, rule};
 use labkit::host::Host;

@@ -21,7 +21,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::waitpid;
 use nix::unistd::{Pid, chdir, execve, pipe2, pivot_root, sethostname};
 
-/// What a container has of its own, all but the user namespace.
+/// The namespaces that are a container's own, except the user namespace.
 pub const ALL: CloneFlags = CloneFlags::CLONE_NEWNS
     .union(CloneFlags::CLONE_NEWPID)
     .union(CloneFlags::CLONE_NEWUTS)
@@ -32,7 +32,7 @@ pub const ALL: CloneFlags = CloneFlags::CLONE_NEWNS
 /// The same for a container that is made again and again: a network takes long to end.
 pub const FAST: CloneFlags = ALL.difference(CloneFlags::CLONE_NEWNET);
 
-/// What stands between the kinds of a list: they are names, and no sentence.
+/// What separates the kinds in a list: they are names, not a sentence.
 pub const BETWEEN: &str = " · ";
 
 /// The PID namespace of a process's children. See pid_namespaces(7).
@@ -63,7 +63,7 @@ pub fn spot(proc: &Proc, pid: Pid, link: &str) -> Option<Spot> {
     Some((proc.mount_of(&open).ok()?, open.metadata().ok()?.ino()))
 }
 
-/// A process in namespaces of its own, as the witness sees it.
+/// A process in its own namespaces, as the witness sees it.
 pub struct Container {
     /// Its first process.
     pub pid: Pid,
@@ -74,7 +74,7 @@ pub struct Container {
 }
 
 impl Container {
-    /// A container on a root of its own, a busybox in the directory `root`; it sleeps.
+    /// A container with its own root, a busybox in the directory `root`; it sleeps.
     pub fn start(host: &Host, proc: &Proc, root: &Path, namespaces: CloneFlags) -> Container {
         if !root.exists() {
             host.busybox(root.file_name().and_then(|it| it.to_str()).expect("a plain name"));
@@ -165,7 +165,7 @@ fn begin(
     let kept = [hold.as_raw_fd(), say_ready.as_raw_fd()];
     close_all_but(&kept).map_err(|error| io::Error::other(error.to_string()))?;
     // Of a copy of the witness, which is nobody's business, not even maps can be written.
-    // So it is none any more as soon as anybody else begins.
+    // So it is no longer a copy as soon as anybody else begins.
     nix::sys::prctl::set_dumpable(true)?;
     say_ready.write_all(b".")?;
     let _ = File::from(hold).read(&mut [0])?;

@@ -23,7 +23,7 @@ const COMMAND: [&str; 2] = ["/bin/sleep", "1001"];
 /// A call for a command that only sleeps.
 struct Sleeping {
     seen: Seen<Result<i32, Failure>>,
-    /// Its descriptors but for 0, 1 and 2, by what they lead to.
+    /// Its descriptors except 0, 1 and 2, by what they lead to.
     descriptors: Vec<PathBuf>,
     /// Whether 0, 1 and 2 are those of the caller.
     has_callers_streams: bool,
@@ -45,7 +45,7 @@ static OPEN: Rules<Sleeping> = Rules {
 };
 
 pub fn only_the_streams(host: &Host) -> Result<(), Finding> {
-    // What enters nothing is not blamed for that twice.
+    // An answer that enters nothing is not blamed twice for it.
     observe(host, Given::Path, FAST)?.must_be_usual()?;
     let proc = Proc::open().expect("the witness has one");
     let scene = Scene::new(host);

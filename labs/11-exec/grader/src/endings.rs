@@ -83,8 +83,8 @@ impl Ending {
         self.returned.as_ref().is_ok_and(|it| *it == code)
     }
 
-    /// The promise is that the number is the expected one. Whoever runs nothing at all
-    /// hears of that.
+    /// The promise is that the number is the expected one. An answer that runs nothing at
+    /// all is told that.
     fn judge(&self, host: &Host, rules: &Rules<Ending>, what: &str) -> Result<(), Finding> {
         let kept = self.is(self.expected);
         if !kept {
@@ -148,7 +148,7 @@ pub fn missing_command(host: &Host) -> Result<(), Finding> {
 pub fn closed_command(host: &Host) -> Result<(), Finding> {
     for words in [&["/tmp/tools/closed"][..], &["closed"], &["/etc"]] {
         if words == ["closed"] {
-            // Who finds nothing by its name does not find this one, either.
+            // An answer that finds nothing by name does not find this one, either.
             command::found_by_name(host)?;
         }
         let order = |scene: &Scene, container: &Container| scene.order(container, words);
@@ -168,8 +168,8 @@ pub fn says_why(host: &Host) -> Result<(), Finding> {
         [("there is no such command", not_found), ("the 1st setns(2) fails", not_joined)]
     {
         let has_said = !ending.said.trim().is_empty();
-        // Who does not wait for the command has left it no time to say anything, and is not
-        // blamed for that here.
+        // An answer that does not wait for the command leaves it no time to say anything, and
+        // is not blamed for that here.
         let is_silent = !has_said && ending.returned.is_ok();
         if is_silent && observe(host, Given::Path, FAST)?.must_be_usual().is_err() {
             continue;
@@ -181,7 +181,7 @@ pub fn says_why(host: &Host) -> Result<(), Finding> {
     Ok(())
 }
 
-/// A call for a container that is not there.
+/// A call for a container that does not exist.
 pub fn no_container(host: &Host) -> Result<(), Finding> {
     static RULES: Rules<Ending> = rules(&[&[
         rule("runs-without-a-container", |it| it.is(0)),
@@ -197,7 +197,7 @@ pub fn no_container(host: &Host) -> Result<(), Finding> {
     let esrch = Some(Errno::ESRCH as i32);
     let kept = ending.returned.as_ref().is_err_and(|failure| failure.errno == esrch);
     RULES.judge(&ending, kept, || {
-        let what = format!("{FUNCTION}(PID, …), no process has this number");
+        let what = format!("{FUNCTION}(PID, …), where no process has this PID");
         vec![Evidence::differs(what, "ESRCH (No such process)", in_words(&ending.returned))]
     })
 }

@@ -36,7 +36,7 @@ pub enum Given {
     Path,
     /// By its name, in the container alone.
     Name,
-    /// The same of the one whose name is no UTF-8.
+    /// The same of the one whose name is not UTF-8.
     OddName,
 }
 
@@ -71,7 +71,7 @@ pub struct Entered {
     pub environment: Vec<Vec<u8>>,
 }
 
-/// A command that runs.
+/// A running command.
 pub struct Command {
     pub namespaces: Namespaces,
     pub root: Option<Spot>,
@@ -169,7 +169,7 @@ fn ours(place: &Place, container: &Container) -> [i32; 2] {
     [place.pid.as_raw(), container.pid.as_raw()]
 }
 
-/// Whether the probe tells that it is there, before enter and all that it has started
+/// Whether the probe says that it has started, before enter and all that it has started
 /// have come to their ends.
 fn wait_for_probe(
     scene: &Scene,
@@ -190,7 +190,7 @@ fn wait_for_probe(
     told
 }
 
-/// So often in a row all are seen asleep, before they are taken for those who wait.
+/// How often in a row all must be seen asleep before they count as waiting.
 const LOOKS: u32 = 5;
 
 /// Whether enter has returned, as soon as that can be told.
@@ -250,7 +250,7 @@ pub const fn rules(tables: &'static [&'static [Rule<Entered>]]) -> Rules<Entered
 /// From all that was seen to what was done, the worst first.
 pub static ENTERS: Rules<Entered> = rules(&[BASIC, STARTED]);
 
-/// What else is wrong with a command that runs, or with the end of it.
+/// What else is wrong with a running command, or with its end.
 pub const STARTED: &[Rule<Entered>] = &[
     rule("directory-of-the-host", Entered::is_outside),
     rule("command-did-not-run", |it| it.command.is_none()),
@@ -300,7 +300,7 @@ impl Entered {
     pub fn must_be_usual(&self) -> Result<(), Finding> {
         let is_usual = ENTERS.diagnose(self).is_none();
         self.judge(&ENTERS, is_usual, || {
-            let what = "/proc/PID/ns of the command, namespaces of the container left out";
+            let what = "/proc/PID/ns of the command, namespaces of the container that are missing";
             vec![Evidence::differs(what, "-", self.left_out().join(BETWEEN))]
         })
     }

@@ -1,4 +1,4 @@
-//! open_namespaces, where the number is nobody's, or another one's all of a sudden.
+//! open_namespaces, where no process has the PID, or suddenly another one has it.
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
@@ -20,16 +20,16 @@ use crate::opened::OPENING;
 
 const FUNCTION: &str = OPEN_NAMESPACES.function;
 
-/// What the processes have of their own that get one number, one after the other.
+/// The own namespaces of the processes that get the same PID, one after the other.
 const KINDS: CloneFlags = CloneFlags::CLONE_NEWNS
     .union(CloneFlags::CLONE_NEWUTS)
     .union(CloneFlags::CLONE_NEWIPC)
     .union(CloneFlags::CLONE_NEWCGROUP);
 
-/// A number that no process has: so many are never started in the sandbox.
+/// A PID that no process has: so many are never started in the sandbox.
 const NOBODY: i32 = 30_000;
 
-/// A call during which the number becomes another process's.
+/// A call during which another process gets the PID.
 struct Replaced {
     seen: Seen<Result<Vec<Told>, Failure>>,
     /// What was opened, as the kernel shows it.
@@ -83,7 +83,7 @@ pub fn a_number_given_away(host: &Host) -> Result<(), Finding> {
         let proc = Proc::open().expect("the witness has one");
         let container = Container::bare(&proc, KINDS);
         let (pid, first) = (container.pid, container.namespaces.clone());
-        // As long as they are open, no other ones get their numbers.
+        // As long as they are open, no others get their inode numbers.
         let _kept = first.keys().map(|kind| container.open(&proc, kind)).collect::<Vec<_>>();
         let (container, second) = (Cell::new(Some(container)), Cell::new(None));
         let call = host.act(&OPEN_NAMESPACES, pid.as_raw()).standing_still(nth, OPENING);
@@ -117,9 +117,9 @@ pub fn a_number_given_away(host: &Host) -> Result<(), Finding> {
             .any(|(one, other)| facts.of(one) == whole && facts.of(other) == 0);
         NUMBER.judge(&facts, facts.seen.returned.is_err() || is_one, || {
             let what =
-                format!("{FUNCTION}(PID), whose process ends and whose number is another's then");
+                format!("{FUNCTION}(PID), where the process ends and another one gets its PID");
             let count = format!(
-                "{} of the first, {} of the second",
+                "{} of the first process, {} of the second",
                 facts.of(&facts.first),
                 facts.of(&facts.second)
             );
@@ -129,7 +129,7 @@ pub fn a_number_given_away(host: &Host) -> Result<(), Finding> {
     })
 }
 
-/// A call for a process that is not there.
+/// A call for a process that does not exist.
 struct Missing {
     returned: Result<Vec<Told>, Failure>,
 }
@@ -155,7 +155,7 @@ pub fn nobody(host: &Host) -> Result<(), Finding> {
     let esrch = Some(Errno::ESRCH as i32);
     let kept = facts.returned.as_ref().is_err_and(|failure| failure.errno == esrch);
     MISSING.judge(&facts, kept, || {
-        let what = format!("{FUNCTION}(PID), no process has this number");
+        let what = format!("{FUNCTION}(PID), where no process has this PID");
         vec![Evidence::differs(what, "ESRCH (No such process)", result(&facts.returned))]
     })
 }

@@ -195,7 +195,7 @@ pub fn failure(host: &Host) -> Result<(), Finding> {
     if usual.seen.returned.is_err() || !usual.not_joined().is_empty() {
         return Ok(());
     }
-    // EINVAL is what a namespace says to whom is in it already: an error as any other.
+    // EINVAL means that the process is already in that namespace: an error like any other.
     [Errno::EPERM, Errno::EINVAL].into_iter().try_for_each(|errno| each_failing(host, errno))
 }
 
@@ -204,7 +204,7 @@ fn each_failing(host: &Host, errno: Errno) -> Result<(), Finding> {
     failing::each(|nth| {
         let facts = observe(host, FAST, Who::Root, |call| call.failing(nth, SETNS, errno))?;
         let Some(failed) = facts.seen.failed else { return Ok(false) };
-        // Whoever joins in one call joins all or nothing.
+        // An answer that joins in one call joins all or nothing.
         let joined = facts.joined().len();
         let is_at_once = joined < nth;
         let is_told = facts.seen.returned.is_err() || joined == facts.given.len();

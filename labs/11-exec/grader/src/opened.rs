@@ -23,7 +23,7 @@ use crate::container::{ALL, BETWEEN, Container, FAST, Namespaces, namespaces};
 
 const FUNCTION: &str = OPEN_NAMESPACES.function;
 
-/// What a container has of its own that shares a network with its host.
+/// The namespaces of a container that shares a network with its host.
 const SOME: CloneFlags =
     FAST.difference(CloneFlags::CLONE_NEWUTS.union(CloneFlags::CLONE_NEWCGROUP));
 
@@ -51,7 +51,7 @@ pub struct Opened {
     theirs: Namespaces,
 }
 
-/// Has the namespaces of a container opened that has these of its own.
+/// Has the namespaces of a container opened, of which these are its own.
 fn observe(host: &Host, kinds: CloneFlags) -> Result<Opened, Finding> {
     let proc = Proc::open().expect("the witness has one");
     let container = Container::start(host, &proc, &host.path("busybox"), kinds);

@@ -41,7 +41,7 @@ pub fn failure(host: &Host) -> Result<(), Finding> {
                 vec![Evidence::differs(call, FAILED, in_words(&facts.seen.returned))];
             if facts.command.is_some() {
                 evidence.push(Evidence::differs(
-                    "execve(…), in no container or in half of it",
+                    "execve(…), outside the container or only partly in it",
                     "-",
                     "Ok",
                 ));

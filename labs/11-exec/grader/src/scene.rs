@@ -1,5 +1,5 @@
-//! What enter is asked to run: a probe that says that it is there, and stays to be
-//! looked at. It is in the container and, in the same place, on the host.
+//! What enter is asked to run: a probe that says that it has started, and stays so that the
+//! grader can look at it. It is in the container and, in the same place, on the host.
 
 use std::ffi::{CString, OsStr};
 use std::fs::{self, File, OpenOptions, Permissions};
@@ -26,7 +26,7 @@ use crate::container::Container;
 pub const TOOLS: &str = "/tmp/tools";
 /// Where there is another one: in the `PATH` of the process that calls enter.
 pub const CALLERS: &str = "/tmp/callers";
-/// The name of the probe, and that of another one: it is no UTF-8, and in the container
+/// The name of the probe, and that of another one: it is not UTF-8, and in the container
 /// alone.
 pub const PROBE: &[u8] = b"probe";
 pub const ODD_PROBE: &[u8] = b"\xff-probe";
@@ -44,7 +44,7 @@ const LOOK_EVERY: Duration = Duration::from_micros(300);
 pub struct Scene {
     /// The container's root directory, as the host has it.
     pub root: PathBuf,
-    /// From where each probe tells that it is there, and where it waits.
+    /// Where each probe says that it has started, and where it waits.
     pipes: Vec<(File, File)>,
     /// What the environment has in it.
     pub canary: String,
@@ -78,7 +78,7 @@ impl Scene {
         Container::start(host, proc, &self.root, kinds)
     }
 
-    /// Takes the probe away from the host, but for where its caller looks.
+    /// Takes the probe away from the host, except where its caller looks.
     pub fn only_inside(&self) {
         let _ = fs::remove_file(Path::new(TOOLS).join("probe"));
     }
@@ -108,7 +108,7 @@ impl Scene {
         }
     }
 
-    /// Whether a probe has told that it is there, since this was asked last.
+    /// Whether a probe has said that it has started, since this was last asked.
     pub fn has_told(&self) -> bool {
         self.pipes.iter().any(|(report, _)| (&*report).read(&mut [0; 8]).is_ok_and(|it| it > 0))
     }
@@ -136,7 +136,7 @@ pub fn program(path: &Path, text: &str, mode: u32) {
 }
 
 /// A pipe with a name. With a reader and a writer of our own it never comes to its
-/// end, nor does anybody wait for one.
+/// end, and nobody waits for one.
 fn fifo(path: &Path) -> File {
     let _ = fs::remove_file(path);
     mkfifo(path, Mode::S_IRWXU).expect("a pipe in the scratch directory");
@@ -168,7 +168,7 @@ pub fn text(bytes: &[u8]) -> String {
     format!("{:?}", OsStr::from_bytes(bytes))
 }
 
-/// Waits until something is so, or for a while.
+/// Waits until this holds, or for a while.
 pub fn wait_until(mut is_so: impl FnMut() -> bool) {
     let deadline = Instant::now() + AT_MOST * slowness();
     while !is_so() && Instant::now() < deadline {
