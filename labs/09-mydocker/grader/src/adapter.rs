@@ -1,6 +1,6 @@
 //! How to talk to a program: its adapter, a small TOML file.
 //!
-//! adapters/README.md describes the file for whoever writes one.
+//! adapters/README.md says how to write one.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ pub struct Adapter {
     pub prepare: Vec<Vec<String>>,
     /// The command that runs a container, with `{command}` in it.
     pub run: Vec<String>,
-    /// Whether that command is given a terminal, else it is given pipes.
+    /// Whether that command is given a terminal. Otherwise it is given pipes.
     #[serde(default)]
     pub terminal: bool,
     /// What `{volume}` in `run` stands for if there is one, with `{host}` and
@@ -49,7 +49,7 @@ pub struct Adapter {
 }
 
 /// Where a program keeps its layers; `{name}` is the container's name, and `*` what the
-/// program makes up in a name of its own.
+/// program makes up as a name.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Folders {
@@ -114,7 +114,7 @@ impl Adapter {
             if line != "exec" && count("{volume}") != usize::from(self.volume.is_some()) {
                 return Err(format!(
                     "`{line}` must have the word \"{{volume}}\" once, on its own, if there is a \
-                     line `volume`, and else not"
+                     line `volume`, and otherwise not"
                 ));
             }
         }
@@ -139,8 +139,10 @@ impl Adapter {
             }
         }
         if has(&self.start, "{image}") != self.base_image.is_some() {
-            return Err("`start` must have {image} if there is a line `base_image`, and else not"
-                .to_owned());
+            return Err(
+                "`start` must have {image} if there is a line `base_image`, and otherwise not"
+                    .to_owned(),
+            );
         }
         if self.commit.is_some() && !(has(&self.commit, "{image}") && self.base_image.is_some()) {
             return Err("with `commit` there must be {image} in it and in `start`, and a line \
@@ -150,7 +152,7 @@ impl Adapter {
         Ok(())
     }
 
-    /// A name that nothing is known of would be passed on as it stands, and the
+    /// An unknown name would be passed on as it stands, and the
     /// program be blamed for what it makes of that.
     fn check_placeholders(&self) -> Result<(), String> {
         let made: &[&str] = &["{program}", "{tar}"];
@@ -182,7 +184,7 @@ impl Adapter {
         Ok(())
     }
 
-    /// From which folder would a relative one be meant?
+    /// A relative path would not say from which directory it starts.
     fn check_folders(&self) -> Result<(), String> {
         let Folders { image, write_layer, mnt } = &self.folders;
         for (line, folder) in [("image", image), ("write_layer", write_layer), ("mnt", mnt)] {
@@ -206,7 +208,7 @@ impl Adapter {
         self.needs.iter().map(need).collect()
     }
 
-    /// Whether it tells what somebody must know.
+    /// Whether it says what is asked.
     pub fn tells(&self, what: Told) -> bool {
         match what {
             Told::Image => self.folders.image.is_some(),
@@ -228,7 +230,7 @@ impl Adapter {
         place(self.folders.mnt.as_deref(), name)
     }
 
-    /// The image's folder: of several that of the graders' image.
+    /// The image's directory: of several that of the graders' image.
     pub fn image(&self) -> Option<PathBuf> {
         let path = self.folders.image.as_ref().map(PathBuf::from)?;
         let has_probe = |folder: &Path| folder.join(PROBE.trim_start_matches('/')).exists();

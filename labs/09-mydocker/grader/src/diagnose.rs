@@ -18,10 +18,10 @@ pub use in_files::{
 /// A rule: its diagnosis, if that fits what was seen.
 pub type Rule = fn(&Facts) -> Option<Finding>;
 
-/// The diagnosis that fits. `own` are the rules that the promise's own evidence
-/// belongs to: the fault that breaks it comes before those that break others.
+/// The diagnosis that fits. `own` are the rules to which the promise's own evidence
+/// belongs: the fault that breaks it comes before those that break others.
 /// Without an answer from these: a crash or an error that was ignored; what was done
-/// to the host, mounts first, for files are lost by them; then what kept containers
+/// to the host, mounts first, because they lose files; then what kept containers
 /// from running, what they saw, and at last what they left.
 pub fn diagnose(facts: &Facts, own: &[Rule]) -> Option<Finding> {
     let first: [Rule; 2] = [not_written, aufs];
@@ -55,7 +55,7 @@ fn code(code: &str) -> Option<Finding> {
     Some(Finding::new(format!("mydocker/{code}")))
 }
 
-/// The starter, as far as it is one.
+/// The starter, as far as nothing else has been written.
 pub fn not_written(facts: &Facts) -> Option<Finding> {
     let all = facts.runs.iter().chain(facts.unprepared.iter().map(|(_, run)| run));
     let function = all.filter_map(|run| run.says(PRINTED)).find_map(unwritten::function)?;
@@ -80,7 +80,7 @@ pub fn panicked(facts: &Facts) -> Option<Finding> {
 /// What happened to the files of the host.
 pub fn harm(facts: &Facts) -> Option<Finding> {
     let run = facts.runs.iter().find(|run| !run.volume.is_intact)?;
-    // Without its mounts nobody finds the host's files any more.
+    // Without its mounts, nobody finds the host's files any more.
     if let Some(unmounted) = host(facts).filter(|it| it.words.contains_key("harm")) {
         return Some(unmounted);
     }
@@ -127,7 +127,7 @@ fn start(facts: &Facts) -> Option<Finding> {
             Fate::Arguments => run.says("count").is_some(),
             Fate::Environment => run.first_process.is_some(),
             Fate::NoPivot => run.first_process.is_some() || run.in_passing.was_refused,
-            // What is only printed, by no process, is no beginning.
+            // A line that no process of the probe has printed does not count as a start.
             fate => run.first_process.is_some() || !fate.has_probe(),
         };
         if !has_said {
@@ -154,7 +154,7 @@ pub fn on_the_hosts_root(facts: &Facts) -> Option<Finding> {
 
 /// The command was run where the start had failed.
 pub fn ignored(facts: &Facts) -> Option<Finding> {
-    // Where no root is ever changed, there is no step that could fail.
+    // If the root is never changed, no step could fail.
     let is_on_the_hosts =
         |run: &Run| facts.is_on_the_hosts_root(run) && !run.in_passing.called_pivot_root;
     let tries = !facts.runs.iter().any(|it| it.fate != Fate::NoImage && is_on_the_hosts(it));
@@ -187,7 +187,7 @@ pub fn pid(facts: &Facts) -> Option<Finding> {
     pid_namespace(facts).or_else(|| is_not_first().then(|| code("not-the-first-process"))?)
 }
 
-/// Whether the command is in a PID namespace of its own.
+/// Whether the command is in its own PID namespace.
 pub fn pid_namespace(facts: &Facts) -> Option<Finding> {
     for run in &facts.runs {
         if let Some(first) = &run.first_process {
@@ -328,7 +328,7 @@ fn has_mounts(facts: &Facts, run: &Run) -> bool {
     !run.host_after.is_empty() && facts.host_changes(&run.host_after).iter().any(is_mounted)
 }
 
-/// What is there after the end.
+/// What is left after the end.
 pub fn left(facts: &Facts) -> Option<Finding> {
     let mut was_killed = false;
     for run in &facts.runs {
@@ -364,8 +364,8 @@ pub fn recovery(facts: &Facts) -> Option<Finding> {
     if differs { code("no-recovery") } else { None }
 }
 
-/// What the container and the host see of each other in the volume. A folder that
-/// is empty is none of the host's.
+/// What the container and the host see of each other in the volume. A directory that
+/// is empty is not the host's.
 pub fn volume(facts: &Facts) -> Option<Finding> {
     let run = changed(facts).find(|run| facts.has_volume && !run.volume.has_new)?;
     let sees_files = run.says("volume") == Some(&facts.volumes_words);

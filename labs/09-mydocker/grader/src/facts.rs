@@ -24,7 +24,7 @@ pub struct Facts {
     pub unprepared: Option<(String, Run)>,
     /// The containers, one after another.
     pub runs: Vec<Run>,
-    /// The image's folder, if the adapter tells it.
+    /// The image's directory, if the adapter tells it.
     pub image: Option<String>,
     /// Whether the image was still there after the last container.
     pub has_image: bool,
@@ -52,7 +52,7 @@ impl Facts {
         run.says("words") == Some(&self.hosts_words)
     }
 
-    /// Whether that is so of any.
+    /// Whether that holds for any container.
     pub fn has_run_on_the_host(&self) -> bool {
         self.runs.iter().any(|run| self.is_on_the_hosts_root(run))
     }
@@ -84,9 +84,9 @@ impl Facts {
     }
 }
 
-/// Evidence of whether something is there that should be; none if it is.
+/// Evidence that something is missing; none if it exists.
 pub fn should_be_there(what: &str, is_there: bool) -> Option<Evidence> {
-    (!is_there).then(|| Evidence::differs(what, "there", "not there"))
+    (!is_there).then(|| Evidence::differs(what, "there", "missing"))
 }
 
 /// Evidence of what has kept the grader from its work.

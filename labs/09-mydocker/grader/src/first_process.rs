@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::image::PROBE;
 use crate::running::{NAMESPACES, is_own};
 
-/// How many folders deep a root directory may lie.
+/// How many directories deep a root directory may lie.
 const DEPTH: usize = 64;
 
 /// What is seen of it.
@@ -25,7 +25,7 @@ const DEPTH: usize = 64;
 pub struct FirstProcess {
     /// Its number on the host.
     pub pid: i32,
-    /// The namespaces that it has of its own.
+    /// The namespaces that are its own.
     pub own_namespaces: BTreeSet<String>,
     /// Whether its children begin a PID namespace that it is not in itself.
     pub only_its_children_are_in: bool,
@@ -144,7 +144,7 @@ fn breaks_out(proc: &Proc, pid: i32, precious: &Path) -> bool {
         setns(&mounts, CloneFlags::CLONE_NEWNS)?;
         fchdir(&root)?;
         chroot(".")?;
-        // Any folder will do: this one is in the image.
+        // Any directory will do: this one is in the image.
         chroot("root")?;
         for _ in 0..DEPTH {
             chdir("..")?;

@@ -8,7 +8,7 @@ use std::path::Path;
 use labkit::BUSYBOX_TAR;
 use tar::{Archive, Builder, EntryType, Header};
 
-/// The graders' folder, in the image and on the host: so that a command which
+/// The graders' directory, in the image and on the host: so that a command which
 /// has never left the host can be told apart by what it reads there.
 pub const EXAM: &str = "/root/exam";
 
@@ -37,10 +37,10 @@ pub const WAITING: [&str; 2] = ["sleep", "98701"];
 /// See [`INSIDE`].
 pub const IS_INSIDE: [&str; 2] = ["sleep", "98702"];
 
-/// Where a container finds the folder of the host that it is given.
+/// Where a container finds the directory of the host that it is given.
 pub const VOLUME: &str = "/volume";
 
-/// A regular file of the image, where no folder can be mounted.
+/// A regular file of the image, where no directory can be mounted.
 pub const FILE: &str = "/root/exam/words";
 
 /// The command line of a process that executes it, as the kernel makes it of the
@@ -68,7 +68,7 @@ pub const FILES: [(&str, &str); 4] = [
 /// Puts what a command needs that has never left the host into [`EXAM`] there.
 ///
 /// # Errors
-/// The folder cannot be made.
+/// The directory cannot be made.
 pub fn furnish_host(words: &str, scripts: &Scripts) -> io::Result<()> {
     fs::create_dir(EXAM)?;
     for (script, content) in scripts {

@@ -9,7 +9,7 @@ use crate::image::PROBE;
 use crate::seen::Run;
 
 impl Facts {
-    /// Says that a promise about a container is kept, or else why not: by its own
+    /// Says that a promise about a container is kept, or why not: by its own
     /// rules, if the container was one and did not disturb the host. A promise about
     /// a container that did not run is not kept.
     ///

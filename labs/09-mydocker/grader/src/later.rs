@@ -88,14 +88,14 @@ fn observe<F: Serialize + DeserializeOwned>(
     host: &Host,
     look: impl FnOnce(&Background) -> F,
 ) -> Result<F, Finding> {
-    let setting = program.set_up(host).expect("room in the scratch folder");
+    let setting = program.set_up(host).expect("room in the scratch directory");
     let seen = host.call(FUNCTION, CloneFlags::empty(), || {
         let proc = Proc::open().expect("/proc is there");
-        // Of a container whose program has ended somebody must take note of the end.
+        // If a container's program has ended, somebody must take note of the container's end.
         prctl::set_child_subreaper(true).expect("it is always possible");
         let table = proc.mount_table("self").expect("the host has a mount table");
         let seen = look(&Background::begin(&setting, &proc, &table).expect("/dev is there"));
-        // The containers go on, and nobody needs them any more.
+        // The containers are still running, and nobody needs them any more.
         kill_all(&proc);
         seen
     });

@@ -1,4 +1,4 @@
-//! What is in a program's folders.
+//! What is in a program's directories.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -22,7 +22,7 @@ pub enum Whiteout {
 /// What is in the write layer, or below `mnt`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Layer {
-    /// The folder, as the adapter says.
+    /// The directory, as the adapter says.
     pub path: String,
     /// Whether it is there.
     pub is_there: bool,
@@ -35,7 +35,7 @@ pub struct Layer {
 }
 
 impl Layer {
-    /// Looks at a folder.
+    /// Looks at a directory.
     pub fn look(folder: &Path) -> Layer {
         let exam = folder.join("root/exam");
         let read = |name: &str| fs::read_to_string(exam.join(name)).ok();
@@ -54,7 +54,7 @@ impl Layer {
     }
 }
 
-/// The names in a folder but those of AUFS's own; nothing if there is none.
+/// The names in a directory except those that AUFS uses itself; nothing if it is missing.
 pub fn names(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
@@ -63,19 +63,19 @@ pub fn names(folder: &Path) -> Vec<String> {
     names
 }
 
-/// What tells whether the files of a folder were touched: all that the kernel
-/// notes of them. Whoever writes to a file cannot help to change its ctime.
+/// What tells whether the files of a directory were touched: all that the kernel
+/// notes of them. Writing to a file always changes its ctime.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stamp(BTreeMap<PathBuf, String>);
 
 impl Stamp {
-    /// Takes the stamp of a folder; if there is none it is empty.
+    /// Takes the stamp of a directory. It is empty if the directory is missing.
     pub fn of(folder: &Path) -> Stamp {
         let mut stamp = BTreeMap::new();
         let _ = describe::walk(folder, &mut |path, m| {
             let changed = (m.mtime(), m.mtime_nsec(), m.ctime(), m.ctime_nsec());
             let what = (m.ino(), m.mode(), m.uid(), m.gid(), m.nlink(), m.len(), m.rdev());
-            let name = path.strip_prefix(folder).expect("below the folder").to_owned();
+            let name = path.strip_prefix(folder).expect("below the directory").to_owned();
             stamp.insert(name, format!("{what:?} {changed:?}"));
         });
         Stamp(stamp)

@@ -2,7 +2,7 @@
 //! out.
 //!
 //! The program is run through its command line, as its [`adapter`] says, with an
-//! image in which the graders have a script of their own. What that script finds
+//! image that contains the graders' own script. What that script finds
 //! in the container, and what the host's kernel shows of it meanwhile and
 //! afterwards, are the facts; each promise is a predicate over them, and the
 //! diagnosis says what is wrong.
@@ -137,8 +137,8 @@ pub fn must_be_told(promise: &str) -> &'static [Told] {
     }
 }
 
-/// What it must tell besides so that a promise can be said to be kept. That it is
-/// broken may be seen without.
+/// What it must also tell before a promise can be called kept. A broken promise may be
+/// seen without it.
 pub fn must_be_told_to_keep(promise: &str) -> &'static [Told] {
     match promise {
         "nothing_is_left_after_the_end"

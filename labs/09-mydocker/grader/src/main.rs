@@ -1,5 +1,5 @@
 //! `check PROGRAM ADAPTER PROMISE…`: grades a program and prints the verdicts as
-//! JSON, by promise. For whoever reads them: `cargo lab check`.
+//! JSON, by promise. `cargo lab check` reads them.
 
 use std::collections::BTreeMap;
 use std::env;

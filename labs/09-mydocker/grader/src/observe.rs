@@ -22,7 +22,7 @@ pub const FUNCTION: &str = "mydocker";
 /// # Errors
 /// The program did not come to its end: what happened instead.
 pub fn observe(program: &Program, host: &Host, fates: &[Fate]) -> Result<Facts, Finding> {
-    let setting = program.set_up(host).expect("room in the scratch folder");
+    let setting = program.set_up(host).expect("room in the scratch directory");
     let precious_words = host.precious().words().expect("the host's file");
     let seen = host.call(FUNCTION, CloneFlags::empty(), || {
         let trial = Trial::begin(&setting).expect("/proc is there");
@@ -49,7 +49,7 @@ pub fn observe(program: &Program, host: &Host, fates: &[Fate]) -> Result<Facts, 
 }
 
 /// The program is executed, so that a panic can only be the grader's own: it says
-/// nothing of the program but that it has taken away what the grader stands on.
+/// nothing about the program except that it took away what the grader stands on.
 pub fn of_the_grader(mut finding: Finding) -> Finding {
     if finding.code != PANICKED {
         return finding;

@@ -20,12 +20,12 @@ impl Place {
         Place { path, before }
     }
 
-    /// A place that is no container's own: the image's.
+    /// A place that does not belong to one container: the image's.
     pub fn anywhere(path: PathBuf) -> Place {
         Place { path, before: BTreeSet::new() }
     }
 
-    /// The directories of this container; one at most if the path says all.
+    /// The directories of this container: at most one if the path has no `*`.
     pub fn directories(&self) -> Vec<PathBuf> {
         match is_pattern(&self.path) {
             true => fitting(&self.path).difference(&self.before).cloned().collect(),
@@ -42,7 +42,7 @@ impl Place {
     }
 }
 
-/// Whether a path says not all of where something is.
+/// Whether a path leaves open where something is.
 fn is_pattern(path: &Path) -> bool {
     path.to_string_lossy().contains('*')
 }

@@ -39,7 +39,7 @@ pub struct Setting<'a> {
     pub hosts_words: String,
     /// A file of the host's user, which no container may see.
     pub precious: PathBuf,
-    /// A folder of the host that a container may be given.
+    /// A directory of the host that a container may be given.
     pub volume: PathBuf,
     /// The random words in its file `keep`.
     pub volumes_words: String,
@@ -55,7 +55,7 @@ impl Program {
     }
 
     /// Mounts a file system that is large enough for the program: with all that
-    /// a debugger wants to know it may be too large for the scratch folder.
+    /// a debugger wants to know it may be too large for the scratch directory.
     fn mount_folder(&self, folder: &Path) -> io::Result<()> {
         fs::create_dir(folder)?;
         let size = format!("size={},mode=755", self.content.len() + (1 << 20));
@@ -64,10 +64,10 @@ impl Program {
     }
 
     /// Puts the program on a host, and an archive, a volume and the graders'
-    /// folder beside it.
+    /// directory beside it.
     ///
     /// # Errors
-    /// The scratch folder is too small.
+    /// The scratch directory is too small.
     pub fn set_up(&self, host: &Host) -> io::Result<Setting<'_>> {
         let setting = Setting {
             adapter: &self.adapter,

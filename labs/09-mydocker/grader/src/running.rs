@@ -1,4 +1,4 @@
-//! A program that runs: what is said to it, what it says, and what passes on the
+//! A running program: what is said to it, what it says, and what happens on the
 //! host meanwhile.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,7 +30,7 @@ use crate::mount_calls::{self, Announcer, file_system};
 /// How often it is looked whether the program has ended, in milliseconds.
 const LOOK_EVERY: u16 = 2;
 
-/// The namespaces that a container has of its own, by their names in /proc.
+/// The namespaces that are a container's own, by their names in /proc.
 pub const NAMESPACES: [&str; 4] = ["mnt", "pid", "uts", "ipc"];
 
 /// How a program has ended.
@@ -56,7 +56,7 @@ impl std::fmt::Display for Ended {
 pub struct InPassing {
     /// Mounts that are the container's own business, and were on the host.
     pub leaked: BTreeSet<String>,
-    /// The namespaces that one of its processes had of its own.
+    /// The namespaces that were one of its processes' own.
     pub own_namespaces: BTreeSet<String>,
     /// Whether it called pivot_root.
     pub called_pivot_root: bool,
@@ -66,7 +66,7 @@ pub struct InPassing {
     pub was_refused: bool,
 }
 
-/// A program that runs.
+/// A running program.
 pub struct Running<'a> {
     pub pid: Pid,
     proc: &'a Proc,
@@ -92,12 +92,12 @@ struct Output {
 }
 
 impl<'a> Running<'a> {
-    /// Starts a command, on a terminal of its own or with pipes. `terminals` is the
-    /// folder of devices to take a terminal from, `host` the host's mount table
+    /// Starts a command, on its own terminal or with pipes. `terminals` is the
+    /// directory of devices to take a terminal from, `host` the host's mount table
     /// before all.
     ///
     /// # Errors
-    /// There is no process, pipe or terminal to be had.
+    /// A process, a pipe or a terminal cannot be had.
     pub fn start(
         command: Command,
         terminals: Option<&OwnedFd>,
@@ -174,7 +174,7 @@ impl<'a> Running<'a> {
         })
     }
 
-    /// Waits until the probe has said `fact`. Returns whether it did: else the
+    /// Waits until the probe has said `fact`. Returns whether it did: otherwise the
     /// program has ended.
     pub fn listen_for(&mut self, fact: &str) -> bool {
         while !self.said.contains_key(fact) && self.ended.is_none() {
@@ -304,7 +304,7 @@ fn note(said: &mut BTreeMap<String, String>, line: &str) {
     }
 }
 
-/// Under this name among the facts is all that is no fact.
+/// Under this name, the facts hold everything that is not a fact.
 pub const PRINTED: &str = "printed";
 
 /// Whether a change of the host's mount table should have happened in the
@@ -315,7 +315,7 @@ pub fn is_leak(change: &Change, host: &MountTable) -> bool {
     of_the_kernel.contains(&mount.fs_type.as_str()) || host.at(&mount.mount_point).is_some()
 }
 
-/// Whether a process has a namespace of its own, and not the host's.
+/// Whether a process has its own namespace, and not the host's.
 pub fn is_own(proc: &Proc, pid: i32, name: &str) -> bool {
     let namespace = |pid| proc.link(pid, &format!("ns/{name}")).ok();
     namespace(pid).is_some_and(|its| Some(its) != namespace(std::process::id() as i32))
@@ -348,8 +348,8 @@ fn pipes() -> io::Result<Ends> {
 }
 
 /// The near end of a terminal, and three times the far one. It passes on what it
-/// is given, as it is given. Of `devices` no path is asked, as openpty(3) does:
-/// the program may have mounted something over /dev.
+/// is given, as it is given. Unlike openpty(3), it asks for no path of `devices`: the
+/// program may have mounted something over /dev.
 fn terminal(devices: &OwnedFd) -> io::Result<Ends> {
     let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
     let near = openat(devices, "ptmx", flags, Mode::empty())?;

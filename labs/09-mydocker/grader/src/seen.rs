@@ -19,22 +19,22 @@ pub enum Fate {
     NoCommand,
     /// It cannot be started: its command is a file that nobody may execute.
     NotExecutable,
-    /// It cannot be started, for there is no image.
+    /// It cannot be started, because there is no image.
     NoImage,
-    /// It cannot be started, for pivot_root fails.
+    /// It cannot be started, because pivot_root fails.
     NoPivot,
-    /// It cannot be started, for the place of its volume is a file.
+    /// It cannot be started, because the place of its volume is a file.
     NoVolume,
     /// Its first process is killed.
     Killed,
     /// The program is killed, and all that it has started.
     ProgramKilled,
     /// Its command ends while somebody works below mnt, in the volume and in a
-    /// folder of the layers.
+    /// directory of the layers.
     Busy,
     /// Its command says which arguments it was given.
     Arguments,
-    /// Its environment is looked at; what else it does does not matter.
+    /// Its environment is looked at. Nothing else that it does matters.
     Environment,
 }
 
@@ -66,11 +66,11 @@ pub struct Run {
     pub image_is_there: bool,
     /// Whether the image has what the container has written.
     pub image_has_new: bool,
-    /// Whether files of the archive are missing in the image's folder.
+    /// Whether files of the archive are missing in the image's directory.
     pub has_half_an_image: bool,
-    /// The volume's folder on the host after the end.
+    /// The volume's directory on the host after the end.
     pub volume: VolumeSeen,
-    /// Whether somebody worked in a folder of the layers when it ended.
+    /// Whether somebody worked in a directory of the layers when it ended.
     pub worked_in_mnt: bool,
     /// The names in the write layer after the end.
     pub left_in_write_layer: Vec<String>,
@@ -127,7 +127,7 @@ impl Run {
     }
 }
 
-/// What is in the volume's folder on the host.
+/// What is in the volume's directory on the host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VolumeSeen {
     /// Whether its file `keep` is as it was.

@@ -25,7 +25,7 @@ use crate::seen::{Fate, Run, VolumeSeen};
 pub struct Trial<'a> {
     pub setting: &'a Setting<'a>,
     proc: Proc,
-    /// The folder of the host's devices, if the program is given a terminal.
+    /// The directory of the host's devices, if the program is given a terminal.
     terminals: Option<OwnedFd>,
     /// The host's mount table before all.
     host: MountTable,
@@ -85,7 +85,7 @@ impl<'a> Trial<'a> {
         }
     }
 
-    /// Runs a container for a command that is not attended to. If it asks for
+    /// Runs a container for a command that the grader does not attend to. If it asks for
     /// something all the same, it is told to go on.
     ///
     /// # Errors
@@ -136,7 +136,7 @@ impl<'a> Trial<'a> {
         self.start_and_refuse(name, false)
     }
 
-    /// The same, but that pivot_root fails.
+    /// The same, but pivot_root fails.
     ///
     /// # Errors
     /// The program cannot be started.
@@ -198,7 +198,7 @@ impl<'a> Trial<'a> {
         self.start_command(command).map(Run::of)
     }
 
-    /// What is there after the end of a container.
+    /// What is left after the end of a container.
     fn look_at_the_rest(&self, places: &Places, run: &mut Run) {
         let adapter = self.setting.adapter;
         run.volume = VolumeSeen::look(self.setting);
@@ -249,7 +249,7 @@ impl Container<'_> {
         self.finish(Fate::ProgramKilled)
     }
 
-    /// Lets the probe end while somebody works in folders below mnt, who leaves them
+    /// Lets the probe end while somebody works in directories below mnt, who leaves them
     /// when the program has ended.
     pub fn exit_while_busy(mut self) -> Run {
         let mnt = self.run.mnt.as_ref().map(|it| PathBuf::from(&it.path)).unwrap_or_default();
@@ -259,7 +259,7 @@ impl Container<'_> {
         let words = Some(&self.trial.setting.words);
         let has_layer = self.run.write_layer.as_ref().is_some_and(|it| it.new.as_ref() == words);
         self.run.worked_in_mnt = in_layers.is_ok() && has_layer;
-        // Without a container there is nothing to work in.
+        // Without a container, there is nothing to work in.
         let _ = std::env::set_current_dir(if is_there { volume } else { mnt });
         let run = self.exit(0);
         let _ = std::env::set_current_dir("/");

@@ -108,7 +108,7 @@ fn lacks_new(facts: &Facts, layer: Option<&Layer>) -> bool {
     layer.is_some_and(|layer| layer.new.as_ref() != Some(&facts.words))
 }
 
-/// A folder is not where the adapter says.
+/// A directory is not where the adapter says.
 fn not_found(line: &str, folder: &str) -> Option<Finding> {
     Some(code("folder-not-found")?.word("line", line).word("folder", folder))
 }

@@ -36,7 +36,7 @@ pub struct Background<'a> {
     pub setting: &'a Setting<'a>,
     pub proc: &'a Proc,
     host: &'a MountTable,
-    /// The folder of the host's devices, if `exec` is given a terminal.
+    /// The directory of the host's devices, if `exec` is given a terminal.
     terminals: Option<OwnedFd>,
     /// Containers go on after the command that has started them, and print to its pipes.
     started: RefCell<Vec<Running<'a>>>,
@@ -45,7 +45,7 @@ pub struct Background<'a> {
 /// What is wrong with a container before anything is asked of it.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Outside {
-    /// A mount of its own that is on the host.
+    /// One of its own mounts that is on the host.
     pub leak: Option<String>,
     /// Whether its root is the host's.
     pub is_on_the_hosts_root: bool,
@@ -54,7 +54,7 @@ pub struct Outside {
 /// A command in a container, which waits to be killed.
 pub struct Waiting<'a> {
     running: Running<'a>,
-    /// Its process; none if there is none.
+    /// Its process, if there is one.
     pub pid: Option<i32>,
 }
 

@@ -26,7 +26,7 @@ pub fn written(program: &Program, host: &Host) -> Result<(), Finding> {
     let kept = facts.is_whole() && missing.is_empty();
     let evidence = missing.iter().map(|path| {
         let what = format!("/root/exam/{} in a container of the new image", path.display());
-        Evidence::differs(what, "as in the committed container", "missing, or another content")
+        Evidence::differs(what, "as in the committed container", "missing, or other contents")
     });
     rules::WRITTEN.judge(&facts, kept, || evidence.chain(facts.course_of_things()).collect())
 }
@@ -37,7 +37,7 @@ pub fn deleted(program: &Program, host: &Host) -> Result<(), Finding> {
     let kept = facts.is_whole() && added.is_empty();
     let evidence = added.iter().map(|path| {
         let what = format!("/root/exam/{} in a container of the new image", path.display());
-        Evidence::differs(what, "ENOENT (No such file or directory)", "it is there")
+        Evidence::differs(what, "ENOENT (No such file or directory)", "it exists")
     });
     rules::DELETED.judge(&facts, kept, || evidence.chain(facts.course_of_things()).collect())
 }
@@ -50,7 +50,7 @@ pub fn attributes(program: &Program, host: &Host) -> Result<(), Finding> {
         let (before, after) = (facts.before(), facts.after());
         let seen = |survey: Option<&Survey>| survey.map(|it| attributes_of(&it.files, path));
         let what =
-            format!("kind and mode, owner, time and other name of /root/exam/{}", path.display());
+            format!("type and mode, owner, time and other name of /root/exam/{}", path.display());
         Evidence::differs(what, seen(before).unwrap_or_default(), seen(after).unwrap_or_default())
     });
     rules::ATTRIBUTES.judge(&facts, kept, || evidence.chain(facts.course_of_things()).collect())
@@ -72,7 +72,7 @@ pub fn old_image(program: &Program, host: &Host) -> Result<(), Finding> {
     let has_container =
         before.is_some() && before == facts.changing_after.as_ref().map(|it| &it.files);
     let seen = changed.map(|names| names.join(", ")).unwrap_or_else(|| "-".to_owned());
-    let what = "what a container of the old image has of the commit, in /root/exam";
+    let what = "what a container of the old image shows of the commit, in /root/exam";
     let old = Evidence::differs(what, "nothing", if has_old { "nothing" } else { seen.as_str() });
     let seen = if has_container { "as before" } else { "others" };
     let what = "the files of the committed container, after the commit";
@@ -87,7 +87,7 @@ pub fn host(program: &Program, host: &Host) -> Result<(), Finding> {
     let can_look = facts.after().is_some_and(|after| after.filled.is_some());
     let kept = facts.is_whole() && can_look && foreign.is_empty();
     let seen = if can_look { foreign.join(", ") } else { "-".to_owned() };
-    let what = "what the new image has of a volume, or below /proc, /sys and /dev";
+    let what = "what the new image has from a volume, or from below /proc, /sys and /dev";
     let evidence = [Evidence::differs(what, "none", seen)].into_iter();
     rules::HOST.judge(&facts, kept, || evidence.chain(facts.course_of_things()).collect())
 }

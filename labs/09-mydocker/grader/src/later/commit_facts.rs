@@ -68,7 +68,7 @@ impl Facts {
         self.changing.as_ref()?.files.as_ref()
     }
 
-    /// The commit of a container that is there, without a fault from outside.
+    /// The commit of an existing container, without a fault from outside.
     pub fn commit(&self) -> Option<&Commit> {
         let number = usize::from(self.course == Course::Failing && !self.needs_no_more());
         self.commits.get(number)
@@ -140,7 +140,7 @@ impl Facts {
     }
 
     /// Whether an image stands for less than all of a container, or for none; or is said
-    /// to be there, and is none.
+    /// to exist, and does not.
     pub fn has_half_an_image(&self) -> bool {
         let is_half = |commit: &Commit| match (&commit.image.files, self.before()) {
             (Some(files), Some(before)) => {
@@ -158,8 +158,9 @@ impl Facts {
         let mut evidence = Vec::new();
         let changing = self.changing.as_ref();
         if self.before().is_none() {
-            let seen = changing.map(|it| format!("it does not; exit code {}", it.started.ended));
-            let what = "mydocker, started in the background: a container that runs";
+            let seen =
+                changing.map(|it| format!("it does not run; exit code {}", it.started.ended));
+            let what = "a container started in the background by mydocker";
             evidence.push(Evidence::differs(what, "it runs", seen.unwrap_or_default()));
         }
         for (number, commit) in self.commits.iter().enumerate() {
@@ -178,7 +179,7 @@ impl Facts {
         evidence
     }
 
-    /// Whether it is the commit of a container that is not there.
+    /// Whether it is the commit of a container that does not exist.
     fn is_of_none(&self, number: usize) -> bool {
         number > 0 && number + 1 == self.commits.len()
     }
@@ -191,19 +192,19 @@ impl Facts {
     fn which(&self, number: usize) -> &'static str {
         match number {
             0 if self.course != Course::Failing => "mydocker commit",
-            0 => "mydocker commit, while no file can be large",
-            _ if self.is_of_none(number) => "mydocker commit of a container that is not there",
+            0 => "mydocker commit, where no file may become large",
+            _ if self.is_of_none(number) => "mydocker commit of a container that does not exist",
             _ => "mydocker commit once more, to the same name",
         }
     }
 }
 
-/// Whether the content is not there, or is another one.
+/// Whether the content is missing or different.
 pub fn lacks_content(before: &File, after: Option<&File>) -> bool {
     after.is_none_or(|after| after.content != before.content)
 }
 
-/// Whether all but the content is another one.
+/// Whether anything but the content is different.
 pub fn lacks_attributes(before: &File, after: Option<&File>) -> bool {
     after.is_some_and(|after| File { content: before.content, ..after.clone() } != *before)
 }

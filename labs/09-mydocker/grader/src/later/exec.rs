@@ -1,4 +1,4 @@
-//! One more command in a container that runs.
+//! One more command in a running container.
 
 use std::io;
 
@@ -104,7 +104,7 @@ pub fn nothing(program: &Program, host: &Host) -> Result<(), Finding> {
         facts.is_whole() && facts.looked_at().is_some() && of(Asked::Gone) && of(Asked::Nobody);
     let asked = [
         (Asked::Gone, "mydocker exec into a container whose first process was killed"),
-        (Asked::Nobody, "mydocker exec into a container that is not there"),
+        (Asked::Nobody, "mydocker exec into a container that does not exist"),
     ];
     let evidence = asked.into_iter().filter_map(|(asked, what)| {
         let exec = facts.of(asked).filter(|exec| !is_refused(exec))?;

@@ -16,7 +16,7 @@ pub enum Asked {
     Beside,
     /// A command whose exit code is 7.
     Seven,
-    /// A command that is not there.
+    /// A command that does not exist.
     NoCommand,
     /// A command that says which arguments it was given.
     Arguments,
@@ -118,7 +118,7 @@ impl Facts {
         let is_wrong = |exec: &&Exec| match (exec.expected(), exec.ran.ended) {
             (None, _) => false,
             (Some(code), Ended::Exited(its)) => its != code,
-            // Who passes a signal on by dying of it has told it: $? is the same.
+            // A program that dies of the signal itself has passed it on: $? is the same.
             (Some(code), Ended::Signaled(signal)) => 128 + signal != code,
         };
         self.execs.iter().filter(is_wrong).collect()
@@ -133,9 +133,11 @@ impl Facts {
     pub fn course_of_things(&self) -> Vec<Evidence> {
         let mut evidence = Vec::new();
         if self.first.is_none() {
-            let seen =
-                self.started.as_ref().map(|ran| format!("it does not; exit code {}", ran.ended));
-            let what = "mydocker, started in the background: a container that runs";
+            let seen = self
+                .started
+                .as_ref()
+                .map(|ran| format!("it does not run; exit code {}", ran.ended));
+            let what = "a container started in the background by mydocker";
             evidence.push(Evidence::differs(what, "it runs", seen.unwrap_or_default()));
         } else if let Some(exec) = self.of(Asked::Look).filter(|exec| exec.inside.is_none()) {
             let seen = format!("it is not run; exit code {}", exec.ran.ended);

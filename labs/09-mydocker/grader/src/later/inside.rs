@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::first_process::works_outside;
 
-/// The namespaces that a container can have of its own, by their names in /proc.
+/// The namespaces that can be a container's own, by their names in /proc.
 const NAMESPACES: [&str; 7] = ["mnt", "pid", "uts", "ipc", "net", "user", "cgroup"];
 
 /// What is seen of one process.
@@ -19,7 +19,7 @@ pub struct Inside {
     pub namespaces: BTreeMap<String, String>,
     /// In which PID namespace its children are.
     pub childrens: String,
-    /// Its root: the mount, and the folder on that.
+    /// Its root: the mount, and the directory on that.
     pub root: Option<(u32, u64)>,
     /// Whether its working directory is not below its root.
     pub works_outside: bool,
@@ -47,7 +47,7 @@ impl Inside {
         })
     }
 
-    /// The namespaces that `of` has of its own, not `host`'s, and this one is not in.
+    /// The namespaces that are `of`'s own, not `host`'s, and that this process is not in.
     pub fn lacks(&self, of: &Inside, host: &Inside) -> Vec<String> {
         let its = |inside: &Inside, name: &str| inside.namespaces.get(name).cloned();
         let is_lacking =

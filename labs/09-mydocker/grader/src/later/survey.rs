@@ -27,7 +27,7 @@ pub struct Survey {
     pub files: BTreeMap<PathBuf, File>,
     /// Whether the volume's file is there, at the volume's place.
     pub has_volume: bool,
-    /// The folders of the kernel's in which there are files of no mount below; none
+    /// The directories of the kernel's in which there are files of no mount below; none
     /// if it could not be looked.
     pub filled: Option<Vec<String>>,
 }
@@ -39,7 +39,7 @@ pub struct File {
     pub kind: String,
     /// `UID:GID`.
     pub owner: String,
-    /// When it was changed, in seconds since 1970; of a folder it is not asked for.
+    /// When it was changed, in seconds since 1970; of a directory it is not asked for.
     pub changed: Option<i64>,
     /// What tells its content from another.
     pub content: u64,
@@ -47,7 +47,7 @@ pub struct File {
     pub twin: Option<PathBuf>,
 }
 
-/// The folders in which the kernel shows what is its own.
+/// The directories in which the kernel shows what is its own.
 const OF_THE_KERNEL: [&str; 3] = ["proc", "sys", "dev"];
 
 /// The exit code of a child that could not look.
@@ -78,7 +78,7 @@ pub fn digest(content: &[u8]) -> u64 {
     hasher.finish()
 }
 
-/// What is in a folder and below.
+/// What is in a directory and below.
 fn files_in(folder: &OwnedFd) -> io::Result<BTreeMap<PathBuf, File>> {
     let mut files = BTreeMap::new();
     let mut names: BTreeMap<(u64, u64), PathBuf> = BTreeMap::new();
@@ -103,7 +103,7 @@ fn files_in(folder: &OwnedFd) -> io::Result<BTreeMap<PathBuf, File>> {
     walked.map(|()| files)
 }
 
-/// The folders of the kernel's that are not empty in the root file system itself,
+/// The directories of the kernel's that are not empty in the root file system itself,
 /// under what is mounted there.
 fn filled(proc: &Proc, pid: i32) -> Option<Vec<String>> {
     let look = || -> io::Result<i32> {

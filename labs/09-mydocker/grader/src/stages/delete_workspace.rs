@@ -46,7 +46,7 @@ pub fn volume(program: &Program, host: &Host) -> Result<(), Finding> {
     let is_intact = volume.is_some_and(|volume| volume.is_intact);
     let has_new = volume.is_some_and(|volume| volume.has_new);
     let evidence = [
-        should_be_there("the file of the host in the volume", is_intact),
+        should_be_there("the host's file in the volume", is_intact),
         should_be_there("the file that the container has written to the volume", has_new),
     ];
     let evidence = evidence.into_iter().flatten().collect();
@@ -60,7 +60,7 @@ pub fn busy(program: &Program, host: &Host) -> Result<(), Finding> {
     let has_layer = !facts.runs.iter().any(is_deleted);
     let evidence = [
         should_be_there(
-            "the file of the host in the volume, after somebody worked there at the end",
+            "the host's file in the volume, where somebody was working when the container ended",
             is_intact,
         ),
         should_be_there(
@@ -92,13 +92,13 @@ pub fn killed(program: &Program, host: &Host) -> Result<(), Finding> {
         evidence.push(Evidence::differs(what, "gone, or empty", some(names)));
     }
     let is_intact = facts.runs.iter().all(|run| run.volume.is_intact);
-    evidence.extend(should_be_there("the file of the host in the volume", is_intact));
+    evidence.extend(should_be_there("the host's file in the volume", is_intact));
     evidence.extend(unknown_write_layer(&facts));
     let own = [LEFT, &[diagnose::recovery, diagnose::earlier]].concat();
     facts.require(evidence.is_empty(), evidence, &own)
 }
 
-/// What is still there of a container: mounts, and files in its folders.
+/// What is still there of a container: mounts, and files in its directories.
 fn left(facts: &Facts, run: &Run) -> Vec<Evidence> {
     let mut evidence = Vec::new();
     if facts.host_changes(&run.host_after).iter().any(is_mounted) {
@@ -112,7 +112,7 @@ fn left(facts: &Facts, run: &Run) -> Vec<Evidence> {
     evidence
 }
 
-/// Where nobody could look, nobody can say that nothing is left.
+/// If nobody could look, nobody can say that nothing is left.
 fn unknown_write_layer(facts: &Facts) -> Option<Evidence> {
     let is_known = diagnose::unknown_write_layer(facts).is_none();
     should_be_there("the write layer, where the adapter says, while a container runs", is_known)
@@ -127,6 +127,6 @@ fn some(names: &[String]) -> String {
 /// What an earlier container has left in this one.
 fn of_earlier(run: &Run) -> Vec<Evidence> {
     let what = "/root/exam/new of an earlier container, in this one";
-    let evidence = Evidence::differs(what, "ENOENT (No such file or directory)", "it is there");
+    let evidence = Evidence::differs(what, "ENOENT (No such file or directory)", "it exists");
     run.says("earlier").map(|_| evidence).into_iter().collect()
 }

@@ -36,13 +36,13 @@ pub fn breakout(program: &Program, host: &Host) -> Result<(), Finding> {
     let stays = facts.first_process().is_some_and(|it| !it.can_break_out);
     let what = "a file of the host, after chroot(\"root\"), 64 times chdir(\"..\") and \
                 chroot(\".\") by root in the container";
-    let evidence = Evidence::differs(what, "ENOENT (No such file or directory)", "it is there");
+    let evidence = Evidence::differs(what, "ENOENT (No such file or directory)", "it exists");
     facts.require(stays, vec![evidence], &[diagnose::chroot])
 }
 
 pub fn working_directory(program: &Program, host: &Host) -> Result<(), Finding> {
     let facts = observe(program, host, ONE)?;
-    // Of a command on the host's root all of the host is its root's.
+    // If a command is on the host's root, everything on the host is below its root.
     let is_inside =
         facts.first_process().is_some_and(|it| !it.works_outside) && !facts.has_run_on_the_host();
     let what = "the mount of /proc/PID/cwd";

@@ -1,4 +1,4 @@
-//! The command in namespaces of its own.
+//! The command in its own namespaces.
 
 use std::collections::BTreeSet;
 
@@ -22,7 +22,7 @@ pub fn process_1(program: &Program, host: &Host) -> Result<(), Finding> {
     let is_in = facts.first_process().is_some_and(|it| it.own_namespaces.contains("pid"));
     let seen = match pid {
         Some("1") => "1, as on the host",
-        Some(_) => "another number",
+        Some(_) => "another PID",
         None => "-",
     };
     let evidence = Evidence::differs("echo $$ in the container", "1", seen);
@@ -45,12 +45,12 @@ pub fn proc(program: &Program, host: &Host) -> Result<(), Finding> {
     let has_namespace = facts.first_process().is_some_and(|it| it.own_namespaces.contains("pid"));
     let seen = match facts.says("proc") {
         None => "ENOENT (No such file or directory)",
-        seen if seen != facts.says("pid") => "another number",
+        seen if seen != facts.says("pid") => "another PID",
         Some(_) if has_namespace => "$$",
         Some(_) => "$$, in the host's PID namespace",
     };
     let what = "the first word of /proc/self/stat, read by the command";
-    // Were it mounted on the host, the container would have none of its own.
+    // If it were mounted on the host, the container would have none.
     let evidence = Some(Evidence::differs(what, "$$", seen)).into_iter().chain(facts.leaks());
     let is_its_own = seen == "$$" && facts.leaks().is_none();
     let own = &[diagnose::pid_namespace, diagnose::ignored, diagnose::proc];
