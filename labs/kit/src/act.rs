@@ -1,6 +1,6 @@
 //! What an answer is asked to do, and the answer's side of it.
 //!
-//! An answer is a program of its own. It is only ever executed in the sandbox,
+//! An answer is its own program. It is only ever executed in the sandbox,
 //! is asked for one [`Act`], and replies once. Nothing in this file runs in the
 //! process that decides.
 
@@ -184,7 +184,7 @@ fn try_to_answer<A>(acts: &[&dyn Performable<A>], answers: &A) -> io::Result<()>
     };
     let _ = io::stdout().flush();
 
-    // 4. The witness looks as long as this process is there, and ends it.
+    // 4. The witness looks while this process exists, and ends it.
     reply.send(&told)?;
     if !header.waits {
         return Ok(());

@@ -6,12 +6,12 @@ use sha2::{Digest, Sha256};
 
 use crate::canary::contents;
 
-/// What is the student's in the folder of a lab.
+/// What is the student's in the directory of a lab.
 pub fn files(folder: &Path) -> [PathBuf; 2] {
     [folder.join("src"), folder.join("predictions.toml")]
 }
 
-/// A SHA-256 sum of some files, and of all files in some folders. A missing file counts
+/// A SHA-256 sum of some files, and of all files in some directories. A missing file counts
 /// as nothing. Modification times say less: they are coarse, and change without the
 /// content.
 pub fn digest(paths: &[PathBuf]) -> String {
@@ -36,12 +36,12 @@ mod tests {
 
     #[test]
     fn it_tells_other_contents_from_the_same() {
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = tempfile::tempdir().expect("a directory");
         let answer = || digest(&files(folder.path()));
         let write = |name: &str, content: &str| {
             fs::write(folder.path().join(name), content).expect("written");
         };
-        fs::create_dir(folder.path().join("src")).expect("a folder");
+        fs::create_dir(folder.path().join("src")).expect("a directory");
         write("src/lib.rs", "first");
         let first = answer();
         write("src/lib.rs", "second");

@@ -57,7 +57,7 @@ pub struct Program {
 
 impl Program {
     /// Opens it where it is, before the sandbox is around us. A file that others may not read
-    /// is copied, because the answer is somebody else in the sandbox.
+    /// is copied, because the answer is another user in the sandbox.
     ///
     /// # Errors
     /// There is no such file, or it cannot be read.
@@ -219,8 +219,8 @@ impl Answering {
     /// # Errors
     /// As ptrace(2).
     pub fn kill_at(&mut self, ground: &Ground, nth: usize) -> io::Result<Option<Outcome>> {
-        // Whoever waits for a traced process waits for good: another one looks what
-        // it takes.
+        // A process that waits for a traced one waits for good: another one checks what
+        // the answer uses.
         let (told, tell) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
         let (pid, allowance) = (self.pid, &mut self.allowance);
         let watcher = clone(CloneFlags::empty(), || {
@@ -400,10 +400,10 @@ impl Beginning<'_> {
         chdir(&self.ground.scratch)?;
         self.circumstances.before.as_ref().map_or(Ok(()), |before| before())?;
         if self.circumstances.is_traced {
-            // Nobody traces a copy of the witness, which is nobody's business.
+            // Nobody may trace a copy of the witness.
             nix::sys::prctl::set_dumpable(true)?;
         }
-        // 4. Its limits. Its root is nobody outside of the sandbox, so they hold.
+        // 4. Its limits. Its root is nobody outside the sandbox, so they hold.
         limit_this_process(self.ground.processes_outside);
         // 5. No power over the witness, who may be the same user. It needs CAP_SYS_ADMIN
         //    in its user namespace, which what came before may have given up.
@@ -421,7 +421,7 @@ impl Beginning<'_> {
         });
         let mut said = READY.to_vec();
         if let Some(listener) = &listener {
-            // Where the kernel has no such filters, nothing fails.
+            // If the kernel has no such filters, nothing fails.
             let number = listener.as_ref().map_or(-1, AsRawFd::as_raw_fd);
             said.extend(number.to_ne_bytes());
         }

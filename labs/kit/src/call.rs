@@ -330,7 +330,7 @@ impl<'h, I: Serialize, O: DeserializeOwned> Call<'h, I, O> {
     /// The process cannot be traced.
     pub fn kill_at(mut self, nth: usize) -> Result<bool, Finding> {
         self.circumstances.is_traced = true;
-        // Who waits for a traced process decides on no calls.
+        // A process that waits for a traced one decides on no calls.
         self.circumstances.deciding = None;
         self.header.waits = false;
         let (host, function) = (self.host, self.function);
@@ -403,7 +403,7 @@ pub fn unfinished(outcome: Outcome) -> Finding {
         Outcome::Replied(Reply::Panicked { words, place }) => {
             Finding::new(PANICKED).word("words", words).word("place", place)
         }
-        // A reply that cannot be read is none.
+        // A reply that cannot be read does not count as one.
         Outcome::Replied(Reply::Returned(_)) => Finding::new("answer/exited").word("code", 0),
         Outcome::Exited(code) => Finding::new("answer/exited").word("code", code),
         Outcome::Signaled(Signal::SIGXFSZ) => Finding::new("answer/disk-full"),

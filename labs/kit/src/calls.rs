@@ -57,7 +57,7 @@ pub const RENAME: Calls = (
     ],
 );
 
-/// Those that make what is no regular file.
+/// Those that make special files.
 pub const MKNOD: Calls = (
     "mknod",
     &[

@@ -19,13 +19,13 @@ pub fn random_words() -> io::Result<String> {
 /// A directory of files that must stay as they are.
 #[derive(Debug)]
 pub struct Canary {
-    /// The folder.
+    /// The directory.
     pub folder: PathBuf,
     before: String,
 }
 
 impl Canary {
-    /// Makes the folder, with a file and a folder in it.
+    /// Makes the directory, with a file and a directory in it.
     ///
     /// # Errors
     /// They cannot be made.

@@ -182,7 +182,7 @@ where
         let (before, after) = (inputs[..at].to_vec(), inputs[at + 1..].to_vec());
         let mut outputs = if at > 0 { self.outputs(before) } else { Vec::new() };
         outputs.push(None);
-        // Who waits for one loop need not wait for the next.
+        // After one endless loop, there is no need to wait for the next.
         if !after.is_empty() && ended.finding.code != HUNG {
             outputs.extend(self.outputs(after));
         }

@@ -3,8 +3,8 @@
 //!
 //! The memory of a group is all that its processes have made the kernel use, also what
 //! is in no process: files of a tmpfs, memfds, what waits in pipes. See cgroups(7), and
-//! in it "Cgroups delegation": whoever is given a group may divide it, but its limits
-//! stay with whoever has given it.
+//! in it "Cgroups delegation": the process that is given a group may divide it, but its
+//! limits stay with the one that has given it.
 
 use std::fmt::Display;
 use std::fs::{self, File, OpenOptions};
@@ -32,9 +32,9 @@ const PLACE: &str = "/sys/fs/cgroup";
 const BUSY_FOR: Duration = Duration::from_secs(2);
 /// The file with the controllers that a group of version 2 hands on.
 const SUBTREE_CONTROL: &str = "cgroup.subtree_control";
-/// What a sandbox's groups are called, with a number after it. Who uses one has a
-/// lock on it: a process ID would tell nothing, for the same group is seen from other
-/// PID namespaces.
+/// What a sandbox's groups are called, with a number after it. The process that uses
+/// one holds a lock on it. A process ID would tell nothing, because the same group is
+/// seen from other PID namespaces.
 const PREFIX: &str = "lab-";
 
 /// Groups made for one sandbox; they are removed with it.
@@ -54,7 +54,7 @@ struct Group {
     top: File,
     name: String,
     _lock: Lock,
-    /// Where the host shows it: /sys/fs/cgroup itself in version 2, a folder in
+    /// Where the host shows it: /sys/fs/cgroup itself in version 2, a directory in
     /// it for the controller in version 1.
     place: PathBuf,
 }
@@ -213,13 +213,12 @@ impl ControlGroups {
 
     /// Which limit has kept the sandbox from something: what the kernel has counted.
     ///
-    /// A limit that an answer has set for a group of its own does not count.
+    /// A limit that an answer has set for its own group does not count.
     pub fn exceeded(&self) -> Option<Excess> {
         let (memory, pids) = (self.of_memory().folder(), self.of_pids().folder());
         let is_out_of_memory = match &self.told {
             None => count(&memory.join("memory.events.local"), "oom") > 0,
-            // Who was killed is counted in the victim's own group, for as long as it is
-            // there.
+            // A kill is counted in the victim's own group, for as long as that exists.
             Some(told) => {
                 count(&memory.join("memory.oom_control"), "oom_kill") > 0
                     || told.read().is_ok() && was_full(&memory)
@@ -234,7 +233,7 @@ impl ControlGroups {
         (count(&events, "max") > 0).then_some(Excess::Processes)
     }
 
-    /// Mounts the groups in a host that is being built in the folder `site`.
+    /// Mounts the groups in a host that is being built in the directory `site`.
     ///
     /// # Errors
     /// As mount(2).
@@ -285,7 +284,7 @@ fn count(file: &Path, name: &str) -> u64 {
 }
 
 /// Whether a group of version 1 has ever had all the memory that it may have: mostly
-/// that is no harm, for the kernel can do without some of it, as copies of files.
+/// that does no harm, because the kernel can give some of it up, such as cached files.
 fn was_full(group: &Path) -> bool {
     let most = fs::read_to_string(group.join("memory.max_usage_in_bytes")).unwrap_or_default();
     most.trim().parse().is_ok_and(|most: u64| most + PIECE > MEMORY_OF_SANDBOX)

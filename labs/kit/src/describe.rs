@@ -37,7 +37,7 @@ pub fn changes(changes: &[Change]) -> Vec<String> {
 /// By what changes are told apart that are one for a reader.
 struct Folding {
     kind: &'static str,
-    /// What has changed, if that is not the mount's being there.
+    /// What has changed, unless the mount is new or gone.
     what: String,
     /// Where the mount was.
     place: PathBuf,

@@ -67,7 +67,7 @@ pub struct Task {
     pub program: PathBuf,
     /// Which answer, where the program has several.
     pub answer: String,
-    /// The lab's folder, of which the answer sees a copy.
+    /// The lab's directory, of which the answer sees a copy.
     pub guarded: Option<PathBuf>,
 }
 
@@ -182,7 +182,7 @@ pub fn tell(verdict: mydocker_kernel::Result<Verdict>) -> ExitCode {
 /// The grader itself failed, with its message.
 pub fn ask(what: &str) -> Result<Verdict, String> {
     let mut command = Command::new("/proc/self/exe");
-    // The sandbox's folder for temporary files is /tmp, whatever the machine's is.
+    // The sandbox's directory for temporary files is /tmp, whatever the machine's is.
     command.env(IN_SANDBOX, what).env_remove("TMPDIR").stdin(Stdio::null());
     let output = command.output().map_err(|error| format!("a process for the grader: {error}"))?;
     serde_json::from_slice(&output.stdout).map_err(|_| {
@@ -229,7 +229,7 @@ pub fn grade<A>(
 }
 
 /// The variable that names the program with the answer in it, and the one that
-/// names the lab's folder, for a grader without an answer of its own.
+/// names the lab's directory, for a grader that contains no answer.
 pub const PROGRAM: &str = "LABKIT_PROGRAM";
 /// See [`PROGRAM`].
 pub const FOLDER: &str = "LABKIT_FOLDER";
@@ -272,7 +272,7 @@ pub(crate) fn report_on(
 ) -> ExitCode {
     let lab = Arc::new(lab);
     let language = Language::current();
-    let labs = folder.parent().expect("a lab's folder lies in labs");
+    let labs = folder.parent().expect("a lab's directory lies in labs");
     let graders_changed = graders::changed(labs).unwrap_or_default();
     let answer = Some(digest(&files(folder)));
     let verdicts = Arc::new(Mutex::new(BTreeMap::new()));
@@ -316,7 +316,7 @@ pub(crate) fn report_on(
             println!("{}", report::not_kept(&error, language));
         }
     }
-    // Where nothing was found out there is no success.
+    // If nothing was found out, that is not a success.
     let nothing = match verdicts.is_empty() {
         true => asks_for_nothing.then(|| report::nothing_matches(&lab, language)),
         false => report::nothing_gradable(&lab, &verdicts, language),

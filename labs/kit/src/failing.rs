@@ -50,12 +50,12 @@ impl fmt::Display for Failed {
     }
 }
 
-/// Which calls come to something else than being made.
+/// Which calls are not simply made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Which {
     /// One.
     Alone,
-    /// One, and each later one of its name: whoever only tries again gets no further.
+    /// One, and each later one of its name: trying again does not help.
     AndLater,
 }
 

@@ -34,7 +34,7 @@ pub struct Rule<F> {
     /// The diagnosis: `old-root-still-mounted` of this lab, or one of the kit,
     /// `answer/did-nothing`.
     pub code: &'static str,
-    /// Whether the facts are so.
+    /// Whether it holds for the facts.
     pub holds: fn(&F) -> bool,
 }
 
@@ -69,7 +69,7 @@ impl<F: Facts> Rules<F> {
         facts.words().into_iter().fold(finding, |finding, (name, value)| finding.word(name, value))
     }
 
-    /// Says that a promise is kept; or else what is wrong, with the evidence.
+    /// Says that a promise is kept, or what is wrong, with the evidence.
     ///
     /// # Errors
     /// The promise is not kept.

@@ -92,7 +92,7 @@ mod tests {
     /// Everything that a verdict depends on: each change is named.
     #[test]
     fn what_a_verdict_stands_on_is_listed() {
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = tempfile::tempdir().expect("a directory");
         let labs = folder.path().join("labs");
         let files = [
             ".cargo/config.toml",
@@ -114,7 +114,7 @@ mod tests {
         let own = ["labs/02-run/src/lib.rs", "labs/reference/src/lib.rs", "book/src/SUMMARY.md"];
         for file in files.iter().chain(&own) {
             let path = folder.path().join(file);
-            fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+            fs::create_dir_all(path.parent().expect("a directory")).expect("a directory");
             fs::write(path, "as released").expect("a file");
         }
         let list = sums(&labs).expect("sums").join("\n");

@@ -128,7 +128,7 @@ impl Host {
         self.program.as_ref().expect("an answer is graded")
     }
 
-    /// Keeps what an answer has printed, for findings that do not have it.
+    /// Keeps what an answer has printed, for findings that lack it.
     pub(crate) fn keep_printed(&self, printed: String) {
         self.printed.replace(printed);
     }
@@ -153,12 +153,12 @@ impl Host {
     /// It cannot be unpacked.
     pub fn busybox(&self, name: &str) -> PathBuf {
         let folder = self.path(name);
-        Host::unpack_busybox(&folder).expect("busybox in the scratch folder");
+        Host::unpack_busybox(&folder).expect("busybox in the scratch directory");
         folder
     }
 
     /// The archive is the kit's own, so no path in it is resolved and checked: nearly
-    /// all of its entries are hard links, and every promise has a root of its own.
+    /// all of its entries are hard links, and every promise has its own root.
     fn unpack_busybox(folder: &Path) -> io::Result<()> {
         fs::create_dir(folder)?;
         for entry in tar::Archive::new(BUSYBOX_TAR).entries()? {

@@ -31,7 +31,7 @@ pub struct Place<'a> {
 }
 
 impl Place<'_> {
-    /// Runs `look` in a process of its own, in this place, and returns what it
+    /// Runs `look` in its own process, in this place, and returns what it
     /// found. Mounts and directories are those of the answer's process; PIDs are
     /// those of its namespace.
     ///
@@ -52,7 +52,7 @@ impl Place<'_> {
     /// only those below its own root directory.
     ///
     /// # Panics
-    /// The process is not there any more.
+    /// The process no longer exists.
     pub fn mounts(&self) -> MountTable {
         let namespace = self.mount_namespace();
         let table = collect(|| {
@@ -66,7 +66,7 @@ impl Place<'_> {
     /// Its mount namespace, open.
     ///
     /// # Panics
-    /// The process is not there any more.
+    /// The process no longer exists.
     pub fn mount_namespace(&self) -> File {
         self.open("ns/mnt", OFlag::O_RDONLY).into()
     }
@@ -93,7 +93,7 @@ impl Place<'_> {
     }
 }
 
-/// Runs `look` in a process of its own and returns what it found.
+/// Runs `look` in its own process and returns what it found.
 ///
 /// # Panics
 /// The process did not come to its end.

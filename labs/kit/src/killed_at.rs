@@ -84,7 +84,7 @@ fn end(traced: &BTreeSet<Pid>) -> nix::Result<()> {
     Ok(())
 }
 
-/// The number of the call before which the process stands; nothing after one.
+/// The number of the call before which the process is stopped; nothing after one.
 #[allow(unsafe_code)]
 fn call_to_be_made(info: &libc::ptrace_syscall_info) -> Option<i64> {
     match info.op {

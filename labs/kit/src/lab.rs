@@ -16,7 +16,7 @@ pub static KIT_TOML: &str = include_str!("../kit.toml");
 pub struct Lab {
     /// `06`.
     pub number: String,
-    /// `pivot-root`: the folder is `06-pivot-root`, the codes begin with it.
+    /// `pivot-root`: the directory is `06-pivot-root`, the codes begin with it.
     pub name: String,
     /// What the lab is about.
     pub title: Words,

@@ -15,7 +15,7 @@ impl Language {
     /// Both.
     pub const ALL: [Language; 2] = [Language::English, Language::Chinese];
 
-    /// That of `$LAB_LANG`, else that of the locale. See locale(7).
+    /// That of `$LAB_LANG`, otherwise that of the locale. See locale(7).
     pub fn current() -> Language {
         let variables = ["LAB_LANG", "LC_ALL", "LC_MESSAGES", "LANG"];
         let set = variables.iter().filter_map(|name| std::env::var(name).ok());

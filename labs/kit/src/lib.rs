@@ -1,7 +1,7 @@
 //! The grading kit of the labs.
 //!
 //! ```text
-//! answer (a process of its own)  ->  witness (what the kernel shows)  ->  diagnosis (a code)  ->  report
+//! answer (its own process)  ->  witness (what the kernel shows)  ->  diagnosis (a code)  ->  report
 //!         inside a sealed sandbox
 //! ```
 //!

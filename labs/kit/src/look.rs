@@ -79,7 +79,7 @@ impl Look {
     }
 }
 
-/// The words of a line. A path or a command stays whole: it is there to be
+/// The words of a line. A path or a command stays whole, so that it can be
 /// copied.
 fn words(line: &str) -> Box<dyn Iterator<Item = Word<'_>> + '_> {
     let mut words = Vec::new();

@@ -22,7 +22,7 @@ pub enum Need {
     ControlGroups,
     /// Decide on each call of the answer, and hear of it. See [`crate::deciding`].
     Deciding,
-    /// Be root of the machine, for whatever it is.
+    /// Be root of the machine, for any reason.
     Root,
 }
 
@@ -77,7 +77,7 @@ pub enum Told {
     Mnt,
     /// How a container is given a volume.
     Volume,
-    /// How a command is run in a container that runs.
+    /// How a command is run in a running container.
     Exec,
     /// How a container is made an image.
     Commit,
@@ -108,10 +108,10 @@ impl Lacking {
 pub enum Seal {
     /// The answer is root of a user namespace, and nobody outside it.
     UserNamespace,
-    /// The answer is root of the machine, in namespaces of its own, and may make
+    /// The answer is root of the machine, in its own namespaces, and may make
     /// device files, which nobody can open, but mount and unmount nothing.
     DeviceFiles,
-    /// The answer is root of the machine, in namespaces of its own, and may mount.
+    /// The answer is root of the machine, in its own namespaces, and may mount.
     /// It could undo the read-only mounts if it tried: only for what needs it.
     RealRoot,
 }

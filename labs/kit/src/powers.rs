@@ -33,7 +33,7 @@ pub fn keep_none() -> std::io::Result<()> {
 }
 
 fn give_up(powers: CapabilitySet) -> std::io::Result<()> {
-    // Without that one, no other could be taken away.
+    // Without this one, the others could not be taken away.
     let last = CapabilitySet::SETPCAP;
     for capability in powers.difference(last).iter().chain(powers.intersection(last).iter()) {
         match remove_capability_from_bounding_set(capability) {

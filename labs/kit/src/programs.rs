@@ -48,7 +48,7 @@ impl<A> Exam<A> {
     }
 
     /// Grades one promise, in the process made for it. `guarded` is the lab's
-    /// folder, of which the answer sees a copy.
+    /// directory, of which the answer sees a copy.
     ///
     /// # Errors
     /// The sandbox cannot be made.

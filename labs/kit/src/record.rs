@@ -157,7 +157,7 @@ impl Records {
     /// Writes a whole file or none. It belongs to the owner of the checkout, even if root
     /// grades.
     fn write_file(&self, path: &Path, content: &[u8]) -> io::Result<()> {
-        let folder = path.parent().expect("a file in a folder");
+        let folder = path.parent().expect("a file in a directory");
         fs::create_dir_all(folder)?;
         let unfinished = path.with_extension(format!("{}", std::process::id()));
         fs::write(&unfinished, content)?;
@@ -224,7 +224,7 @@ mod tests {
 
     #[test]
     fn progress_survives_a_new_name() {
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = tempfile::tempdir().expect("a directory");
         let records = Records::of(folder.path());
         let before = lab("root_is_new", "[]");
         records.keep(&before, kept("root_is_new", 7)).expect("kept");
@@ -247,7 +247,7 @@ mod tests {
 
     #[test]
     fn what_changed_graders_say_is_no_progress() {
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = tempfile::tempdir().expect("a directory");
         let records = Records::of(folder.path());
         let lab = lab("root_is_new", "[]");
         let report =
@@ -258,7 +258,7 @@ mod tests {
 
     #[test]
     fn each_backup_has_a_number() {
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = tempfile::tempdir().expect("a directory");
         let records = Records::of(folder.path());
         let lab = lab("root_is_new", "[]");
         let file = folder.path().join("lib.rs");

@@ -70,7 +70,7 @@ impl ReplyReader {
         read.map_or(0, |()| u64::from_ne_bytes(count) as usize)
     }
 
-    /// The reply, if there is one. What cannot be read as one is none.
+    /// The reply, if there is one that can be read.
     pub fn read(&self) -> Option<Reply> {
         let mut count = [0; 8];
         self.memory.read_exact_at(&mut count, 0).ok()?;

@@ -31,7 +31,7 @@ pub fn broken(
     let labelled = |key: &str, text: &str| look.labelled(&label(key), column, text);
 
     let mut finding = finding.clone();
-    // Where the kernel has ended everything, nobody was left to say what was asked for.
+    // If the kernel has ended everything, nobody was left to say what was asked for.
     if let Some(text) = lab.promise(promise) {
         finding.words.entry("function".into()).or_insert_with(|| text.function.clone());
     }
@@ -60,7 +60,7 @@ pub fn broken(
         let command = format!("cargo lab hint {} {promise}", lab.number);
         let count = hints.len() - 1;
         let more = t!("report.more-hints", locale = locale, count = count, command = command);
-        // Not broken into lines, however long: it is there to be copied.
+        // Not broken into lines, however long, so that it can be copied.
         lines.push(indent(&more, column));
     }
     let address = address(lab, &finding.code, language);
@@ -182,7 +182,7 @@ pub fn nothing_gradable(
     let (locale, number) = (language.locale(), &lab.number);
     let is_of_the_adapter =
         |it: &Verdict| matches!(it, Verdict::NotGradable(Lacking::Adapter { .. }));
-    // What an adapter does not say no machine can make up for.
+    // No machine can make up for what an adapter does not say.
     let text = match verdicts.values().all(is_of_the_adapter) {
         true => t!("report.nothing-told", locale = locale, number = number, why = why),
         false => t!("report.nothing-gradable", locale = locale, number = number, why = why),

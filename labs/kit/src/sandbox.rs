@@ -1,6 +1,6 @@
 //! The sealed sandbox: an answer may do what it likes, and the machine does not change.
 //!
-//! In a mount namespace of its own a small host is put together: a tmpfs as its
+//! A small host is put together in its own mount namespace: a tmpfs as its
 //! root, the machine's programs and devices on it, read-only, and a tmpfs on /tmp
 //! and on /root that can be written. Then the machine's own root is let go of,
 //! and there come a user, a mount and a PID namespace below that, in which nobody
@@ -50,12 +50,12 @@ const WRITABLE: [&str; 3] = ["var", "run", "home"];
 
 /// Where the ground is laid that the host stands on, before it becomes the root.
 const GROUND: &str = "/tmp";
-/// Its folder where the host is put together.
+/// Its directory where the host is put together.
 const SITE: &str = "host";
-/// Its folder with a proc.
+/// Its directory with a proc.
 const PROC: &str = "proc";
 
-/// The machine's folders that the host has too.
+/// The machine's directories that the host has too.
 const FOLDERS: [&str; 9] = ["bin", "etc", "lib", "lib64", "nix", "proc", "sbin", "sys", "usr"];
 
 /// The user and group ids of the machine that are root's and all others' in
@@ -71,12 +71,12 @@ const AT_MOST: u32 = 60;
 /// verdict.
 ///
 /// To be called in a process made for it, which has one thread. `guarded` is a
-/// folder of the machine that the answer finds as a copy that can be written;
+/// directory of the machine that the answer finds as a copy that can be written;
 /// with `with_control_groups` it finds some that are its own. Whether it finds them or
 /// not, where root grades the sandbox is in control groups with its limits.
 ///
 /// # Errors
-/// The sandbox cannot be made, for a reason that is no lack of this machine.
+/// The sandbox cannot be made, and not because this machine lacks something.
 pub fn grade_in_sandbox(
     seal: Seal,
     with_control_groups: bool,
@@ -169,7 +169,7 @@ pub fn grade_in_sandbox(
     //    witness that has not ended as it should says nothing.
     let verdict = receive(told);
     let ended = waitpid(child, None);
-    // Who has run out of memory saw less than there was, if it has not been killed.
+    // A witness that has run out of memory saw less than there was, if it was not killed.
     if let Some(excess) = groups.as_ref().and_then(ControlGroups::exceeded) {
         return Ok(Verdict::Broken(beyond_limits(excess, verdict)));
     }
@@ -217,14 +217,14 @@ fn inside(
     std::fs::File::from(go).read_exact(&mut [0])?;
     entered.map_err(|error| io::Error::other(format!("control groups: {error}")))?;
     if seal == Seal::UserNamespace {
-        // Not allowed to a user, who has no other groups to be rid of either.
+        // An ordinary user may not do this, and has no other groups to drop.
         let _ = setgroups(&[]);
         setresgid(Gid::from_raw(0), Gid::from_raw(0), Gid::from_raw(0))?;
         setresuid(Uid::from_raw(0), Uid::from_raw(0), Uid::from_raw(0))?;
     }
     // The change of ids has undone it.
     sys::die_with_parent().map_err(failed)?;
-    // Whatever the caller ignores or blocks, programs that are graded shall not. Only
+    // Whatever signals the caller ignores or blocks, graded programs must not. Only
     // SIGPIPE stays: that a reader has gone is an error here, not the end.
     let all_but_pipe = (1..=SIGRTMAX()).filter(|signal| *signal != SIGPIPE);
     all_but_pipe.for_each(sys::set_default_action);
@@ -246,8 +246,8 @@ fn inside(
     Ok(witness(&Host::new(program, guarded, processes_outside, seal, oom_score)?))
 }
 
-/// Makes the kernel's knobs read-only: they are the machine's, and whoever is its
-/// root may turn them, whatever other powers were taken away.
+/// Makes the kernel's knobs read-only: they are the machine's, and its root may turn
+/// them, whatever other powers were taken away.
 fn protect_the_kernel() -> mydocker_kernel::Result<()> {
     for name in ["sys", "irq", "bus", "acpi", "sysrq-trigger"] {
         let path = Path::new("/proc").join(name);
@@ -286,7 +286,7 @@ fn furnish_etc(etc: &Path) -> mydocker_kernel::Result<()> {
     Ok(())
 }
 
-/// A folder of the machine, of which the answer sees a copy.
+/// A directory of the machine, of which the answer sees a copy.
 struct Guarded {
     folder: PathBuf,
     /// Its files and their contents.
@@ -300,7 +300,7 @@ impl Guarded {
     }
 }
 
-/// Those of the machine's folders that the host has too, and where the links
+/// Those of the machine's directories that the host has too, and where the links
 /// among them lead.
 fn folders_of_the_machine() -> Vec<(PathBuf, Option<PathBuf>)> {
     let paths = FOLDERS.iter().map(|name| Path::new("/").join(name));
@@ -313,9 +313,9 @@ fn folders_of_the_machine() -> Vec<(PathBuf, Option<PathBuf>)> {
 ///
 /// Root of a user namespace may mount a new proc only while one that nothing
 /// covers is in the same mount namespace (mount_too_revealing() in the kernel's
-/// fs/namespace.c). Whoever lets go of the host's root loses the host's /proc,
-/// and could mount none after pivot_root, as everywhere else one can. This one is
-/// never lost: it is not below that root.
+/// fs/namespace.c). A process that lets go of the host's root loses the host's /proc,
+/// and could then mount none after pivot_root, although that works everywhere else. This
+/// one is never lost: it is not below that root.
 fn lay_ground(ground: &Path) -> mydocker_kernel::Result<()> {
     sys::mount("ground", ground, "tmpfs", MsFlags::empty(), "size=64k,mode=755")?;
     for name in [PROC, SITE] {
@@ -336,8 +336,8 @@ fn stand_on_ground(host: &Path) -> mydocker_kernel::Result<()> {
     sys::chdir(Path::new("/"))
 }
 
-/// Puts a host together in the folder `site`: the machine's folders, which were
-/// `found`, read-only but /proc, for a fresh one could not be mounted while an
+/// Puts a host together in the directory `site`: the machine's directories, which were
+/// `found`, read-only except /proc, because a fresh one could not be mounted while an
 /// old one is read-only, and the answer is nobody there. `owner` is whose /tmp
 /// is.
 fn build_host(
@@ -394,7 +394,7 @@ fn build_host(
         sys::mount("copy", &copy, "tmpfs", MsFlags::empty(), &options)?;
         for (path, content) in files {
             let path = within(site, path);
-            let parent = path.parent().expect("a file in a folder");
+            let parent = path.parent().expect("a file in a directory");
             fs::create_dir_all(parent).on("mkdir", parent)?;
             fs::write(&path, content).on("write", &path)?;
         }
@@ -404,7 +404,7 @@ fn build_host(
     sys::mount("", site, "", flags, "")
 }
 
-/// An absolute path of the host, in the folder where the host is being built.
+/// An absolute path of the host, in the directory where the host is being built.
 fn within(site: &Path, path: &Path) -> PathBuf {
     site.join(path.strip_prefix("/").unwrap_or(path))
 }
@@ -426,7 +426,7 @@ fn make_read_only(site: &Path) -> mydocker_kernel::Result<()> {
         }
         match sys::mount("", &mount.mount_point, "", flags, "") {
             Ok(()) => {}
-            // Nobody can reach it: it is covered, or below a closed folder.
+            // Nobody can reach it: it is covered, or below a closed directory.
             Err(error) if matches!(error.errno(), Some(Errno::EACCES | Errno::ENOENT)) => {}
             Err(error) => return Err(error),
         }

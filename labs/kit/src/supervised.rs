@@ -261,7 +261,7 @@ fn act<T: Serialize>(
     ground: &Ground,
     body: impl FnOnce() -> T,
 ) {
-    // 1. Its limits. Its root is nobody outside of the sandbox, so they hold.
+    // 1. Its limits. Its root is nobody outside the sandbox, so they hold.
     limit_this_process(ground.processes_outside);
 
     // 2. Nothing to read, all output into a file, and the witness may look.
@@ -295,7 +295,7 @@ fn act<T: Serialize>(
     };
     let _ = io::stdout().flush();
 
-    // 4. The witness looks as long as this process is there.
+    // 4. The witness looks while this process exists.
     send(tell, &message);
     let _ = File::from(hold.try_clone().expect("a descriptor")).read(&mut [0]);
 }
@@ -325,7 +325,7 @@ fn wait_for(parent: Pid) {
 
 /// Ends what the answer left running, and returns the names of those processes.
 pub fn end_all(proc: &Proc) -> Vec<String> {
-    // What is about to end by itself is no daemon.
+    // A process that is about to end by itself is not a daemon.
     let patience = Instant::now() + Duration::from_millis(100) * slowness();
     let mut left = proc.running();
     while !left.is_empty() && Instant::now() < patience {

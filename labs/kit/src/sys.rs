@@ -1,4 +1,4 @@
-//! The kernel calls of the kit for which no library has a safe function.
+//! The system calls of the kit for which no library has a safe function.
 
 #![allow(unsafe_code)]
 
@@ -16,7 +16,7 @@ use nix::sys::mman::{MapFlags, ProtFlags, mmap};
 /// What is in front of the bytes in [`SharedMemory`]: their count, and a number.
 pub const HEADER: usize = 2 * size_of::<u64>();
 
-/// Memory that is a file's content, shared with whoever else has the file.
+/// Memory that is a file's content, shared with all others that have the file.
 #[derive(Debug)]
 pub struct SharedMemory {
     start: NonNull<u8>,
@@ -37,7 +37,7 @@ impl SharedMemory {
     }
 
     /// Writes `bytes` behind the header, and then their count into its first half:
-    /// whoever reads the count finds all bytes.
+    /// a reader of the count finds all bytes.
     ///
     /// # Errors
     /// There are more of them than the memory holds.
@@ -71,7 +71,7 @@ impl SharedMemory {
 pub fn take_descriptor(number: RawFd) -> io::Result<OwnedFd> {
     // SAFETY: F_GETFD only asks.
     Errno::result(unsafe { libc::fcntl(number, libc::F_GETFD) })?;
-    // SAFETY: it is open, and whoever started this process gave it to us alone.
+    // SAFETY: it is open, and the process that started this one gave it to us alone.
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
@@ -114,14 +114,14 @@ fn jump_unless_equal(k: u32, count: u8) -> libc::sock_filter {
 /// # Errors
 /// As dup2(2).
 pub fn place_descriptor(descriptor: BorrowedFd, number: RawFd) -> io::Result<()> {
-    // SAFETY: whoever calls this is a process made for one thing: what the number
+    // SAFETY: the process that calls this was made for one thing: what the number
     // named before is not used any more.
     Ok(Errno::result(unsafe { libc::dup2(descriptor.as_raw_fd(), number) }).map(drop)?)
 }
 
 /// From here on each of these calls of this process, and of all that it starts, waits
-/// until somebody decides what comes of it, who reads from the descriptor that is
-/// returned. See seccomp_unotify(2).
+/// until the process that reads from the returned descriptor decides what comes of it.
+/// See seccomp_unotify(2).
 ///
 /// # Errors
 /// This kernel has no such filters, or this process may not have them.
@@ -146,7 +146,7 @@ pub fn ask_about(calls: &[i64]) -> io::Result<OwnedFd> {
 }
 
 /// Writes into a pipe by a call that nobody is asked about: write(2) may wait for a
-/// decision by who waits for these bytes. See pwritev2(2).
+/// decision by the process that waits for these bytes. See pwritev2(2).
 ///
 /// # Errors
 /// As pwritev2(2).
@@ -185,7 +185,7 @@ pub fn descriptor_of(process: BorrowedFd, number: RawFd) -> io::Result<OwnedFd> 
 /// Whether the kernel has pidfd_getfd(2), and with it, since Linux 5.6, all that
 /// deciding on another process's calls takes.
 pub fn can_decide_on_calls() -> bool {
-    // SAFETY: it takes three numbers; there is no process that -1 names.
+    // SAFETY: it takes three numbers; -1 names no process.
     let result = unsafe { libc::syscall(libc::SYS_pidfd_getfd, -1, -1, 0) };
     Errno::result(result) == Err(Errno::EBADF)
 }

@@ -66,7 +66,7 @@ impl Host {
         answering.stand_still(&self.ground)
     }
 
-    /// Where the process of the answer is, as long as it is there.
+    /// Where the process of the answer is, as long as it exists.
     pub fn place(&self, answering: &Answering) -> Place<'_> {
         Place { proc: &self.ground.proc, pid: answering.pid }
     }

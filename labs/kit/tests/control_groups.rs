@@ -214,7 +214,7 @@ fn main() -> ExitCode {
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
-/// Who takes much memory does it while nobody else does: a small machine has no more.
+/// Tests that take much memory run one at a time: a small machine has no more.
 static MEMORY: Mutex<()> = Mutex::new(());
 
 fn grade(promise: &str, code: &str) -> Result<Completion, Failed> {

@@ -64,7 +64,7 @@ fn mounts_are_drawn_from_the_folder_on() {
 
 #[test]
 fn a_tree_shows_kind_mode_and_content() {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = tempfile::tempdir().expect("a directory");
     fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755)).expect("a mode");
     fs::write(folder.path().join("file"), "words").expect("a file");
     fs::set_permissions(folder.path().join("file"), PermissionsExt::from_mode(0o4711)).expect("it");
@@ -75,7 +75,7 @@ fn a_tree_shows_kind_mode_and_content() {
 
 #[test]
 fn a_canary_notices_content_names_and_times() {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = tempfile::tempdir().expect("a directory");
     let canary = Canary::new(folder.path().join("home")).expect("a canary");
     assert!(canary.is_untouched());
     let words = canary.words().expect("its words");

@@ -97,7 +97,7 @@ fn written(host: &Host, namespaces: CloneFlags) -> Result<(), Finding> {
     })
 }
 
-/// The folder that stands for a lab's: its files are the grader's.
+/// The directory that stands for a lab's: its files are the grader's.
 const GUARDED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests");
 
 /// What an answer does, the code for that, and the answer; no code: all is well.
@@ -335,7 +335,7 @@ static CASES_OF_UNSEEN_MEMORY: &[(&str, &str, Answer)] = &[
 static CASES_OF_ROOTS_UNSEEN_MEMORY: &[(&str, &str, Answer)] =
     &[("keeps_files_as_root", "answer/too-much-memory", |_, _| keep_files().map(drop))];
 
-/// What an answer does that is root of the machine, for it is to make device files.
+/// What an answer does that is the machine's root, because it must make device files.
 static CASES_OF_ROOT: &[(&str, &str, Answer)] = &[
     ("makes_a_device_file", "", |file, words| {
         mknod(&file.with_extension("null"), SFlag::S_IFCHR, Mode::empty(), makedev(1, 3))?;
@@ -481,7 +481,7 @@ fn delete(path: &Path) {
     }
 }
 
-/// A key of whoever runs these tests.
+/// A key of the user who runs these tests.
 const KEY: &str = "labkit-secret";
 
 fn main() -> ExitCode {
@@ -540,7 +540,7 @@ fn ignore_and_block() {
     blocked.thread_block().expect("a set of signals");
 }
 
-/// Who takes much memory does it while nobody else does: a small machine has no more.
+/// Tests that take much memory run one at a time: a small machine has no more.
 static MEMORY: Mutex<()> = Mutex::new(());
 
 fn check(misbehaving: &Misbehaving) -> Result<Completion, Failed> {
