@@ -31,13 +31,11 @@ pub const CUT_HEADER_IS_THE_END: Mistake<Answers> =
     mistake("cut_header_is_the_end", "rootfs/cut-archive-taken-for-whole", |tar, layer| {
         create(tar, layer, |tar, folder| {
             let mut folders = Vec::new();
-            let mut count = 0;
-            for entry in Archive::new(File::open(tar)?).entries()? {
+            for (count, entry) in Archive::new(File::open(tar)?).entries()?.enumerate() {
                 let mut entry = match entry {
                     Err(error) if count > 0 && error.to_string().contains("entire block") => break,
                     entry => entry?,
                 };
-                count += 1;
                 let name = entry.path()?.into_owned();
                 let made = make(&mut entry, &name, folder);
                 let path = made.map_err(|error| naming(&name, error))?;
@@ -122,7 +120,8 @@ pub const OWNERS_BY_NAME: Mistake<Answers> =
             set_attributes: |path, header| {
                 let mut of_root = header.clone();
                 if number_of("/etc/passwd", header.username_bytes()).is_some() {
-                    (of_root.set_uid(0), of_root.set_gid(0));
+                    of_root.set_uid(0);
+                    of_root.set_gid(0);
                 }
                 named(path, header)?;
                 set_attributes(path, &of_root)
