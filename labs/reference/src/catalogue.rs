@@ -1,11 +1,13 @@
 //! What is known of one lab's answers.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use labkit::act::{self, Performable};
 use labkit::exam::{Exam, Task};
 use labkit::lab::Lab;
 use labkit::need::Need;
+use labkit::places::LAB;
 use labkit::verdict::Verdict;
 
 /// A wrong answer, and what the graders must say of it.
@@ -43,21 +45,31 @@ pub struct Function<A> {
     pub name: &'static str,
     /// Where it is in an answer: two answers with one place have one function.
     pub place: fn(&A) -> *const (),
-    /// The solution with what the student begins with in its place, which panics.
+    /// The solution, where a call of this function breaks whatever is promised.
     pub missing: A,
 }
 
-/// The [`Function`]s of these names.
+/// The [`Function`]s of these names, each with a `_` for an argument.
 macro_rules! functions {
-    ($($name:ident),+) => {
+    ($($name:ident($($argument:tt),*)),+) => {
         &[$($crate::catalogue::Function {
             name: stringify!($name),
             place: |answers| answers.$name as *const (),
-            missing: Answers { $name: starter::$name, ..SOLUTION },
+            missing: Answers { $name: |$($argument),*| $crate::catalogue::called(), ..SOLUTION },
         }),+]
     };
 }
 pub(crate) use functions;
+
+/// Does what no promise passes over, though it may pass over a panic in a function that it
+/// is not about: it harms the host.
+///
+/// # Panics
+/// Always.
+pub(crate) fn called() -> ! {
+    let harmed = fs::write(Path::new(LAB).join("home/thesis.txt"), "it was called");
+    panic!("it was called: {harmed:?}")
+}
 
 /// The answers to one lab.
 pub struct Catalogue<A: 'static> {

@@ -21,7 +21,7 @@ pub const SOLUTION: Answers = Answers {
 pub static CATALOGUE: Catalogue<Answers> = Catalogue {
     exam: &EXAM,
     acts: ACTS,
-    functions: functions![unescape, parse_line, tree, difference],
+    functions: functions![unescape(_), parse_line(_), tree(_), difference(_, _)],
     starter: Answers {
         unescape: starter::unescape,
         parse_line: starter::parse_line,

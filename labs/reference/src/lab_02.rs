@@ -19,7 +19,7 @@ pub const SOLUTION: Answers =
 pub static CATALOGUE: Catalogue<Answers> = Catalogue {
     exam: &EXAM,
     acts: ACTS,
-    functions: functions![start, wait, exit_code],
+    functions: functions![start(_), wait(_), exit_code(_)],
     starter: Answers { start: starter::start, wait: starter::wait, exit_code: starter::exit_code },
     solution: SOLUTION,
     mistakes: mistakes::MISTAKES,

@@ -24,7 +24,14 @@ pub const SOLUTION: Answers = Answers {
 pub static CATALOGUE: Catalogue<Answers> = Catalogue {
     exam: &EXAM,
     acts: ACTS,
-    functions: functions![parse_size, create_group, set_limits, join, start_limited, remove],
+    functions: functions![
+        parse_size(_),
+        create_group(_, _),
+        set_limits(_, _, _),
+        join(_, _),
+        start_limited(_, _, _, _),
+        remove(_)
+    ],
     starter: Answers {
         parse_size: starter::parse_size,
         create_group: starter::create_group,

@@ -22,10 +22,10 @@ pub static CATALOGUE: Catalogue<Answers> = Catalogue {
     exam: &EXAM,
     acts: ACTS,
     functions: functions![
-        enter_with_chroot,
-        break_out_of_chroot,
-        enter_with_pivot_root,
-        mount_kernel_file_systems
+        enter_with_chroot(_),
+        break_out_of_chroot(),
+        enter_with_pivot_root(_),
+        mount_kernel_file_systems(_)
     ],
     starter: Answers {
         enter_with_chroot: starter::enter_with_chroot,

@@ -28,15 +28,15 @@ pub static CATALOGUE: Catalogue<Answers> = Catalogue {
     exam: &EXAM,
     acts: ACTS,
     functions: functions![
-        overlay_options,
-        aufs_options,
-        hidden_name,
-        whiteouts_to_overlay,
-        whiteouts_to_aufs,
-        create_init_layer,
-        create_write_layer,
-        create_mount_point,
-        create_aufs_mount_point
+        overlay_options(_, _, _, _),
+        aufs_options(_, _),
+        hidden_name(_),
+        whiteouts_to_overlay(_, _),
+        whiteouts_to_aufs(_, _),
+        create_init_layer(_, _, _),
+        create_write_layer(_),
+        create_mount_point(_, _, _),
+        create_aufs_mount_point(_, _)
     ],
     starter: Answers {
         overlay_options: starter::overlay_options,

@@ -20,7 +20,7 @@ pub const SOLUTION: Answers = Answers {
 pub static CATALOGUE: Catalogue<Answers> = Catalogue {
     exam: &EXAM,
     acts: ACTS,
-    functions: functions![delete_mount_point, delete_write_layer, delete_workspace],
+    functions: functions![delete_mount_point(_), delete_write_layer(_), delete_workspace(_)],
     starter: Answers {
         delete_mount_point: starter::delete_mount_point,
         delete_write_layer: starter::delete_write_layer,

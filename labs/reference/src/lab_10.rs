@@ -22,7 +22,7 @@ pub const SOLUTION: Answers = Answers {
 pub static CATALOGUE: Catalogue<Answers> = Catalogue {
     exam: &EXAM,
     acts: ACTS,
-    functions: functions![changed_files, write_layer_tar, new_image],
+    functions: functions![changed_files(_, _), write_layer_tar(_, _), new_image(_, _, _, _)],
     starter: Answers {
         changed_files: starter::changed_files,
         write_layer_tar: starter::write_layer_tar,

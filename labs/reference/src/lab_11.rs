@@ -22,7 +22,7 @@ pub const SOLUTION: Answers = Answers {
 pub static CATALOGUE: Catalogue<Answers> = Catalogue {
     exam: &EXAM,
     acts: ACTS,
-    functions: functions![open_namespaces, join, enter],
+    functions: functions![open_namespaces(_), join(_), enter(_, _, _)],
     starter: Answers {
         open_namespaces: starter::open_namespaces,
         join: starter::join,

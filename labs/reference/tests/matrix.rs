@@ -1,8 +1,10 @@
 //! Every starter, solution and mistake of every lab, on every promise.
 
 use std::collections::BTreeMap;
+use std::num::NonZero;
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
+use std::thread::available_parallelism;
 
 use lab_reference::catalogue::{Catalogue, Mistake, Pair, Variant, WITHOUT};
 use lab_reference::lab_11;
@@ -63,7 +65,11 @@ fn main() -> ExitCode {
     trials.extend(trials_of("lab_08", &lab_08::CATALOGUE));
     trials.extend(trials_of("lab_10", &lab_10::CATALOGUE));
     trials.extend(trials_of("lab_11", &lab_11::CATALOGUE));
-    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+    let mut arguments = Arguments::from_args();
+    // Half of the time a grading waits: for the kernel, or for an answer that waits itself.
+    let processors = available_parallelism().map_or(1, NonZero::get);
+    arguments.test_threads.get_or_insert(2 * processors);
+    libtest_mimic::run(&arguments, trials).exit_code()
 }
 
 /// A trial for the starter and the solution on each promise, and for each mistake.
@@ -113,7 +119,7 @@ fn trials_of<A: Sync>(lab: &'static str, catalogue: &'static Catalogue<A>) -> Ve
 struct Examiner<A: 'static> {
     lab: &'static str,
     catalogue: &'static Catalogue<A>,
-    /// What becomes of a promise where a function is missing: function, promise.
+    /// What becomes of a promise if a call of a function breaks it: function, promise.
     without: BTreeMap<(&'static str, &'static str), OnceLock<Result<Verdict, Failed>>>,
 }
 
@@ -128,8 +134,8 @@ impl<A> Examiner<A> {
         Examiner { lab, catalogue, without }
     }
 
-    /// The verdict on an answer. A promise that is kept although a function is missing does
-    /// not ask for it, and so cannot tell another one from the solution's.
+    /// The verdict on an answer. A promise that no call of a function breaks does not call
+    /// it, and so cannot tell another one from the solution's.
     fn grade(&self, name: &str, answers: &A, promise: &'static str) -> Result<Verdict, Failed> {
         let replaced = self.catalogue.replaced(answers);
         let mut verdicts = Vec::new();
