@@ -9,6 +9,10 @@ pub type Calls = (&'static str, &'static [i64]);
 /// Those that write into a file. See [`Asked::written`](crate::deciding::Asked::written).
 pub const WRITE: Calls = ("write", &[libc::SYS_write, libc::SYS_pwrite64, libc::SYS_writev]);
 
+/// Those that read from a file.
+pub const READ: Calls =
+    ("read", &[libc::SYS_read, libc::SYS_pread64, libc::SYS_readv, libc::SYS_preadv]);
+
 /// Those that wait for a while. See [`Asked::pause`](crate::deciding::Asked::pause).
 pub const PAUSE: Calls = ("nanosleep", &[libc::SYS_nanosleep, libc::SYS_clock_nanosleep]);
 

@@ -1,7 +1,7 @@
 //! Calls that cannot succeed: archives that are cut off, are none, or are not
 //! there, and calls to the kernel that fail.
 
-use labkit::calls::{Calls, MKDIR, RENAME, SYMLINK};
+use labkit::calls::{Calls, MKDIR, READ, RENAME, SYMLINK};
 use labkit::describe::Failure;
 use labkit::failing;
 use labkit::frame::{Facts, Returned, Rules, Words, rule};
@@ -16,7 +16,6 @@ use crate::archive::{Archive, Entry, file, folder, hard_link, symlink};
 use crate::diagnosis::RULES;
 use crate::listing::{Aspect, Difference, Listing, differences, on_disk};
 use crate::outside::{Changes, Outside, shown};
-use crate::reading::{self, READ};
 use crate::run::{Due, Run, call, place, returned_evidence, run, run_where};
 
 pub struct Failed {
@@ -238,8 +237,7 @@ pub fn failing_calls(host: &Host) -> Result<(), Finding> {
     of_attributes.retain(|(name, _)| ["chmod", "utimensat"].contains(name));
     refuse_each(host, "directories", &Archive::new(directories), &of_attributes, Errno::EIO)?;
     refuse_each(host, "files", &Archive::new(alone), &of_attributes, Errno::EIO)?;
-    owners(host)?;
-    reading::failing_reads(host)
+    owners(host)
 }
 
 /// An entry whose owner cannot be given: the call that would give it fails alone. A

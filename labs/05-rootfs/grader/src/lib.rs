@@ -41,7 +41,7 @@ pub static EXAM: Exam = Exam {
         Promise::new("no_symbolic_link_is_followed", hostile::symlinks),
         Promise::new("no_hard_link_leads_outside", hostile::hard_links),
         Promise::new("a_damaged_archive_leaves_nothing", failing::damaged_archive),
-        Promise::new("a_failed_call_leaves_nothing", failing::failing_calls),
+        Promise::new("a_failed_call_leaves_nothing", reading::calls_and_reads),
         Promise::new("it_is_unpacked_once", repeated::once),
         Promise::new("a_killed_run_leaves_no_half_layer", killed::no_half),
         Promise::new("the_next_run_makes_it_whole", killed::next_run),

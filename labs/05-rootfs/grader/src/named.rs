@@ -8,6 +8,7 @@ use std::path::Path;
 use std::rc::Rc;
 
 use labkit::deciding::Asked;
+use labkit::describe::Failure;
 use labkit::host::Host;
 use labkit::verdict::{Evidence, Finding};
 use nix::errno::Errno;
@@ -48,7 +49,7 @@ pub fn attributes_name_their_entry(host: &Host) -> Result<(), Finding> {
             let told = run.returned.as_ref().err().filter(|_| has_failed.get());
             let kept = told.is_none_or(|failure| failure.text.contains(NAME));
             let what = format!("{}(2)", calls.0);
-            let failed = Evidence::differs(what, "Ok", "EIO (Input/output error)");
+            let failed = Evidence::differs(what, "Ok", Failure::from(Errno::EIO));
             let expected = format!("an error that names {NAME}");
             let returned = returned_evidence(&expected, &run.returned);
             run.judge(&RULES, kept, vec![archive.evidence(), failed, returned])?;

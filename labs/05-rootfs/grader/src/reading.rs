@@ -4,24 +4,26 @@ use std::cell::Cell;
 use std::fs;
 use std::rc::Rc;
 
-use labkit::calls::Calls;
+use labkit::calls::READ;
+use labkit::describe::Failure;
 use labkit::failing;
 use labkit::host::Host;
 use labkit::verdict::{Evidence, Finding};
 use nix::errno::Errno;
-use nix::libc;
 
 use crate::archive::{Archive, file, folder, symlink};
-use crate::failing::Failed;
+use crate::failing::{Failed, failing_calls};
 use crate::run::{Due, place, run, run_where};
 
-/// Those that read from a file.
-pub const READ: Calls =
-    ("read", &[libc::SYS_read, libc::SYS_pread64, libc::SYS_readv, libc::SYS_preadv]);
+/// Every call that makes the layer fails in turn, and so does every read of the archive.
+pub fn calls_and_reads(host: &Host) -> Result<(), Finding> {
+    failing_calls(host)?;
+    failing_reads(host)
+}
 
 /// Each read of the archive fails in turn, in the midst of a file, between two entries, and
 /// at the end.
-pub fn failing_reads(host: &Host) -> Result<(), Finding> {
+fn failing_reads(host: &Host) -> Result<(), Finding> {
     let archive = Archive::new([
         folder("./", 0o755),
         file("program", 0o755, [b'x'; 20_000]),
@@ -45,7 +47,7 @@ pub fn failing_reads(host: &Host) -> Result<(), Finding> {
             return Ok(false);
         }
         let what = format!("read(2) of the archive, number {nth}");
-        let what = Evidence::differs(what, "Ok", "EIO (Input/output error)");
+        let what = Evidence::differs(what, "Ok", Failure::from(Errno::EIO));
         let failed = Failed::of(Some(READ.0), run.without(&undisturbed.differences));
         failed.judge(host, &place, what).map(|()| true)
     })
