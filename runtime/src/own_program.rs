@@ -20,6 +20,10 @@ use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, memfd_
 /// How much one sendfile(2) copies at most.
 const AT_ONCE: usize = 0x7fff_f000;
 
+/// How often the copy is sealed at most. Each time the kernel waits up to 150 ms for its
+/// pages: memfd_wait_for_pins() in the kernel's mm/memfd.c.
+const SEALING_ATTEMPTS: usize = 20;
+
 /// Starts this program once more, from a sealed copy; if it is one, goes on.
 ///
 /// # Errors
@@ -44,7 +48,13 @@ pub fn make_read_only() -> Result<()> {
         }
     }
     let seals = SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE;
-    fcntl_add_seals(&copy, seals).map_err(failed("fcntl(F_ADD_SEALS)"))?;
+    // EBUSY: a page of the copy is in somebody's hands, such as a part of the kernel that
+    // moves pages. The kernel has waited for it before it says so, and it does not last.
+    let sealed = (0..SEALING_ATTEMPTS)
+        .map(|_| fcntl_add_seals(&copy, seals))
+        .find(|sealed| *sealed != Err(rustix::io::Errno::BUSY))
+        .unwrap_or(Err(rustix::io::Errno::BUSY));
+    sealed.map_err(failed("fcntl(F_ADD_SEALS)"))?;
 
     let c_string = |text: std::ffi::OsString| CString::new(text.into_vec());
     let arguments: std::result::Result<Vec<CString>, _> =

@@ -61,6 +61,18 @@ fn a_kept_container_whose_record_cannot_be_read_is_not_pruned() {
     host.mydocker(["prune", "--kept"]).assert().success();
 }
 
+/// Somebody has a page of it in hand just now: whoever moves pages in memory.
+#[cfg_attr(not(can_strace), ignore = "needs strace")]
+#[test]
+fn a_copy_of_the_program_that_is_busy_is_sealed_later() {
+    let host = host();
+    let running = host.start("alive", &[], "echo ready; read end");
+    let faults = ["-P", "/memfd:mydocker", "-e", "inject=fcntl:error=EBUSY:when=1..2"];
+    let output = with_faults(&host, &faults, &["exec", "alive", "echo", "it runs"]);
+    running.finish();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "it runs\n", "{output:?}");
+}
+
 /// As before Linux 5.10.
 #[cfg_attr(not(can_strace), ignore = "needs strace")]
 #[test]
