@@ -1,4 +1,4 @@
-// Writes machine.json: the parts of the state, and what the machine carries, with its licences.
+// Writes machine.json: the parts of the state, what the machine carries, and the licences of that.
 //
 //   node manifest.mjs OUT PACKAGES CARRIED
 //
@@ -22,6 +22,7 @@ const state = readdirSync(out).filter(name => name.startsWith('state-')).sort().
 const licences = JSON.parse(readFileSync(join(here, 'licences.json'), 'utf8'));
 
 const debian = new Map();
+const mentioned = new Set();
 for (const line of readFileSync(carriedList, 'utf8').trim().split('\n')) {
     let [name, packaged, source, version] = line.split(' ');
     // The kernel's package is of a source that only adds Secure Boot's signature.
@@ -35,10 +36,21 @@ for (const line of readFileSync(carriedList, 'utf8').trim().split('\n')) {
         throw new Error(`${source} is carried, and book/machine/licences.json does not say under which licence`);
     }
     const text = `licences/${source}.txt`;
-    copyFileSync(join(packages, 'files/usr/share/doc', name, 'copyright'), join(out, text));
+    const copyright = readFileSync(join(packages, 'files/usr/share/doc', name, 'copyright'), 'utf8');
+    writeFileSync(join(out, text), copyright);
+    for (const [, common] of copyright.matchAll(/common-licenses\/([\w.-]*\w)/g)) {
+        mentioned.add(common);
+    }
     const where = `https://snapshot.debian.org/package/${source}/${encodeURIComponent(version)}/`;
     debian.set(source, { name: source, version, licence: licences[source], text, source: where });
 }
+
+// Debian's copyright files do not repeat the texts that many packages share.
+const texts = [...mentioned].sort().map(name => {
+    const text = `licences/common-${name}.txt`;
+    copyFileSync(join(packages, 'files/usr/share/common-licenses', name), join(out, text));
+    return { name, text };
+});
 
 const npm = [['v86', 'LICENSE', 'https://github.com/copy/v86'],
     ['@xterm/xterm', 'LICENSE', 'https://github.com/xtermjs/xterm.js'],
@@ -55,9 +67,15 @@ const cargo = (...words) => execFileSync('cargo', words, { cwd: here, encoding: 
 const crates = cargo('tree', '--package', 'mydocker', '--edges', 'normal', '--prefix', 'none', '--no-dedupe',
     '--target', 'i686-unknown-linux-gnu', '--format', '{p}: {l}');
 const list = [...new Set(crates.trim().split('\n').map(line => line.replace(/ \(.*?\)/, '')))];
-writeFileSync(join(out, 'licences/mydocker.txt'),
-    `mydocker and the crates in it, each with its licence.\nTheir sources are in cargo\'s registry, by these names and versions.\n\n`
-    + `${list.join('\n')}\n\n${['MIT', 'APACHE'].map(name => readFileSync(join(here, `../../LICENSE-${name}`), 'utf8')).join('\n\n')}`);
+writeFileSync(join(out, 'licences/mydocker.txt'), [
+    'mydocker and the crates in it, each with its licence.',
+    'Their sources are in cargo\'s registry, by these names and versions.',
+    'Rust\'s standard library is in it too: MIT OR Apache-2.0, https://github.com/rust-lang/rust.',
+    '',
+    ...list,
+    '',
+    ...['MIT', 'APACHE'].map(name => readFileSync(join(here, `../../LICENSE-${name}`), 'utf8')),
+].join('\n'));
 // Its source is this book's own.
 const ours = {
     name: 'mydocker',
@@ -68,4 +86,4 @@ const ours = {
 };
 
 const carried = [...debian.values()].sort((a, b) => (a.name < b.name ? -1 : 1)).concat(npm, ours);
-writeFileSync(join(out, 'machine.json'), JSON.stringify({ state, bytes, carried }, null, 1));
+writeFileSync(join(out, 'machine.json'), JSON.stringify({ state, bytes, carried, texts }, null, 1));

@@ -22,6 +22,9 @@ const fetched = async name => {
     return response;
 };
 
+/** The program that runs the machine, compiled. */
+export const fetchProgram = async () => WebAssembly.compile(await (await fetched('v86.wasm')).arrayBuffer());
+
 /** The saved state, from its parts; `progress` is told how many bytes have come. */
 export const fetchState = async ({ state, bytes }, progress) => {
     const whole = new Uint8Array(bytes);
@@ -44,33 +47,30 @@ export const fetchState = async ({ state, bytes }, progress) => {
 
 /** A machine that goes on where it was saved. */
 export class Machine {
-    /** @param {ArrayBuffer} state what fetchState has brought; it can serve again */
-    constructor(state) {
+    /**
+     * @param {WebAssembly.Module} program what fetchProgram has brought
+     * @param {ArrayBuffer} state what fetchState has brought
+     */
+    constructor(program, state) {
         this.state = state;
         this.queues = new Map();
         this.answered = Promise.resolve();
         this.v86 = new V86({
             ...hardware,
-            wasm_path: here('v86.wasm').href,
-            initial_state: { buffer: state },
+            wasm_fn: async imports => (await WebAssembly.instantiate(program, imports)).exports,
         });
-        this.ready = new Promise(resolve => this.v86.add_listener('emulator-ready', resolve));
+        this.ready = new Promise(resolve => this.v86.add_listener('emulator-loaded', resolve));
         this.heard = '';
         this.decoder = new TextDecoder();
         this.v86.add_listener(`virtio-console${QUESTIONS}-output-bytes`, bytes => this.hear(bytes));
     }
 
-    /** Lets it run from its saved state. */
+    /** Lets it run from its saved state, also when it runs already. */
     async start() {
         await this.ready;
-        await this.v86.run();
-        await this.setClock();
-    }
-
-    /** Back to the saved state. */
-    async startOver() {
         await this.v86.stop();
         this.queues.clear();
+        this.heard = '';
         this.answered = Promise.resolve();
         await this.v86.restore_state(this.state);
         await this.v86.run();
@@ -83,6 +83,7 @@ export class Machine {
 
     /** Ends it, and gives its memory back. */
     async end() {
+        await this.ready;
         await this.v86.destroy();
     }
 

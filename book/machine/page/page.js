@@ -3,13 +3,21 @@
 
 import { words } from './words.js';
 
-let panel;
-
 /** The panel is loaded when it is first wanted: it brings half a megabyte of programs. */
+let panel;
+const load = async () => {
+    try {
+        const { Panel } = await import('./panel.js');
+        return new Panel();
+    } catch (error) {
+        panel = undefined;
+        throw error;
+    }
+};
+
 const open = async session => {
-    const { Panel } = await import('./panel.js');
-    panel ??= new Panel();
-    await panel.open(session);
+    panel ??= load();
+    await (await panel).open(session);
 };
 
 const sessions = [...document.querySelectorAll('.session[data-commands]')].map(place => ({
@@ -23,7 +31,14 @@ const offer = (place, text, session) => {
     button.className = 'try-it';
     button.textContent = text;
     button.title = words.tryItWhy;
-    button.addEventListener('click', async () => open(await session()));
+    button.addEventListener('click', async () => {
+        try {
+            await open(await session());
+        } catch (error) {
+            // A script of the machine has not come: there is no panel yet that could tell.
+            button.textContent = words.failed(error.message);
+        }
+    });
     place.append(button);
     place.hidden = false;
 };

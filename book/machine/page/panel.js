@@ -1,6 +1,6 @@
 // The panel at the foot of the page: two terminals, and the mount tables beside them.
 
-import { Machine, fetchState, manifest } from './machine.js';
+import { Machine, fetchProgram, fetchState, manifest } from './machine.js';
 import { MountTables, parseNamespaces } from './mounts.js';
 import { Terminal } from './terminal.js';
 import { words } from './words.js';
@@ -9,6 +9,8 @@ import { words } from './words.js';
 const QUIET = 400;
 /** How long an answer may take before the reader is told. */
 const SILENCE = 20_000;
+/** The session of a closed panel. */
+const NONE = { before: [], commands: [] };
 
 const button = (text, press) => {
     const made = document.createElement('button');
@@ -26,8 +28,7 @@ const box = className => {
 
 export class Panel {
     constructor() {
-        this.session = { before: [], commands: [] };
-        this.waiting = [[], []];
+        this.take(NONE);
         this.build();
     }
 
@@ -91,7 +92,7 @@ export class Panel {
      * terminal that it is typed into. Some have a guide, and need the second terminal (`withSecond`).
      */
     async open(session) {
-        this.session = session;
+        this.take(session);
         this.guide.replaceChildren(...(session.guide ? [session.guide.element] : []));
         if (session.withSecond) {
             this.show('second', true);
@@ -99,19 +100,36 @@ export class Panel {
         document.body.classList.add('has-machine');
         this.element.hidden = false;
         this.setBusy(true);
+        // While this waits, the reader may close the panel or open another session.
+        const isWanted = () => this.session === session;
         try {
-            if (this.machine) {
-                await this.machine.startOver();
-            } else {
-                await this.begin();
+            this.loaded ??= this.load();
+            const loaded = await this.loaded;
+            if (isWanted()) {
+                this.say(words.starting);
+                this.machine ??= this.make(loaded);
+                await this.machine.start();
             }
-            await this.ready();
+            if (isWanted()) {
+                await this.ready(isWanted);
+            }
         } catch (error) {
-            this.say(words.failed(error.message), true);
-            this.progress.hidden = true;
+            if (isWanted()) {
+                this.say(words.failed(error.message), true);
+            }
         } finally {
-            this.setBusy(false);
+            if (isWanted()) {
+                this.setBusy(false);
+            }
         }
+    }
+
+    /** From now on the panel is for this session. What another one waits for does not come any more. */
+    take(session) {
+        this.session = session;
+        this.waiting = [[], []];
+        clearTimeout(this.reading);
+        clearTimeout(this.silence);
     }
 
     setBusy(isBusy) {
@@ -121,60 +139,71 @@ export class Panel {
         }
     }
 
-    /** Fetches the machine, and starts it. */
-    async begin() {
-        const told = await manifest();
-        this.tell(told.carried);
-        const megabytes = bytes => (bytes / 1e6).toFixed(1);
-        this.progress.hidden = false;
-        this.progress.max = told.bytes;
-        this.state ??= await fetchState(told, come => {
-            this.progress.value = come;
-            this.say(words.loading(megabytes(come), megabytes(told.bytes)));
+    /** Fetches what the machine consists of. If that fails, it can be tried again. */
+    async load() {
+        try {
+            const told = await manifest();
+            this.tell(told);
+            const megabytes = bytes => (bytes / 1e6).toFixed(1);
+            this.progress.hidden = false;
+            this.progress.max = told.bytes;
+            return await Promise.all([fetchProgram(), fetchState(told, come => {
+                this.progress.value = come;
+                this.say(words.loading(megabytes(come), megabytes(told.bytes)));
+            })]);
+        } catch (error) {
+            this.loaded = undefined;
+            throw error;
+        } finally {
+            this.progress.hidden = true;
+        }
+    }
+
+    /** A machine behind the terminals. */
+    make([program, state]) {
+        const machine = new Machine(program, state);
+        // They outlive the machine, and serve the next one too.
+        this.terminals ??= this.places.map((place, index) => this.terminal(place, index));
+        this.mounts ??= new MountTables(this.tables, words);
+        this.terminals.forEach((terminal, index) => machine.onOutput(index, bytes => {
+            terminal.write(bytes);
+            this.readSoon();
+        }));
+        return machine;
+    }
+
+    terminal(place, index) {
+        return new Terminal(place, words.terminal(index + 1), {
+            typed: text => {
+                if (text.includes('\r')) {
+                    this.mounts.mark();
+                }
+                this.machine?.type(index, text);
+            },
+            resized: (columns, rows) => this.machine?.resize(index, columns, rows),
+            prompted: () => this.prompted(index),
         });
-        this.progress.hidden = true;
-        this.say(words.starting);
-        const machine = new Machine(this.state);
-        this.terminals = this.places.map((place, index) => {
-            place.replaceChildren();
-            const terminal = new Terminal(place, words.terminal(index + 1), {
-                typed: text => {
-                    if (text.includes('\r')) {
-                        this.mounts.mark();
-                    }
-                    machine.type(index, text);
-                },
-                resized: (columns, rows) => machine.resize(index, columns, rows),
-                prompted: () => this.prompted(index),
-            });
-            machine.onOutput(index, bytes => {
-                terminal.write(bytes);
-                this.readSoon();
-            });
-            return terminal;
-        });
-        this.mounts = new MountTables(this.tables, words);
-        await machine.start();
-        this.machine = machine;
     }
 
     /** From the saved state to that in which the session begins. */
-    async ready() {
-        clearTimeout(this.reading);
+    async ready(isWanted) {
         this.pending = undefined;
         this.mounts.clear();
-        this.terminals.forEach((terminal, index) => {
-            terminal.clear();
+        await Promise.all(this.terminals.map(async (terminal, index) => {
+            await terminal.clear();
             terminal.fill();
-            this.machine.resize(index, ...terminal.size);
-        });
+            this.machine?.resize(index, ...terminal.size);
+        }));
+        if (!isWanted()) {
+            return;
+        }
         // Ctrl-L: the shell shows its prompt once more.
         await Promise.all([0, 1].map(index => this.typedInto(index, '\f')));
-        this.upTo = 0;
         this.say(words.typing);
         for (const command of this.session.before) {
             await this.typed(command);
         }
+        this.upTo = 0;
         this.say(words.ready);
         await (this.pending = this.read());
         this.mounts.mark();
@@ -231,17 +260,22 @@ export class Panel {
     readSoon() {
         clearTimeout(this.reading);
         this.reading = setTimeout(async () => {
-            // One at a time: a busy machine answers late.
-            await this.pending;
+            // One at a time: a busy machine answers late. One that has failed has said so.
+            await Promise.allSettled([this.pending]);
             this.pending = this.read();
         }, QUIET);
     }
 
     async read() {
+        // The panel was closed meanwhile.
+        if (!this.machine) {
+            return;
+        }
         // What answers can be killed by the reader, who is root.
-        const silence = setTimeout(() => this.say(words.silent, true), SILENCE);
+        clearTimeout(this.silence);
+        this.silence = setTimeout(() => this.say(words.silent, true), SILENCE);
         const namespaces = parseNamespaces(await this.machine.ask('mounts'));
-        clearTimeout(silence);
+        clearTimeout(this.silence);
         if (this.element.classList.contains('is-bad')) {
             this.say(words.ready);
         }
@@ -256,7 +290,7 @@ export class Panel {
     }
 
     /** What the machine is made of. */
-    tell(carried) {
+    tell({ carried, texts }) {
         const summary = document.createElement('summary');
         summary.textContent = words.carried;
         const table = document.createElement('table');
@@ -278,14 +312,16 @@ export class Panel {
         for (const { name, version, licence, text, source } of carried) {
             row('td', [name, version, link(text, licence), source ? link(source, source) : words.here]);
         }
-        this.carried.replaceChildren(summary, table);
+        const full = document.createElement('p');
+        full.append(words.texts, ...texts.flatMap(({ name, text }) => [' ', link(text, name)]));
+        this.carried.replaceChildren(summary, table, full);
     }
 
     /** Closes the panel; the machine is gone. */
     async close() {
+        this.take(NONE);
         this.element.hidden = true;
         document.body.classList.remove('has-machine');
-        clearTimeout(this.reading);
         const { machine } = this;
         this.machine = undefined;
         await machine?.end();

@@ -40,10 +40,9 @@ export class Terminal {
         this.xterm.onResize(({ cols, rows }) => to.resized(cols, rows));
         // The shell's prompt says so, unseen: inside/bashrc. One that is only drawn
         // again, because the size has changed, says the same as before.
-        let last;
         this.xterm.parser.registerOscHandler(133, prompt => {
-            if (prompt !== last) {
-                last = prompt;
+            if (prompt !== this.prompt) {
+                this.prompt = prompt;
                 to.prompted();
             }
             return true;
@@ -65,7 +64,11 @@ export class Terminal {
         this.xterm.write(bytes);
     }
 
-    clear() {
+    /** As if nothing had been printed: the machine starts over. */
+    async clear() {
+        // What was printed before is drawn piece by piece, and would come afterwards.
+        await new Promise(resolve => this.xterm.write('', resolve));
+        this.prompt = undefined;
         this.xterm.reset();
     }
 

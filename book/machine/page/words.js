@@ -28,6 +28,7 @@ const english = {
     moved: 'moved',
     changed: 'changed',
     here: 'the repository of this book',
+    texts: 'The licences that Debian\'s packages share, in full:',
     experiment: {
         begin: 'Do this experiment here',
         step: (number, of, terminal) => `Step ${number} of ${of}. Type in terminal ${terminal}:`,
@@ -70,6 +71,7 @@ const chinese = {
     moved: '已移动',
     changed: '已改变',
     here: '本书的代码仓库',
+    texts: '多个 Debian 软件包共用的许可证全文：',
     experiment: {
         begin: '在这里做这个实验',
         step: (number, of, terminal) => `第 ${number} 步，共 ${of} 步。在终端 ${terminal} 中输入：`,
