@@ -6,9 +6,9 @@ import statistics
 
 INTRODUCTION = """# Speed
 
-What a container costs, measured by `scripts/bench --book`, which has written this page.
-The numbers of one page belong together; compare them with each other only.
-Every comparison is interleaved, one run of each tool after the other. Times are in milliseconds: the median, and the least.
+What a container costs, measured by `scripts/bench --book`, which wrote this page.
+Compare the numbers on this page only with each other.
+Every comparison is interleaved: the tools take turns, one run each. Times are in milliseconds: the median, and the least.
 """
 
 RUNS = """
@@ -16,11 +16,11 @@ RUNS = """
 
 From the start of the tool until everything is deleted again.
 The minimum is a C program that makes the same mounts, masks and clean-up, and has nothing to choose, check or explain: `tests/bench/minimum.c`.
-bubblewrap, crun and runc have no layers to join and no workspace to delete; crun and runc note the state of each container in files of their own.
+bubblewrap, crun and runc have no layers to join and no workspace to delete; crun and runc record the state of each container in their own files.
 """
 
 ABOVE_THE_MINIMUM = """
-What mydocker takes above the minimum was looked into with perf and strace. About a quarter is the start of a larger program, which has a command line to parse. Most of the rest is what the minimum does without: the image's record and its lock, the handshake by which the container waits until it is let go, a look at the mount table before anything is deleted, a deletion that crosses no mount, and twice as many pages of memory. Tried without a gain: optimising rarely used code for size. Tried with one, and kept: a static program at a fixed address, an unmount before the look at the table, an rmdir before the look into a directory, one buffer for all directories that are read.
+With perf and strace, we looked at what mydocker spends the extra time on. About a quarter is the start of a larger program, which has a command line to parse. Most of the rest is what the minimum does without: the image's record and its lock, the handshake that makes the container wait for permission to start, a look at the mount table before anything is deleted, a deletion that crosses no mount, and twice as many pages of memory. This was tried, and gained nothing: optimising rarely used code for size. These were tried, gained something and were kept: a static program at a fixed address, an unmount before the look at the table, an rmdir before the look into a directory, one buffer for all directories that are read.
 """
 
 START = """
@@ -32,7 +32,7 @@ From the start of the tool to the first instruction of the command, and from the
 STEPS = """
 ## Where the time goes
 
-The steps of `mydocker run true`, from its trace (`--trace=FILE`), the reading of the mount table for the trace not counted; the median of each, in microseconds. Parent and container run side by side: what the parent waits for is the container's own time.
+The steps of `mydocker run true`, from its trace (`--trace=FILE`), without the time that the trace takes to read the mount table. The numbers are medians, in microseconds. Parent and container run side by side: what the parent waits for is the container's own time.
 """
 
 LAYERS = """
@@ -44,7 +44,7 @@ LAYERS = """
 DELETIONS = """
 ## Deleting what a container has written
 
-A kept container whose write layer has this many empty files, a hundred per directory: `mydocker prune --kept`, and `rm -rf` on a directory just like it.
+A kept container whose write layer has this many empty files, a hundred per directory: `mydocker prune --kept`, and `rm -rf` on an identical directory.
 """
 
 IMPORTS = """
@@ -56,7 +56,7 @@ umoci also writes down the attributes of every file, for a later comparison.
 GRADING = """
 ## Grading
 
-Right and wrong answers to a lab, graded by all processors.
+Right and wrong answers to a lab, graded on all processors.
 """
 
 
@@ -132,7 +132,7 @@ def page(seen, table):
     if seen["gradings"]:
         lab, count, rate = seen["gradings"]
         row = (lab.removeprefix("lab_"), count, f"{rate:.1f}")
-        text += GRADING + table(("lab", "answers", "a second"), [row])
+        text += GRADING + table(("lab", "answers", "per second"), [row])
     # Inline, so that it has the colours of the book's theme.
     return text.replace("\n## A container", "\n{{#include speed.svg}}\n\n## A container", 1)
 
