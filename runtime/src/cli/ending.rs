@@ -17,7 +17,8 @@ use crate::{complain, note, print};
 #[derive(Args)]
 #[command(after_help = "\
 The command is the container's PID 1: the kernel drops a SIGTERM that it does not
-handle, and then the time must pass. It is not an error if a container has ended.")]
+handle, and stop waits until the time is up. It is not an error if a container has
+ended.")]
 pub struct StopArguments {
     /// How many seconds the command has to end
     #[arg(short, long, value_name = "S", default_value = "10")]

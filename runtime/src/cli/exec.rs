@@ -14,13 +14,13 @@ use mydocker_kernel::{Error, Result};
 #[command(after_help = "\
 Examples:
   mydocker exec web ps                       what runs in it
-  mydocker exec -ti web sh                   a shell, on a terminal of its own
+  mydocker exec -ti web sh                   a shell on its own terminal
   mydocker exec -u nobody -w /tmp web id
 
 Exit code: the command's own; 128+n if signal n ended it; 125 if mydocker failed;
 126 if the command cannot be executed; 127 if it is not found.")]
 pub struct Arguments {
-    /// Give the command a terminal of its own
+    /// Give the command its own terminal
     #[arg(short = 't', long = "tty")]
     terminal: bool,
     /// Let the command read our stdin; otherwise it reads nothing

@@ -24,7 +24,7 @@ use crate::print;
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
-  mydocker run -ti sh                          a shell on a terminal of its own
+  mydocker run -ti sh                          a shell on its own terminal
   echo hi | mydocker run -i cat                stdin from a pipe
   mydocker run -v $PWD:/src:ro -w /src ls -l   a directory of the host, read-only
   mydocker run -m 100m --pids-limit 20 sh -c ':(){ :|:& };:'
@@ -42,7 +42,7 @@ Exit code: the command's own; 128+n if signal n ended it; 125 if mydocker failed
 The command is the container's PID 1: the kernel delivers only signals that it
 has a handler for, and it should wait for orphans, as a shell does.")]
 pub struct Arguments {
-    /// Give the container a terminal of its own
+    /// Give the container its own terminal
     #[arg(short = 't', long = "tty")]
     terminal: bool,
     /// Let the container read our stdin; otherwise it reads nothing
