@@ -50,10 +50,13 @@ pub fn make_read_only() -> Result<()> {
     let seals = SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE;
     // EBUSY: a page of the copy is in somebody's hands, such as a part of the kernel that
     // moves pages. The kernel has waited for it before it says so, and it does not last.
-    let sealed = (0..SEALING_ATTEMPTS)
-        .map(|_| fcntl_add_seals(&copy, seals))
-        .find(|sealed| *sealed != Err(rustix::io::Errno::BUSY))
-        .unwrap_or(Err(rustix::io::Errno::BUSY));
+    let mut attempts = 1..SEALING_ATTEMPTS;
+    let sealed = loop {
+        match fcntl_add_seals(&copy, seals) {
+            Err(rustix::io::Errno::BUSY) if attempts.next().is_some() => {}
+            sealed => break sealed,
+        }
+    };
     sealed.map_err(failed("fcntl(F_ADD_SEALS)"))?;
 
     let c_string = |text: std::ffi::OsString| CString::new(text.into_vec());
