@@ -11,13 +11,12 @@ use std::io::{Write, stderr};
 use std::os::fd::{OwnedFd, RawFd};
 
 use mydocker_kernel::error::FAILED;
-use mydocker_kernel::{Error, Result, sys};
-use nix::errno::Errno;
+use mydocker_kernel::{Result, sys};
 use nix::sched::CloneFlags;
-use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 use crate::channel::{Channel, Message};
+use crate::ended::wait;
 use crate::trace;
 
 /// The keeper's side, from its clone to its end. Starts the container in
@@ -42,7 +41,7 @@ pub fn keep(
     };
     // The channel is the container's now: its end tells that the command runs.
     let closed = said.and_then(|child| sys::close_all_but(&[]).map(|()| child));
-    closed.and_then(wait).unwrap_or_else(|error| {
+    closed.and_then(wait).map(i32::from).unwrap_or_else(|error| {
         let _ = stderr().write_all(format!("mydocker: {error}\n").as_bytes());
         FAILED.into()
     })
@@ -59,15 +58,4 @@ fn start(
     let _ = nix::unistd::setsid();
     trace::step("clone the container's PID 1 into new namespaces");
     sys::clone_with_descriptor(namespaces, container)
-}
-
-fn wait(child: Pid) -> Result<i32> {
-    loop {
-        match waitpid(child, None) {
-            Ok(WaitStatus::Exited(_, code)) => return Ok(code),
-            Ok(WaitStatus::Signaled(_, signal, _)) => return Ok(128 + signal as i32),
-            Ok(_) | Err(Errno::EINTR) => {}
-            Err(errno) => return Err(Error::call("waitpid(<container>)", errno)),
-        }
-    }
 }

@@ -16,6 +16,7 @@ pub mod container;
 pub mod detached;
 pub mod dev;
 pub mod doctor;
+pub mod ended;
 pub mod exec;
 pub mod exit_code;
 pub mod freezer;

@@ -3,18 +3,17 @@
 
 use std::io::{Write, stderr, stdin};
 use std::os::fd::AsFd;
-use std::path::Path;
 
-use mydocker_kernel::{Error, OnPath, Result, sys};
+use mydocker_kernel::{Error, Result, sys};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 use crate::channel::{Channel, Message};
 use crate::child::Child;
+use crate::ended::has_ended;
 use crate::proc_pid::minds;
 use crate::streams::Streams;
 use crate::terminal::Relay;
@@ -210,13 +209,7 @@ fn handle_signals(
             signal => forward(child, signal, told),
         }
     }
-    let keeper = child.keeper;
-    let wait = || waitpid(keeper, Some(WaitPidFlag::WNOHANG));
-    match wait().on("waitpid", Path::new(&format!("/proc/{keeper}")))? {
-        WaitStatus::Exited(_, code) => Ok(Some(code as u8)),
-        WaitStatus::Signaled(_, signal, _) => Ok(Some(128 + signal as u8)),
-        _ => Ok(None),
-    }
+    has_ended(child.keeper)
 }
 
 /// Passes a signal on. The kernel drops one that PID 1 of a PID namespace has

@@ -110,6 +110,7 @@ fn the_containers_limits_hold_for_it() {
 #[rstest]
 #[case::its_own(&["sh", "-c", "exit 7"], 7)]
 #[case::of_a_signal(&["sh", "-c", "kill -9 $$"], 137)]
+#[case::of_a_real_time_signal(&["sh", "-c", "kill -40 $$"], 168)]
 #[case::not_executable(&["/etc/passwd"], 126)]
 #[case::not_found(&["no-such-command"], 127)]
 fn exit_codes_are_dockers(#[case] command: &[&str], #[case] code: i32) {
