@@ -209,6 +209,7 @@ fn main() -> ExitCode {
     trials.extend([
         Trial::ignorable_test("what_a_killed_sandbox_left_is_removed", grade_after_a_kill),
         Trial::ignorable_test("graders_do_not_disturb_each_other", grade_at_once),
+        Trial::ignorable_test("no_group_is_taken_for_the_one_before_it", make_and_remove),
         Trial::ignorable_test("without_groups_all_else_is_graded", grade_without_groups),
     ]);
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
@@ -226,6 +227,23 @@ fn grade(promise: &str, code: &str) -> Result<Completion, Failed> {
         }
         verdict if verdict.code() == Some(code) => Ok(Completion::Completed),
         verdict => Err(format!("not {code:?}: {verdict:#?}").into()),
+    }
+}
+
+/// Groups of one process come and go under the same few names, and each is looked at by all
+/// that look for what is left over.
+fn make_and_remove() -> Result<Completion, Failed> {
+    if !control_groups::can_be_had() {
+        return Ok(Completion::ignored_with("no group can be made here"));
+    }
+    let lost: usize = thread::scope(|scope| {
+        let work = || (0..200).filter(|_| !control_groups::can_be_had()).count();
+        let threads: Vec<_> = (0..8).map(|_| scope.spawn(work)).collect();
+        threads.into_iter().map(|thread| thread.join().expect("it only counts")).sum()
+    });
+    match lost {
+        0 => Ok(Completion::Completed),
+        lost => Err(format!("{lost} of 1600 groups were gone while they were made").into()),
     }
 }
 
