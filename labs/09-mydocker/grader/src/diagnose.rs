@@ -141,6 +141,11 @@ fn start(facts: &Facts) -> Option<Finding> {
             if facts.runs[0].fate == Fate::NoImage && run.has_half_an_image {
                 return code("half-image");
             }
+            // pivot_root says EINVAL where a mount is shared.
+            let shared = run.in_passing.propagated.first();
+            if let Some(change) = shared.filter(|_| run.in_passing.called_pivot_root) {
+                return Some(code("propagation-left-shared")?.word("change", change));
+            }
             return Some(code("did-not-run")?.word("status", run.ended));
         }
     }
@@ -176,7 +181,9 @@ pub fn fallback(facts: &Facts) -> Option<Finding> {
 /// to run without.
 fn aufs(facts: &Facts) -> Option<Finding> {
     let asked = facts.runs.iter().any(|run| run.in_passing.asked_for_aufs);
-    let has_run = facts.runs.iter().any(|run| run.says("words") == Some(&facts.words));
+    // A command that ran on the host's root has run, and did harm: that is another fault.
+    let ran = |run: &Run| ["pid", "count"].iter().any(|fact| run.says(fact).is_some());
+    let has_run = facts.runs.iter().any(|run| ran(run) || run.first_process.is_some());
     if asked && !facts.kernel_has_aufs && !has_run { code("aufs-missing") } else { None }
 }
 

@@ -57,6 +57,16 @@ impl Facts {
         self.runs.iter().any(|run| self.is_on_the_hosts_root(run))
     }
 
+    /// What such a command has read.
+    pub fn on_the_hosts_root(&self) -> Option<Evidence> {
+        let seen = Evidence::differs(
+            "cat /root/exam/words",
+            "the words in the archive",
+            "those of the host",
+        );
+        self.has_run_on_the_host().then_some(seen)
+    }
+
     /// The last container.
     pub fn last(&self) -> Option<&Run> {
         self.runs.last()

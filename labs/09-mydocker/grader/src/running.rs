@@ -11,7 +11,7 @@ use std::process::Command;
 use labkit::describe;
 use labkit::proc::Proc;
 use labkit::sys::{decide, next_call};
-use mydocker_kernel::mountinfo::{Change, MountTable, difference};
+use mydocker_kernel::mountinfo::{Change, Mount, MountTable, difference};
 use mydocker_kernel::sys;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl, open, openat};
@@ -20,7 +20,7 @@ use nix::sched::CloneFlags;
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::stat::Mode;
 use nix::sys::termios::{SetArg, cfmakeraw, tcgetattr, tcsetattr};
-use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::{Pid, dup2_stderr, dup2_stdin, dup2_stdout, pipe2, setsid};
 use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, unlockpt};
 use serde::{Deserialize, Serialize};
@@ -56,6 +56,9 @@ impl std::fmt::Display for Ended {
 pub struct InPassing {
     /// Mounts that are the container's own business, and were on the host.
     pub leaked: BTreeSet<String>,
+    /// Mounts that came to the host's table right after a process in its own mount
+    /// namespace had asked for one.
+    pub propagated: BTreeSet<String>,
     /// The namespaces that were one of its processes' own.
     pub own_namespaces: BTreeSet<String>,
     /// Whether it called pivot_root.
@@ -77,6 +80,10 @@ pub struct Running<'a> {
     /// Whether every pivot_root(2) of the program fails.
     pub refuses_pivot_root: bool,
     host: &'a MountTable,
+    /// The host's table at the last look.
+    last: MountTable,
+    /// Whether the process whose call was made after that has its own mount namespace.
+    is_inside: bool,
     ended: Option<Ended>,
     /// The facts that the probe has said.
     pub said: BTreeMap<String, String>,
@@ -168,6 +175,8 @@ impl<'a> Running<'a> {
             calls: near.as_ref().map(mount_calls::accept).transpose()?,
             refuses_pivot_root: false,
             host,
+            last: host.clone(),
+            is_inside: false,
             ended: None,
             said: BTreeMap::new(),
             in_passing: InPassing::default(),
@@ -205,6 +214,7 @@ impl<'a> Running<'a> {
 
     /// Waits a moment for something to happen, and notes it.
     pub fn attend(&mut self) {
+        self.reap_orphans();
         let open = self.outputs.iter().filter(|output| output.is_open);
         let files = open.map(|it| it.file.as_fd()).chain(self.calls.iter().map(AsFd::as_fd));
         let mut watched: Vec<_> = files.map(|it| PollFd::new(it, PollFlags::POLLIN)).collect();
@@ -232,11 +242,25 @@ impl<'a> Running<'a> {
         }
     }
 
+    /// Waits for the ended processes whose parent has died: without that they would
+    /// look alive to a program that asks for them by their numbers. The program itself
+    /// is left to whoever waits for its end.
+    pub fn reap_orphans(&self) {
+        let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+        while let Ok(status) = waitid(Id::All, flags) {
+            match status.pid() {
+                Some(pid) if pid != self.pid => drop(waitpid(pid, Some(WaitPidFlag::WNOHANG))),
+                _ => return,
+            }
+        }
+    }
+
     /// Looks around before a call that changes mounts is made.
     fn look_at_call(&mut self) {
         let Some(calls) = &self.calls else { return };
         let Ok(call) = next_call(calls.as_fd()) else { return };
         self.look_in_passing();
+        self.is_inside = is_own(self.proc, call.pid, "mnt");
         let is_pivot_root = call.number == libc::SYS_pivot_root;
         self.in_passing.called_pivot_root |= is_pivot_root;
         self.in_passing.asked_for_aufs |=
@@ -255,6 +279,13 @@ impl<'a> Running<'a> {
             let changes = difference(self.host, &now);
             let leaked = changes.iter().filter(|change| is_leak(change, self.host));
             self.in_passing.leaked.extend(leaked.map(describe::change));
+            let since = difference(&self.last, &now);
+            let is_new = |change: &&Change| matches!(change, Change::Mounted { .. });
+            if std::mem::take(&mut self.is_inside) {
+                let new = since.iter().filter(is_new).map(describe::change);
+                self.in_passing.propagated.extend(new);
+            }
+            self.last = now;
         }
         for (pid, ..) in self.proc.processes() {
             for name in NAMESPACES {
@@ -312,6 +343,13 @@ pub const PRINTED: &str = "printed";
 pub fn is_leak(change: &Change, host: &MountTable) -> bool {
     let Change::Mounted { mount } = change else { return false };
     let of_the_kernel = ["proc", "sysfs", "devpts", "devtmpfs", "mqueue", "cgroup2"];
+    // Devices of the host that are bound into the workspace are no more than a volume is.
+    let is_hosts = |it: &&Mount| it.device == mount.device && mount.root.starts_with(&it.root);
+    let is_bound = ["devpts", "devtmpfs"].contains(&mount.fs_type.as_str())
+        && host.mounts.iter().any(|it| is_hosts(&it));
+    if is_bound && host.at(&mount.mount_point).is_none() {
+        return false;
+    }
     of_the_kernel.contains(&mount.fs_type.as_str()) || host.at(&mount.mount_point).is_some()
 }
 

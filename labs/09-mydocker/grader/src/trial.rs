@@ -10,7 +10,9 @@ use std::time::{Duration, Instant};
 
 use labkit::proc::Proc;
 use mydocker_kernel::mountinfo::MountTable;
+use nix::sys::prctl;
 use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::{Pid, getpid, getppid};
 
 use crate::first_process::FirstProcess;
@@ -52,6 +54,8 @@ impl<'a> Trial<'a> {
     /// There is no /proc or no /dev.
     pub fn begin(setting: &'a Setting<'a>) -> io::Result<Trial<'a>> {
         let proc = Proc::open()?;
+        // As an init does, it waits for those whose parent has died.
+        prctl::set_child_subreaper(true)?;
         let devices = || File::open("/dev").map(OwnedFd::from);
         let terminals = setting.adapter.terminal.then(devices).transpose()?;
         Ok(Trial { setting, host: proc.mount_table("self")?, proc, terminals })
@@ -246,7 +250,9 @@ impl Container<'_> {
     pub fn kill_program(self) -> Run {
         let _ = kill(self.running.pid, Signal::SIGKILL);
         kill_all(&self.trial.proc);
-        self.finish(Fate::ProgramKilled)
+        let run = self.finish(Fate::ProgramKilled);
+        reap_all();
+        run
     }
 
     /// Lets the probe end while somebody works in directories below mnt, who leaves them
@@ -272,6 +278,13 @@ impl Container<'_> {
         (self.run.said, self.run.in_passing) = (self.running.said, self.running.in_passing);
         self.trial.look_at_the_rest(&self.places, &mut self.run);
         self.run
+    }
+}
+
+/// Waits for all that has ended, so that a number is nobody's any more.
+pub fn reap_all() {
+    while matches!(waitpid(None, Some(WaitPidFlag::WNOHANG)), Ok(status) if status.pid().is_some())
+    {
     }
 }
 

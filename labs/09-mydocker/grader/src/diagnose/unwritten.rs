@@ -9,7 +9,9 @@ const NOT_THE_CALLER: [&str; 4] = ["core::", "std::", "__rustc::", "rust_begin_u
 /// The function whose todo!() has ended a program, by what it has printed; its file
 /// and line where there is no stack; none if there was no todo!().
 pub fn function(printed: &str) -> Option<String> {
-    let (before, stack) = printed.split_once(TODO)?;
+    let (before, stack) = printed.split_once(&format!("\n{TODO}"))?;
+    // Other programs say these words too, in their own ways.
+    before.lines().last()?.split_once("panicked at labs/")?;
     let is_caller = |name: &&str| !NOT_THE_CALLER.iter().any(|other| name.starts_with(other));
     let caller = stack.lines().filter_map(frame).find(is_caller);
     let place = || before.rsplit(" panicked at ").next()?.lines().next()?.strip_suffix(':');

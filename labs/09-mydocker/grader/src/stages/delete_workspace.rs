@@ -94,7 +94,13 @@ pub fn killed(program: &Program, host: &Host) -> Result<(), Finding> {
     let is_intact = facts.runs.iter().all(|run| run.volume.is_intact);
     evidence.extend(should_be_there("the host's file in the volume", is_intact));
     evidence.extend(unknown_write_layer(&facts));
-    let own = [LEFT, &[diagnose::recovery, diagnose::earlier]].concat();
+    let earlier = facts.last().map(|run| of_earlier(run).len()).unwrap_or_default();
+    let only_earlier = earlier > 0 && evidence.len() == earlier;
+    // A crash explains what is left, but not what was written to the image.
+    let own = match only_earlier {
+        true => vec![diagnose::earlier as Rule],
+        false => [LEFT, &[diagnose::recovery, diagnose::earlier]].concat(),
+    };
     facts.require(evidence.is_empty(), evidence, &own)
 }
 

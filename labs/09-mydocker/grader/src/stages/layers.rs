@@ -52,9 +52,15 @@ pub fn image(program: &Program, host: &Host) -> Result<(), Finding> {
     let changes = &facts.image_changes;
     let (named, others) = changes.split_at(changes.len().min(5));
     let more = if others.is_empty() { "" } else { " …" };
-    let seen = if facts.has_image { named.join(" ") + more } else { "all are gone".to_owned() };
+    let seen = match (facts.has_image, changes.is_empty()) {
+        (false, _) => "all are gone".to_owned(),
+        (true, true) => "none".to_owned(),
+        (true, false) => named.join(" ") + more,
+    };
     let what = "files of the image that the containers have changed";
-    let evidence = Evidence::differs(what, "none", seen);
-    let is_kept = facts.has_image && changes.is_empty();
-    facts.require(is_kept, vec![evidence], &[diagnose::image_layer])
+    let mut evidence = vec![Evidence::differs(what, "none", seen)];
+    // A command that runs elsewhere leaves the image alone, which proves nothing.
+    evidence.extend(facts.on_the_hosts_root());
+    let is_kept = facts.has_image && changes.is_empty() && !facts.has_run_on_the_host();
+    facts.require(is_kept, evidence, &[diagnose::image_layer])
 }

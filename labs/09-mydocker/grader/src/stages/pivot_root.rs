@@ -75,7 +75,8 @@ pub fn failed_pivot(program: &Program, host: &Host) -> Result<(), Finding> {
         false => "without a root of its own",
     };
     let own = &[diagnose::ignored, diagnose::fallback, diagnose::failure_not_told];
-    facts.require(kept, vec![was_run(run, when)], own)
+    // What leaks has nothing to do with whether the failure is told.
+    facts.require_of_command(kept, vec![was_run(run, when)], own)
 }
 
 pub fn failed_start(program: &Program, host: &Host) -> Result<(), Finding> {
@@ -83,7 +84,11 @@ pub fn failed_start(program: &Program, host: &Host) -> Result<(), Finding> {
     let first = facts.runs.first();
     let is_stopped = |run: &Run| run.says("pid").is_none() && run.ended != Ended::Exited(0);
     let own = &[diagnose::ignored, diagnose::failure_not_told];
-    facts.require(first.is_some_and(is_stopped), vec![was_run(first, "without an image")], own)
+    let mut evidence = vec![was_run(first, "without an image")];
+    // The second run must work, and that is not on the host's root.
+    evidence.extend(facts.on_the_hosts_root());
+    let kept = first.is_some_and(is_stopped) && !facts.has_run_on_the_host();
+    facts.require(kept, evidence, own)
 }
 
 pub fn devices(program: &Program, host: &Host) -> Result<(), Finding> {
