@@ -5,6 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
+use labkit::lab::Lab;
+use labkit::language::Language;
+use labkit::recorded::Recorded;
 use mydocker_book::checkout::{self, ROOT};
 use regex::Regex;
 
@@ -133,9 +136,7 @@ fn chinese() -> Vec<Text> {
             }
         }
     }
-    for file in files("snap") {
-        texts.extend(chinese_report(&file, &read(&file)));
-    }
+    texts.extend(chinese_reports());
     let po = checkout::book().join("po/zh-CN.po");
     for (number, line) in read(&po).lines().enumerate() {
         if let Some(chinese) = line.strip_prefix("msgstr \"") {
@@ -145,25 +146,48 @@ fn chinese() -> Vec<Text> {
     texts
 }
 
-/// The Chinese reports in a snapshot, without what the answer printed, the mount
+/// The Chinese reports on all wrong answers, without what the answer printed, the mount
 /// tables and what the kernel or Rust said.
-fn chinese_report(file: &Path, snapshot: &str) -> Vec<Text> {
+fn chinese_reports() -> Vec<Text> {
     static OTHERS: LazyLock<Regex> = LazyLock::new(|| {
         let tables = r"\b(rw|ro)\b.*(shared|private|master|slave|-)";
         let said = r"panic|Err\(|error|UTF-8|out of bounds|out of range|quoted|No such file";
         let listed = r"\.words bin|failed to fill|etc/a\.\.b";
         Regex::new(&format!("{tables}|{said}|{listed}")).expect("a regular expression")
     });
+    let labs = checkout::labs().expect("the labs");
     let mut texts = Vec::new();
-    let (mut is_chinese, mut is_printed) = (false, false);
-    for (number, line) in snapshot.lines().enumerate() {
-        is_chinese = line.starts_with("承诺：") || is_chinese && !line.starts_with("Promised:");
-        is_printed = line.starts_with("你的代码输出了") || is_printed && line.starts_with("    ");
-        if is_chinese && !is_printed && !OTHERS.is_match(line) {
-            texts.push(Text { place: place(file, number), words: without_code(line) });
+    for lab in &labs {
+        for (file, mut recorded) in recorded(lab) {
+            recorded.printed.clear();
+            let report = recorded.report(lab, Language::Chinese);
+            let lines = report.lines().enumerate().filter(|(_, line)| !OTHERS.is_match(line));
+            texts.extend(lines.map(|(number, line)| Text {
+                place: format!("{}, line {} of its report", place(&file, 0), number + 1),
+                words: without_code(line),
+            }));
         }
     }
     texts
+}
+
+/// What the snapshots of labs/reference record of a lab's wrong answers.
+fn recorded(lab: &Lab) -> Vec<(PathBuf, Recorded)> {
+    // The programs of lab 09 are graded apart.
+    let prefixes = [format!("matrix__lab_{}__", lab.number), "programs__".to_owned()];
+    let is_of_lab = |name: &str| match lab.number.as_str() {
+        // This one lists what is not gradable.
+        "09" => name.starts_with(&prefixes[1]) && !name.contains("__what_the_adapter_does_not"),
+        _ => name.starts_with(&prefixes[0]),
+    };
+    let named = files("snap")
+        .into_iter()
+        .filter(|file| file.file_name().is_some_and(|name| is_of_lab(&name.to_string_lossy())));
+    let read = |file: PathBuf| match Recorded::read(&file) {
+        Ok(recorded) => (file, recorded),
+        Err(error) => panic!("{}: {error}", file.display()),
+    };
+    named.map(read).collect()
 }
 
 /// Whether a page is all Chinese: `README.zh.md`.

@@ -45,6 +45,7 @@ pub mod proc;
 pub mod process;
 pub mod programs;
 pub mod record;
+pub mod recorded;
 pub mod reply;
 pub mod report;
 pub mod sandbox;

@@ -162,6 +162,29 @@ fn every_mistake_has_a_diagnosis() {
     assert!(count >= MISTAKES, "only {count} mistakes");
 }
 
+/// A snapshot of a mistake or a code that is gone would still be read.
+#[test]
+fn every_snapshot_has_its_mistake_or_its_code() {
+    let mut known = BTreeSet::from(["programs__what_the_adapter_does_not_tell".to_owned()]);
+    for facts in all() {
+        let (number, texts) = (&facts.lab.number, facts.lab.diagnoses.iter());
+        known.extend(texts.map(|text| format!("reports__{}", text.code.replace('/', "__"))));
+        for (mistake, code) in &facts.mistakes {
+            known.insert(match number.as_str() {
+                "09" => format!("programs__{mistake}"),
+                _ => format!("matrix__lab_{number}__{mistake}"),
+            });
+            // Some get a diagnosis of the kit's.
+            known.insert(format!("reports__{}", code.replace('/', "__")));
+        }
+    }
+    let snapshots = fs::read_dir(labs().join("reference/tests/snapshots")).expect("snapshots");
+    let names = snapshots.flatten().map(|snapshot| snapshot.path());
+    let names = names.filter_map(|path| Some(path.file_stem()?.to_string_lossy().into_owned()));
+    let stale = names.filter(|name| !known.contains(name));
+    assert_none(stale.map(|name| format!("of nothing: {name}.snap")).collect());
+}
+
 #[test]
 fn every_text_is_there_in_both_languages() {
     let mut complaints = Vec::new();

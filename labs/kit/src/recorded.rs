@@ -1,0 +1,63 @@
+//! What a wrong answer gets, as the snapshots of labs/reference record it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::{fs, io};
+
+use serde::{Deserialize, Serialize};
+
+use crate::lab::Lab;
+use crate::language::Language;
+use crate::look::Look;
+use crate::report;
+use crate::verdict::{Evidence, Finding};
+
+/// The promises that a mistake breaks, and what was found on the first of them: facts,
+/// not how a report puts them.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recorded {
+    /// The promises, in the lab's order; never empty.
+    pub breaks: Vec<String>,
+    /// The diagnosis.
+    pub code: String,
+    /// What the answer has printed.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub printed: String,
+    /// What `%{name}` in the diagnosis's texts stands for.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub words: BTreeMap<String, String>,
+    /// What the witness saw.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub evidence: Vec<Evidence>,
+}
+
+impl Recorded {
+    /// The record of a mistake that breaks these promises, with the finding on the first.
+    pub fn new<'a>(breaks: impl IntoIterator<Item = &'a str>, finding: &Finding) -> Recorded {
+        let Finding { code, words, evidence, printed } = finding.clone();
+        let breaks = breaks.into_iter().map(str::to_owned).collect();
+        Recorded { breaks, code, printed, words, evidence }
+    }
+
+    /// Reads a snapshot: a header of insta between two lines of `---`, then TOML.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is something else.
+    pub fn read(snapshot: &Path) -> io::Result<Recorded> {
+        let text = fs::read_to_string(snapshot)?;
+        let toml = text.splitn(3, "---\n").nth(2).unwrap_or_default();
+        toml::from_str(toml).map_err(io::Error::other)
+    }
+
+    /// What a student is told of the first broken promise.
+    pub fn report(&self, lab: &Lab, language: Language) -> String {
+        let finding = Finding {
+            code: self.code.clone(),
+            words: self.words.clone(),
+            evidence: self.evidence.clone(),
+            printed: self.printed.clone(),
+        };
+        report::broken(lab, &self.breaks[0], &finding, language, Look::PLAIN)
+    }
+}
