@@ -30,6 +30,9 @@ pub const OPEN: Calls = (
 /// Those that mount a file system, or begin to.
 pub const MOUNTING: &[Calls] = &[("mount", &[libc::SYS_mount]), ("fsopen", &[libc::SYS_fsopen])];
 
+/// That which unmounts.
+pub const UMOUNT: Calls = ("umount2", &[libc::SYS_umount2]);
+
 /// Those that make a directory.
 pub const MKDIR: Calls = (
     "mkdir",
@@ -90,7 +93,7 @@ pub const UNLINK: Calls = (
 /// The calls by which directories, mounts and roots are changed.
 pub const CALLS: &[Calls] = &[
     ("mount", &[libc::SYS_mount]),
-    ("umount2", &[libc::SYS_umount2]),
+    UMOUNT,
     ("pivot_root", &[libc::SYS_pivot_root]),
     ("chroot", &[libc::SYS_chroot]),
     ("chdir", &[libc::SYS_chdir]),

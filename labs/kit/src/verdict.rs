@@ -130,6 +130,11 @@ impl Finding {
         self
     }
 
+    /// The same with this code, if the function has panicked: where it is known of what.
+    pub fn if_panicked(self, code: String) -> Finding {
+        if self.code == PANICKED { Finding { code, ..self } } else { self }
+    }
+
     /// Says what the answer printed, if that is not yet known.
     pub fn or_printed(mut self, printed: String) -> Finding {
         if self.printed.is_empty() {

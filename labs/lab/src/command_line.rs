@@ -23,14 +23,14 @@ use crate::trouble::Trouble;
 #[command(after_help = "\
 First steps:
   cargo lab next        which file to edit, and what to read first
-  cargo lab grade 06    grade lab 06: how much you keep, and the first promise that
+  cargo lab grade 06    grade lab 06: how many promises you keep, and the first that
                         you do not keep; `cargo lab 06` is short for it
   cargo lab hint 06     a hint for that promise; each call gives one more
 
 LAB is a number or a name: 6, 06, pivot-root, lab-06 and 06-pivot-root all mean
 the same lab. Without a command, you see where you stand and what is next.
 
-LAB_LANG=zh speaks Chinese, and LAB_LANG=en English. If it is not set, your locale
+LAB_LANG=zh selects Chinese, and LAB_LANG=en English. If it is not set, your locale
 decides. NO_COLOR=1 turns colour off. Your progress is kept in the directory .lab.")]
 pub struct Cli {
     #[command(subcommand)]

@@ -24,7 +24,7 @@ use crate::trouble::Trouble;
 pub struct Arguments {
     /// Which lab; the next one if you name none. `check`: the program checked last
     lab: Option<String>,
-    /// Which promise; the first that you do not keep if you name none
+    /// Which promise; if you name none, the first that you do not keep
     promise: Option<String>,
     /// Show the hints so far again, and no new one
     #[arg(long)]

@@ -17,7 +17,7 @@ use crate::trouble::Trouble;
 pub struct Arguments {
     /// Which lab; the one graded last if you name none
     lab: Option<String>,
-    /// Print it although you do not keep every promise yet; this is remembered
+    /// Print it even if you do not keep every promise yet; this is remembered
     #[arg(long)]
     give_up: bool,
     /// Replace your files with it instead; a backup is kept
