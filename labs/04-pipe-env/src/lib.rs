@@ -15,7 +15,7 @@ pub const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bi
 /// the end of the message.
 ///
 /// You choose how the command is encoded: you write [`receive_command`] too. A command
-/// has one argument or more. An argument may be empty, and may contain every byte but
+/// has one argument or more. An argument may be empty, and may contain any byte except
 /// NUL. All arguments together may be far longer than a pipe can hold. The reader must
 /// notice when the message was cut off.
 ///

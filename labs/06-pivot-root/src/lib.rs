@@ -13,7 +13,7 @@ use std::path::Path;
 ///
 /// # Errors
 /// Those of chroot(2) and chdir(2): ENOENT if there is no `new_root`, ENOTDIR if it is
-/// no directory.
+/// not a directory.
 pub fn enter_with_chroot(new_root: &Path) -> io::Result<()> {
     todo!("chroot into {new_root:?}")
 }
@@ -21,11 +21,11 @@ pub fn enter_with_chroot(new_root: &Path) -> io::Result<()> {
 /// Leaves the root directory that [`enter_with_chroot`] has set, with nothing but
 /// chroot and chdir: afterwards `/` is the host's root again.
 ///
-/// The process is root, and may make a directory in its root directory. That may lie up
-/// to 64 directories deep, and may be empty. The notes in chroot(2) say how it is done.
-/// The directory that you make may have any name, and may stay. If there is one of that
-/// name already, use it or return EEXIST. On the host, make and remove nothing. Where the
-/// working directory is afterwards does not matter.
+/// The process is root, and may make a directory in its root directory. The root
+/// directory may lie up to 64 directories deep, and may be empty. The notes in chroot(2)
+/// say how it is done. The directory that you make may have any name, and may stay. If
+/// there is one of that name already, use it or return EEXIST. On the host, make and
+/// remove nothing. Where the working directory is afterwards does not matter.
 ///
 /// # Errors
 /// Those of mkdir(2), chroot(2) and chdir(2).
@@ -37,11 +37,11 @@ pub fn break_out_of_chroot() -> io::Result<()> {
 /// old root: afterwards nothing of the host's file systems can be reached.
 ///
 /// The process has its own mount namespace, in which every mount is still shared
-/// with the host. `new_root` is a plain directory other than the working directory, and
-/// perhaps an empty one. It may be a relative path, and need not be UTF-8. It and what is
+/// with the host. `new_root` is a plain directory. It is not the working directory, and it
+/// may be empty. The path may be relative, and need not be UTF-8. It and what is
 /// in it stay as they are, and what is mounted below it comes along. The host's mounts and
-/// files must stay as they are. Afterwards the working directory is `/`, and no descriptor that you opened leads
-/// to the old root.
+/// files must stay as they are. Afterwards the working directory is `/`, and no descriptor
+/// that you opened leads to the old root.
 ///
 /// # Errors
 /// Those of mount(2), pivot_root(2), chdir(2) and umount(2). Ignore none of them. As
@@ -51,8 +51,8 @@ pub fn enter_with_pivot_root(new_root: &Path) -> io::Result<()> {
     todo!("pivot into {new_root:?}")
 }
 
-/// Mounts below `new_root`, which may be a relative path and need not be UTF-8, what
-/// programs expect, before it becomes the root:
+/// Mounts what programs expect below `new_root`, before that becomes the root. `new_root`
+/// may be a relative path, and need not be UTF-8:
 ///
 /// - on `proc`, a fresh proc that allows no set-user-ID programs, no devices and no
 ///   execution (MS_NOSUID, MS_NODEV, MS_NOEXEC);
@@ -68,8 +68,8 @@ pub fn enter_with_pivot_root(new_root: &Path) -> io::Result<()> {
 ///
 /// # Errors
 /// Those of mount(2) and open(2): ENOENT if `new_root` has no directory `proc` or `dev`.
-/// Make neither of them: the image stays as it is. What is mounted by then may stay
-/// mounted.
+/// Make neither of them: the image stays as it is. What was mounted before the error
+/// may stay mounted.
 pub fn mount_kernel_file_systems(new_root: &Path) -> io::Result<()> {
     todo!("mount /proc and /dev below {new_root:?}")
 }

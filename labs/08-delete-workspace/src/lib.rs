@@ -22,17 +22,17 @@ use std::path::{Path, PathBuf};
 /// lie below one another, and cover one another; a name need not be UTF-8. `workspace`
 /// may be reached through a symbolic link, which may be its last part or any other. As
 /// long as a mount is busy, try again: the whole call goes on for at least 0.2 and at
-/// most 2 seconds. Never detach it lazily (MNT_DETACH): whoever keeps it busy could go on
-/// writing to it. Nor use force (MNT_FORCE): a network file system then loses what is not
-/// written yet. By now, the container may have replaced a name in the mount table with a
-/// symbolic link: do not follow it.
+/// most 2 seconds. Never detach it lazily (MNT_DETACH): the process that keeps it busy
+/// could go on writing to it. Never use force (MNT_FORCE) either: a network file system
+/// would then lose what is not written yet. By now, the container may have replaced a
+/// name in the mount table with a symbolic link: do not follow it.
 ///
 /// It is not an error if nothing is mounted at `workspace` or below it, or if there is no
 /// such directory.
 ///
 /// # Errors
 /// Those of umount2(2), those of [`mount_points`], and those that say why `workspace`
-/// cannot be resolved, but for ENOENT. EBUSY if a mount stays busy, whatever is wrong
+/// cannot be resolved, except ENOENT. EBUSY if a mount stays busy, whatever is wrong
 /// with others. Every error is returned as long as anything is mounted.
 pub fn delete_mount_point(workspace: &Path) -> io::Result<()> {
     todo!("unmount all at and below {workspace:?}")
@@ -45,17 +45,17 @@ pub fn delete_mount_point(workspace: &Path) -> io::Result<()> {
 /// through a mount into files that belong to others. Follows no symbolic link, not even
 /// if `write-layer` or `work` is one: then the link is deleted. A file may have another
 /// name elsewhere, a hard link: its mode and contents stay. Some directories are closed
-/// even to their owner: overlayfs leaves `work/work` with mode 000. The tests take the
-/// right to enter it anyway (CAP_DAC_OVERRIDE) from you. A container can make directories
-/// so deep that a path has more than the 4095 bytes that one call takes, or that a process
-/// cannot have all of them open at once. Neither is graded.
+/// even to their owner: overlayfs leaves `work/work` with mode 000. The tests take away
+/// your capability to enter it anyway (CAP_DAC_OVERRIDE). A container can make
+/// directories so deep that a path has more than the 4095 bytes that one call takes, or
+/// that a process cannot have all of them open at once. Neither is graded.
 ///
 /// It is not an error if a directory is already gone.
 ///
 /// # Errors
-/// If anything is mounted at the workspace or below it, of whatever kind; or if that
-/// cannot be found out, as [`mount_points`] says. Nothing has been deleted then. Otherwise
-/// those of unlink(2), rmdir(2) and chmod(2).
+/// If anything is mounted at the workspace or below it, of whatever kind; or if
+/// [`mount_points`] cannot find that out. In that case, nothing has been deleted.
+/// Otherwise those of unlink(2), rmdir(2) and chmod(2).
 pub fn delete_write_layer(workspace: &Path) -> io::Result<()> {
     todo!("delete the write layer of {workspace:?}")
 }
@@ -90,7 +90,7 @@ pub fn mount_points() -> io::Result<Vec<PathBuf>> {
     Ok(mount_points.map(unescape).collect())
 }
 
-/// The kernel writes a blank as `\040`, and tab, line feed and backslash alike.
+/// The kernel writes a space as `\040`, and tabs, line feeds and backslashes in the same way.
 fn unescape(field: &[u8]) -> PathBuf {
     let mut plain = Vec::new();
     let mut rest = field;

@@ -46,7 +46,7 @@ pub struct Function<A> {
     /// Where it is in an answer: two answers with one place have one function.
     pub place: fn(&A) -> *const (),
     /// The solution, where a call of this function breaks whatever is promised.
-    pub missing: A,
+    pub harmful: A,
 }
 
 /// The [`Function`]s of these names, each with a `_` for an argument.
@@ -55,7 +55,7 @@ macro_rules! functions {
         &[$($crate::catalogue::Function {
             name: stringify!($name),
             place: |answers| answers.$name as *const (),
-            missing: Answers { $name: |$($argument),*| $crate::catalogue::called(), ..SOLUTION },
+            harmful: Answers { $name: |$($argument),*| $crate::catalogue::called(), ..SOLUTION },
         }),+]
     };
 }
@@ -93,8 +93,8 @@ pub struct Catalogue<A: 'static> {
     pub unforeseen: &'static [Variant<A>],
 }
 
-/// What the name of a solution begins with that lacks one function.
-pub const WITHOUT: &str = "without ";
+/// What the name of a solution begins with in which a call of one function does harm.
+pub const HARMFUL: &str = "harmful ";
 
 impl<A> Catalogue<A> {
     /// The functions that are not the solution's, as far as they are known.
@@ -109,9 +109,9 @@ impl<A> Catalogue<A> {
         let variants = self.also_right.iter().chain(self.unforeseen);
         let variants = variants.map(|variant| (variant.name, &variant.answers));
         let mut all = mistakes.chain(pairs).chain(variants);
-        if let Some(function) = name.strip_prefix(WITHOUT) {
+        if let Some(function) = name.strip_prefix(HARMFUL) {
             let found = self.functions.iter().find(|it| it.name == function);
-            return found.map(|function| &function.missing);
+            return found.map(|function| &function.harmful);
         }
         match name {
             "starter" => Some(&self.starter),

@@ -9,6 +9,7 @@ mod inheritance;
 mod mounts;
 mod not_executed;
 mod probe;
+mod relative;
 mod running;
 mod start;
 mod waiting;

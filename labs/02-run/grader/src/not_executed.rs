@@ -20,7 +20,7 @@ use crate::running::RUN;
 
 /// Docker's exit codes for a command that cannot be executed, and one that is not there.
 const CANNOT_BE_EXECUTED: i32 = 126;
-const NOT_FOUND: i32 = 127;
+pub const NOT_FOUND: i32 = 127;
 
 pub fn says_why(host: &Host) -> Result<(), Finding> {
     static RULES: Rules<Attempt> = rules(&[

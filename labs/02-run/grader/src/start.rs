@@ -15,6 +15,7 @@ use crate::child::{FOR_CHILDREN, NAMESPACES, State};
 use crate::container::{Container, Given, HOST_NAME, observe, words_of_a_program};
 use crate::inheritance::{Difference, OPEN_FILES};
 use crate::probe::ARGUMENTS;
+use crate::relative;
 use crate::running::{GENERAL, NO_MOUNT_NAMESPACE, NO_PID_NAMESPACE, Outcome, RUN, rules};
 
 const SPAWNED: &[Rule<Container>] =
@@ -124,7 +125,9 @@ pub fn environment(host: &Host) -> Outcome {
 pub fn path(host: &Host) -> Outcome {
     let facts = observe(host, Given::Name)?;
     if facts.runs() {
-        return facts.judge(&RUN, true, Vec::new);
+        facts.judge(&RUN, true, Vec::new)?;
+        // With a `/` in it, it is no name.
+        return relative::from_working_directory(host);
     }
     // Perhaps it is not the name.
     let by_path = observe(host, Given::Path)?;

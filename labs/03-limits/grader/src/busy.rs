@@ -24,9 +24,10 @@ use nix::unistd::Pid;
 
 use crate::LAB;
 use crate::acts::REMOVE;
+use crate::contents::Contents;
 use crate::group::Group;
 use crate::kernel;
-use crate::model::{Contents, Lacks, Model, PROCS, Version};
+use crate::model::{Lacks, Model, PROCS, Version};
 use crate::patience::{Hearing, Pauses};
 use crate::removal::{FUNCTION, NAME, RMDIR, gone_on, removes_directory};
 

@@ -15,9 +15,10 @@ use nix::errno::Errno;
 
 use crate::LAB;
 use crate::acts::CREATE_GROUP;
+use crate::contents::{Contents, text};
 use crate::group::Group;
 use crate::kernel;
-use crate::model::{Contents, Lacks, Model, PROCS, SUBTREE_CONTROL, Version, text};
+use crate::model::{Lacks, Model, PROCS, SUBTREE_CONTROL, Version};
 use crate::removal::removes_directory;
 
 const FUNCTION: &str = CREATE_GROUP.function;

@@ -13,15 +13,18 @@ use nix::unistd::Pid;
 
 use crate::LAB;
 use crate::acts::JOIN;
+use crate::contents::{Contents, newest};
 use crate::group::Group;
 use crate::kernel;
-use crate::model::{Contents, Lacks, Model, PROCS, Version, close, text};
+use crate::model::{Lacks, Model, PROCS, Version, close};
 
 const FUNCTION: &str = JOIN.function;
 
 /// Which processes a group's files name.
 pub struct Members {
     pub group: Group,
+    /// What is in them before the call.
+    pub before: Contents,
     pub contents: Contents,
     /// The process that is to join.
     pub process: Pid,
@@ -30,10 +33,14 @@ pub struct Members {
 }
 
 impl Members {
-    /// What is written in each folder's `cgroup.procs`.
+    /// What was written into each folder's `cgroup.procs`.
     fn written(&self) -> Vec<(PathBuf, &str)> {
         let files = self.group.folders().into_iter().map(|folder| folder.join(PROCS));
-        files.map(|file| (file.clone(), text(&self.contents, &file))).collect()
+        files.map(|file| (file.clone(), self.written_into(&file))).collect()
+    }
+
+    fn written_into(&self, file: &Path) -> &str {
+        newest(&self.before, &self.contents, file)
     }
 
     /// Whether the process is in the whole group.
@@ -58,18 +65,18 @@ impl Members {
 
     /// Whether something was written into a file that takes single threads.
     pub fn has_thread(&self) -> bool {
-        let has = |folder: &Path, name| !text(&self.contents, &folder.join(name)).is_empty();
+        let has = |folder: &Path, name| !self.written_into(&folder.join(name)).is_empty();
         let mut folders = self.group.folders().into_iter();
         folders.any(|folder| has(folder, "tasks") || has(folder, "cgroup.threads"))
     }
 
-    /// The files that should have it and have not, looked at `when`.
-    pub fn evidence(&self, when: &str) -> Vec<Evidence> {
+    /// The files that should have it and have not, each after what was done to see it.
+    pub fn evidence(&self, done: &str) -> Vec<Evidence> {
         let files = self.written().into_iter();
         files
             .filter(|(_, pid)| !self.is_process(pid))
             .map(|(file, pid)| {
-                let what = format!("{when}cat {file:?}");
+                let what = format!("{done} {file:?}");
                 Evidence::differs(what, "PID", self.name(pid))
             })
             .collect()
@@ -98,6 +105,8 @@ impl Members {
 struct Joined {
     returned: Returned,
     members: Members,
+    /// Whether others are in the group, whose numbers have the same digits in them.
+    is_filled: bool,
     /// What the kernel has said, if it has refused something.
     refusal: Option<Errno>,
     /// Whether the process ended after the first write.
@@ -121,6 +130,9 @@ const OUTCOME: &[Rule<Joined>] = &[
     rule("failed-join-ignored", |it| it.refusal.is_some() && it.returned.is_ok()),
     rule("another-error-told", |it| it.refusal.is_some() && it.returned.is_err()),
     rule("written-in-pieces", |it| it.empty_write.is_some()),
+    rule("taken-for-another-process", |it| {
+        it.is_filled && it.returned.is_ok() && !it.members.has_joined()
+    }),
     rule("one-hierarchy-only", |it| it.members.has_joined_in_part() && !it.members.has_joined()),
     rule("answer/returned-error", |it| it.returned.is_err()),
     rule("answer/did-nothing", |it| !it.members.has_anybody().contains(&true)),
@@ -133,6 +145,14 @@ fn join(model: &Model, group: Group, refusal: Option<Errno>) -> Result<Joined, F
     join_by(model, group, kernel::start_process(), refusal, false)
 }
 
+/// Has a process join a group in which others are, whose numbers have the same digits in them.
+fn join_others(model: &Model, group: Group) -> Result<Joined, Finding> {
+    let process = kernel::start_process();
+    model.fill(&group, process);
+    let joined = join_by(model, group, process, None, false)?;
+    Ok(Joined { is_filled: true, ..joined })
+}
+
 fn join_by(
     model: &Model,
     group: Group,
@@ -141,6 +161,7 @@ fn join_by(
     ends_between: bool,
 ) -> Result<Joined, Finding> {
     let input = (group.clone(), process.as_raw() as u32);
+    let before = model.contents();
     let mut is_to_end = ends_between;
     let mut call = model.act_deciding(&JOIN, input, &[], move |_, written| {
         if written?.file.ends_with(PROCS) && is_to_end {
@@ -157,27 +178,23 @@ fn join_by(
         kernel::end_process(process);
         place.pid
     })?;
-    let members = Members { group, contents: model.contents(), process, caller };
+    let members = Members { group, before, contents: model.contents(), process, caller };
     let (returned, empty_write) = (seen.returned, model.empty_write());
-    Ok(Joined { returned, members, refusal, ended_between: ends_between, empty_write })
+    let is_filled = false;
+    Ok(Joined { returned, members, is_filled, refusal, ended_between: ends_between, empty_write })
 }
 
 pub fn written(host: &Host) -> Result<(), Finding> {
-    Version::BOTH.into_iter().try_for_each(|version| written_on(host, version))
+    Version::BOTH.into_iter().try_for_each(|version| written_on(host, version))?;
+    Version::BOTH.into_iter().try_for_each(|version| {
+        let model = Model::new(host, version, Lacks::Nothing);
+        join_others(&model, model.make_group("c1"))?.require_success()
+    })
 }
 
 fn written_on(host: &Host, version: Version) -> Result<(), Finding> {
     let model = Model::new(host, version, Lacks::Nothing);
-    let joined = join(&model, model.make_group("c1"), None)?;
-    let is_whole = joined.members.has_joined() && joined.empty_write.is_none();
-    RULES.judge(&joined, joined.returned.is_ok() && is_whole, || {
-        let mut evidence = vec![Evidence::differs("join(…, PID)", "Ok", result(&joined.returned))];
-        if let Some(file) = &joined.empty_write {
-            evidence.push(Evidence::differs(format!("write {file:?}"), "PID", r"\n"));
-        }
-        evidence.extend(joined.members.evidence(""));
-        evidence
-    })
+    join(&model, model.make_group("c1"), None)?.require_success()
 }
 
 pub fn failure(host: &Host) -> Result<(), Finding> {
@@ -216,6 +233,23 @@ pub fn failure(host: &Host) -> Result<(), Finding> {
 }
 
 impl Joined {
+    fn require_success(&self) -> Result<(), Finding> {
+        let is_whole = self.members.has_joined() && self.empty_write.is_none();
+        RULES.judge(self, self.returned.is_ok() && is_whole, || {
+            let call = match self.is_filled {
+                true => "join(…, PID), the group has 1PID, PID1, 1PID1",
+                false => "join(…, PID)",
+            };
+            let mut evidence = vec![Evidence::differs(call, "Ok", result(&self.returned))];
+            if let Some(file) = &self.empty_write {
+                evidence.push(Evidence::differs(format!("write {file:?}"), "PID", r"\n"));
+            }
+            // What is written is shown, not those that were in the file before.
+            evidence.extend(self.members.evidence(if self.is_filled { "write" } else { "cat" }));
+            evidence
+        })
+    }
+
     fn require_failure(&self) -> Result<(), Finding> {
         let errno = self.refusal.expect("the kernel has refused it");
         let kept = self.returned.as_ref().is_err_and(|failure| failure.is(errno));

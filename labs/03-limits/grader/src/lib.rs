@@ -4,6 +4,7 @@
 mod acts;
 mod busy;
 mod changing;
+mod contents;
 mod creation;
 pub mod group;
 mod joining;

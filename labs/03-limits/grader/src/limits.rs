@@ -11,8 +11,9 @@ use nix::errno::Errno;
 
 use crate::LAB;
 use crate::acts::{Limits, SET_LIMITS};
+use crate::contents::{Contents, text};
 use crate::group::Group;
-use crate::model::{Contents, Lacks, Model, Version, Written, close, text};
+use crate::model::{Lacks, Model, Version, Written, close};
 use crate::values::{Kind, Value, diagnose};
 
 pub const FUNCTION: &str = SET_LIMITS.function;

@@ -4,7 +4,6 @@
 //! Which files an answer writes, and what into them, can be seen everywhere.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -14,7 +13,6 @@ use labkit::act::Act;
 use labkit::call::Call;
 use labkit::calls::{Calls, WRITE};
 use labkit::deciding::Asked;
-use labkit::describe::walk;
 use labkit::host::Host;
 use labkit::sys::can_decide_on_calls;
 use labkit::verdict::Finding;
@@ -25,6 +23,7 @@ use nix::unistd::Pid;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::contents::{Contents, contents};
 use crate::group::Group;
 
 /// Which control groups a host has.
@@ -130,9 +129,6 @@ impl Lacks {
         (file.ends_with(PROCS) && pid.is_some_and(is_dead)).then_some(Errno::ESRCH)
     }
 }
-
-/// Every entry of a folder: the text of a file, nothing for a folder.
-pub type Contents = BTreeMap<PathBuf, Option<String>>;
 
 /// A host's /sys/fs/cgroup as a folder of plain files.
 pub struct Model<'h> {
@@ -271,6 +267,23 @@ impl<'h> Model<'h> {
         group
     }
 
+    /// Fills a group with other processes, as the kernel lists them: the digits of `process`
+    /// are part of each number but the first. That one has another digit at each place: so
+    /// it shows what was written over it. See
+    /// [`newest`](crate::contents::newest).
+    pub fn fill(&self, group: &Group, process: Pid) {
+        let other = |digit: char| if digit == '9' { '8' } else { (digit as u8 + 1) as char };
+        let first: String = process.to_string().chars().map(other).collect();
+        let listed = format!("{first}\n1{process}\n{process}1\n1{process}1\n");
+        let files: &[&str] = match self.version {
+            Version::One => &[PROCS, "tasks"],
+            Version::Two => &[PROCS, "cgroup.threads"],
+        };
+        for folder in group.folders() {
+            files.iter().for_each(|file| write(&folder.join(file), &listed));
+        }
+    }
+
     /// Makes the group `name` as rmdir(2) sees it: without files.
     pub fn make_empty_group(&self, name: &str) -> Group {
         let group = self.group(name);
@@ -341,28 +354,6 @@ impl<'h> Model<'h> {
             refusal
         })
     }
-}
-
-/// All that there is below a folder, by its path.
-pub fn contents(top: &Path) -> Contents {
-    let mut contents = Contents::new();
-    walk(top, &mut |path, metadata| {
-        let text = metadata.is_file().then(|| fs::read_to_string(path).unwrap_or_default());
-        contents.insert(path.to_owned(), text);
-    })
-    .expect("a folder that the witness has made");
-    contents
-}
-
-/// What was written into a file last; nothing if it is not there. For the kernel
-/// each write is a command, and where it begins is all the same: a plain file that
-/// was opened to append still has the one before, which can only be "no limit".
-pub fn text<'a>(contents: &'a Contents, file: &Path) -> &'a str {
-    let all = contents.get(file).and_then(Option::as_deref).unwrap_or_default();
-    let last = all.trim().lines().next_back().unwrap_or_default();
-    let is_number = |rest: &&str| rest.bytes().next().is_some_and(|byte| byte.is_ascii_digit());
-    let after = ["-1", "max"].iter().find_map(|none| last.strip_prefix(none).filter(is_number));
-    after.filter(|_| last.len() > "-1".len() + 2).unwrap_or(last)
 }
 
 fn make_folder(folder: &Path, files: &[&str]) {

@@ -16,8 +16,9 @@ use nix::sched::CloneFlags;
 
 use crate::LAB;
 use crate::acts::REMOVE;
+use crate::contents::Contents;
 use crate::group::Group;
-use crate::model::{Contents, Lacks, Model, Version};
+use crate::model::{Lacks, Model, Version};
 
 pub const FUNCTION: &str = REMOVE.function;
 pub const NAME: &str = "c1";

@@ -18,11 +18,12 @@ use nix::unistd::{Pid, pipe, read};
 
 use crate::LAB;
 use crate::acts::{Limits, START_LIMITED};
+use crate::contents::{Contents, text};
 use crate::group::Group;
 use crate::joining::{self, Members};
 use crate::kernel;
 use crate::limits::{self, MEMORY, PIDS};
-use crate::model::{Contents, Lacks, Model, PROCS, Version, close, text};
+use crate::model::{Lacks, Model, PROCS, Version, close};
 use crate::values::Kind;
 
 const FUNCTION: &str = START_LIMITED.function;
@@ -122,25 +123,32 @@ static REFUSED: Rules<Started> = Rules {
 
 fn start(model: &Model, group: Group, is_there: bool) -> Result<Started, Finding> {
     let limits = Limits { group, memory: Some(MEMORY), pids: Some(PIDS) };
-    start_with(model, limits, is_there)
+    start_with(model, limits, kernel::start_process(), is_there)
 }
 
-fn start_with(model: &Model, limits: Limits, is_there: bool) -> Result<Started, Finding> {
+fn start_with(
+    model: &Model,
+    limits: Limits,
+    process: Pid,
+    is_there: bool,
+) -> Result<Started, Finding> {
     let group = limits.group.clone();
     let before = model.contents();
-    let process = kernel::start_process();
     let call = model.act(&START_LIMITED, (limits, process.as_raw() as u32, is_there));
     let end = || {
         kernel::end_process(process);
     };
     let (returned, at_begin, caller) = make(call, || model.contents(), end)?;
-    let members = |contents: Contents| Members { group: group.clone(), contents, process, caller };
+    let members = |contents: Contents| {
+        let (group, before) = (group.clone(), before.clone());
+        Members { group, before, contents, process, caller }
+    };
     Ok(Started {
         version: model.version,
-        before,
         returned,
         at_begin: at_begin.map(members),
         after: members(model.contents()),
+        before,
         limits_fail: false,
         joining_fails: false,
         group,
@@ -188,7 +196,7 @@ impl Started {
                 let what = format!("begin(): cat {name}");
                 evidence.push(Evidence::differs(what, limit, or_dash(seen)));
             }
-            evidence.extend(at_begin.evidence("begin(): "));
+            evidence.extend(at_begin.evidence("begin(): cat"));
         }
         evidence
     }
@@ -209,8 +217,10 @@ pub fn in_order(host: &Host) -> Result<(), Finding> {
 /// lifted.
 fn unlimited_on(host: &Host, version: Version) -> Result<(), Finding> {
     let model = Model::new(host, version, Lacks::Nothing);
-    let group = model.make_limited_group("c1", OLD);
-    let started = start_with(&model, Limits { group, memory: None, pids: None }, true)?;
+    let (group, process) = (model.make_limited_group("c1", OLD), kernel::start_process());
+    // Its limits are for others, too.
+    model.fill(&group, process);
+    let started = start_with(&model, Limits { group, memory: None, pids: None }, process, true)?;
     let is_right = started.at_begin.as_ref().is_some_and(|at_begin| {
         at_begin.has_joined() && started.old_limits(&at_begin.contents).is_empty()
     });
@@ -223,7 +233,7 @@ fn unlimited_on(host: &Host, version: Version) -> Result<(), Finding> {
                 let none = kind.no_limit(version);
                 evidence.push(Evidence::differs(format!("begin(): cat {name}"), none, limit));
             }
-            evidence.extend(at_begin.evidence("begin(): "));
+            evidence.extend(at_begin.evidence("begin(): cat"));
         }
         evidence
     })

@@ -39,7 +39,7 @@ pub enum Kind {
     Char(u32, u32),
     Block(u32, u32),
     Fifo,
-    /// Of a type that means nothing: its letter, and what is in it.
+    /// Of a type that nobody is asked to unpack: its letter, and what is in it.
     Unknown(u8, &'static str),
 }
 
@@ -216,7 +216,7 @@ impl Archive {
                 Kind::HardLink(target) => format!(" link to {}", target.display()),
                 Kind::Char(major, minor) => format!("  char {major}:{minor}"),
                 Kind::Block(major, minor) => format!("  block {major}:{minor}"),
-                Kind::Unknown(letter, _) => format!("  unknown type {:?}", char::from(*letter)),
+                Kind::Unknown(letter, _) => format!("  type {:?}", char::from(*letter)),
                 Kind::File(_) | Kind::Folder | Kind::Fifo => String::new(),
             };
             format!("{}{rest}", name.display())

@@ -40,6 +40,9 @@ const REFUSAL: &[Rule<Run>] = &[
     rule("layer-is-a-symlink", |it| it.is_accepted(|_| it.layer_is_no_directory())),
     rule("entry-skipped", |it| it.is_accepted(|_| it.replaced_links().any(|link| is_top(link)))),
     rule("symlink-followed", |it| it.is_accepted(|_| it.replaced_links().next().is_some())),
+    rule("unknown-type-skipped", |it| {
+        it.is_accepted(|entry| it.made(entry).is_none()) && it.is_refusal_of(Trick::UnknownType)
+    }),
     rule("entry-skipped", |it| it.is_accepted(|entry| it.made(entry).is_none())),
     rule("device-as-regular-file", |it| {
         let is_file = |entry: &str| matches!(it.made(entry), Some(What::File(_)));

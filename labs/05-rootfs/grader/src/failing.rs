@@ -101,7 +101,7 @@ impl Failed {
         FAILED.judge(&self, false, || {
             let mut all = vec![what, returned_evidence("an error", &self.returned)];
             if let Some(layer) = &self.layer {
-                let seen = format!("a folder with {} entries", layer.len().saturating_sub(1));
+                let seen = format!("a directory with {} entries", layer.len().saturating_sub(1));
                 all.push(Evidence::differs("layer, after that", "nothing", seen));
             }
             if self.returned.is_ok() && self.layer.is_none() {

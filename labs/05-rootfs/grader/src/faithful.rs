@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use labkit::describe::result;
 use labkit::frame::{Facts, Returned, Rules, Words, error_of, rule};
 use labkit::host::Host;
-use labkit::verdict::{Evidence, Finding, HUNG, PANICKED};
+use labkit::verdict::{Evidence, Finding, HUNG};
 use nix::mount::{MsFlags, mount};
 
 use crate::LAB;
@@ -41,7 +41,7 @@ fn none(mut run: Run, about: impl Fn(&Difference, Option<&Node>) -> bool) -> Res
 /// What was changed outside of the layer.
 pub fn outside_evidence(run: &Run) -> Option<Evidence> {
     let harm = run.outside.harm();
-    let what = "changed outside of the layer";
+    let what = "changed outside the layer";
     (!harm.is_empty()).then(|| Evidence::differs(what, "nothing", harm.join(", ")))
 }
 
@@ -258,11 +258,8 @@ fn odd_path(host: &Host) -> Result<(), Finding> {
     fs::create_dir(&directory).expect("the scratch directory");
     let odd = within(&directory);
     odd.lay(&Archive::small().to_tar());
-    let as_text = |finding: Finding| match finding.code == PANICKED {
-        true => Finding { code: format!("{LAB}/path-as-text"), ..finding },
-        false => finding,
-    };
-    let returned = call(host, &odd).make().map_err(as_text)?.returned;
+    let as_text = format!("{LAB}/path-as-text");
+    let returned = call(host, &odd).make().map_err(|it| it.if_panicked(as_text))?.returned;
     let it = OtherPaths { returned, is_text: false };
     PATHS.judge(&it, it.returned.is_ok() && odd.layer.is_dir(), || {
         let what = "create_read_only_layer(b\"/tmp/lab/caf\\xe9/image.tar\", …)";

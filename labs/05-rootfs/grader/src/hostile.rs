@@ -148,18 +148,42 @@ pub fn what_cannot_be_made(host: &Host) -> Result<(), Finding> {
     unknown_types(host)
 }
 
-/// Entries of types that tar(5) does not know, with contents and without.
+/// Entries of types that nobody is asked to unpack, with contents and without: those that
+/// tar(5) does not know, and those that seem to be harmless.
 fn unknown_types(host: &Host) -> Result<(), Finding> {
     const ODD: &str = "etc/odd";
-    for (nth, (letter, content)) in [(b'8', "something"), (b'Q', "")].into_iter().enumerate() {
+    // As git archive writes it: before everything else.
+    const GLOBAL: &str = "pax_global_header";
+    const COMMENT: &str = "52 comment=0123456789abcdef0123456789abcdef01234567\n";
+    let refused = |place_name: String, archive: Archive, name: &str| {
+        let due = refusal(name, Trick::UnknownType);
+        let run = run(host, &place(host, &place_name), &archive, due)?;
+        let kept = run.returned.as_ref().is_err_and(|failure| failure.text.contains(name));
+        let returned = returned_evidence(&format!("an error that names {name}"), &run.returned);
+        run.judge(&RULES, kept, vec![archive.evidence(), returned])
+    };
+    // After the first two: global headers of pax; a volume's label, the rest of a file and
+    // a directory's list of GNU tar, and its old way to write long names; what other
+    // systems keep.
+    let types = [
+        (b'8', "something"),
+        (b'Q', ""),
+        (b'g', COMMENT),
+        (b'g', ""),
+        (b'V', ""),
+        (b'M', "the rest"),
+        (b'D', "Yissue\0\0"),
+        (b'N', "a name"),
+        (b'A', "an access control list"),
+        (b'X', COMMENT),
+    ];
+    for (nth, (letter, content)) in types.into_iter().enumerate() {
         let archive = archive([entry(ODD, Kind::Unknown(letter, content), 0o644)]);
-        let due = refusal(ODD, Trick::UnknownType);
-        let run = run(host, &place(host, &format!("unknown-{nth}")), &archive, due)?;
-        let kept = run.returned.as_ref().is_err_and(|failure| failure.text.contains(ODD));
-        let returned = returned_evidence(&format!("an error that names {ODD}"), &run.returned);
-        run.judge(&RULES, kept, vec![archive.evidence(), returned])?;
+        refused(format!("unknown-{nth}"), archive, ODD)?;
     }
-    Ok(())
+    let global = entry(GLOBAL, Kind::Unknown(b'g', COMMENT), 0o666);
+    let rest = archive([]).entries;
+    refused("global".to_owned(), Archive::new([global].into_iter().chain(rest)), GLOBAL)
 }
 
 /// A device, where nobody may make one.

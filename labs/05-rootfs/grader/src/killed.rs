@@ -156,7 +156,7 @@ impl Killed {
         if let Found::Half(wrong) = &self.then {
             all.extend(evidence(&wrong.iter().collect::<Vec<_>>()));
         }
-        let what = "files and folders left beside the layer, after that";
+        let what = "files and directories left beside the layer, after that";
         all.push(Evidence::differs(what, 0, self.still_left.len()));
         all
     }

@@ -45,7 +45,7 @@ impl What {
     fn kind(&self) -> &str {
         match self {
             What::File(_) => "a regular file",
-            What::Folder => "a folder",
+            What::Folder => "a directory",
             What::Symlink(_) => "a symbolic link",
             What::Device(device) => device,
             What::Fifo => "a fifo",

@@ -54,7 +54,7 @@ pub enum Trick {
     HardLink,
     /// A device, where nobody may make one.
     Device,
-    /// It is of a type that nobody knows.
+    /// It is of a type that nobody is asked to unpack.
     UnknownType,
     /// None: a call that gives it an attribute fails.
     Attribute,

@@ -20,6 +20,7 @@ use crate::LAB;
 use crate::acts::{BREAK_OUT_OF_CHROOT, ENTER_WITH_CHROOT};
 use crate::beside;
 use crate::odd_names;
+use crate::own_words;
 use crate::pivot::names;
 
 /// How many directories deep a new root may lie.
@@ -47,7 +48,7 @@ struct Inside {
 
 impl Facts for Entered {
     fn words(&self) -> Words {
-        let mut words = error_of(&self.seen.returned);
+        let mut words = own_words::error_of(&self.seen.returned);
         words.extend(self.impossible.map(|errno| ("expected", said(errno))));
         words.push(("cwd", self.seen.process.cwd.display().to_string()));
         words
@@ -60,11 +61,9 @@ fn said(errno: Errno) -> String {
 }
 
 impl Entered {
-    /// Whether it says why new_root cannot be entered. An error without an errno may
-    /// say it in words.
+    /// Whether it says why new_root cannot be entered.
     fn is_told(&self) -> bool {
-        let errno = self.seen.returned.as_ref().err().map(|failure| failure.errno);
-        errno.is_some_and(|it| it.is_none() || it == self.impossible.map(|errno| errno as i32))
+        self.impossible.is_some_and(|errno| own_words::says(&self.seen.returned, errno))
     }
 }
 
@@ -170,7 +169,7 @@ pub fn failure(host: &Host) -> Result<(), Finding> {
         let facts = Entered { impossible: Some(errno), is_made, ..facts };
         ENTER.judge(&facts, facts.is_told() && !facts.is_made, || {
             let what = format!("enter_with_chroot({:?}), {is}", facts.new_root);
-            vec![Evidence::differs(what, said(errno), result(&facts.seen.returned))]
+            vec![Evidence::differs(what, said(errno), own_words::shown(&facts.seen.returned))]
         })?;
     }
     // 3. Each of its calls in turn, once and for good.

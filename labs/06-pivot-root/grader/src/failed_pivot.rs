@@ -8,7 +8,7 @@ use labkit::call::Seen;
 use labkit::calls::CALLS;
 use labkit::describe::{Failure, result};
 use labkit::failing::{self, Which};
-use labkit::frame::{Facts, Returned, Rules, Words, error_of, rule};
+use labkit::frame::{Facts, Returned, Rules, Words, rule};
 use labkit::host::Host;
 use labkit::verdict::{Evidence, Finding};
 use nix::errno::Errno;
@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::LAB;
 use crate::acts::ENTER_WITH_PIVOT_ROOT;
 use crate::breakout;
+use crate::own_words;
 use crate::pivot::{call, furnish, names, observe, only_in};
 
 const FUNCTION: &str = ENTER_WITH_PIVOT_ROOT.function;
@@ -48,7 +49,7 @@ struct Attempt {
 
 impl Facts for Attempt {
     fn words(&self) -> Words {
-        let mut words = error_of(&self.seen.returned);
+        let mut words = own_words::error_of(&self.seen.returned);
         words.push(("gone", self.gone.join(", ")));
         words.push(("expected", Failure::from(Errno::ENOENT).to_string()));
         words
@@ -72,10 +73,9 @@ static REFUSED: Rules<Attempt> = Rules {
 };
 
 impl Attempt {
-    /// Whether it returned this error. One without an errno may say it in words.
+    /// Whether it returned this error.
     fn says(&self, errno: Errno) -> bool {
-        let failure = self.seen.returned.as_ref().err();
-        failure.is_some_and(|it| it.errno.is_none_or(|seen| seen == errno as i32))
+        own_words::says(&self.seen.returned, errno)
     }
 }
 
@@ -98,7 +98,7 @@ pub fn failure(host: &Host) -> Result<(), Finding> {
     REFUSED.judge(&attempt, attempt.says(Errno::ENOENT) && !attempt.is_made, || {
         let what = format!("{FUNCTION}({nothing:?}), where nothing is");
         let expected = Failure::from(Errno::ENOENT);
-        vec![Evidence::differs(what, expected, result(&attempt.seen.returned))]
+        vec![Evidence::differs(what, expected, own_words::shown(&attempt.seen.returned))]
     })?;
     // 3. Each of its calls in turn, once and for good.
     let new_root = furnish(host, "failing");

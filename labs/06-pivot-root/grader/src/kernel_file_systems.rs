@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use labkit::call::{Call, Seen};
 use labkit::describe::{Failure, result, tree};
-use labkit::frame::{Facts, Returned, Rule, Rules, Words, error_of, rule};
+use labkit::frame::{Facts, Returned, Rule, Rules, Words, rule};
 use labkit::host::Host;
 use labkit::verdict::{Evidence, Finding};
 use mydocker_kernel::mountinfo::{Change, Mount};
@@ -20,6 +20,7 @@ use crate::LAB;
 use crate::acts::MOUNT_KERNEL_FILE_SYSTEMS;
 use crate::found::{Below, DEVICES};
 use crate::odd_names;
+use crate::own_words;
 
 pub use failing::{failure, image_stays};
 
@@ -75,7 +76,7 @@ fn look(call: Call<OsString, Returned>, new_root: PathBuf) -> Result<Mounted, Fi
 
 impl Facts for Mounted {
     fn words(&self) -> Words {
-        let mut words = error_of(&self.seen.returned);
+        let mut words = own_words::error_of(&self.seen.returned);
         let place = ["proc", "proc/sys"].into_iter().find(|it| self.lacks_flags(it).is_some());
         words.push(("place", place.unwrap_or("proc").to_owned()));
         words.push(("mode", format!("{:o}", self.below.dev_mode)));
@@ -211,8 +212,7 @@ impl Mounted {
     /// Whether it says that a directory is not there. An error without an errno may say it
     /// in words.
     fn says_that_it_lacks(&self) -> bool {
-        let failure = self.seen.returned.as_ref().err();
-        failure.is_some_and(|it| it.errno.is_none_or(|errno| errno == Errno::ENOENT as i32))
+        own_words::says(&self.seen.returned, Errno::ENOENT)
     }
 
     /// Whether a device is not bound.

@@ -10,6 +10,7 @@ mod found;
 mod kernel_file_systems;
 mod odd_names;
 mod own_host;
+mod own_words;
 mod pivot;
 mod ways_back;
 

@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use labkit::verdict::{Finding, PANICKED};
+use labkit::verdict::Finding;
 
 use crate::LAB;
 
@@ -21,8 +21,5 @@ pub fn rename(new_root: &Path) -> PathBuf {
 
 /// Why the function did not come to its end, which it does if the name is UTF-8.
 pub fn died_of_it(finding: Finding) -> Finding {
-    if finding.code != PANICKED {
-        return finding;
-    }
-    Finding { code: format!("{LAB}/path-as-text"), ..finding }
+    finding.if_panicked(format!("{LAB}/path-as-text"))
 }

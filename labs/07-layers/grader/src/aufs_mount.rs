@@ -103,7 +103,7 @@ impl Refused {
         let before = Before::of(workspace.parent().expect("it was just joined"));
         let call = host.act(&CREATE_AUFS_MOUNT_POINT, (workspace.clone(), image, false));
         let returned = call.refusing(refused, Errno::ENODEV).make()?.returned;
-        let changed = returned.as_ref().err().and_then(|_| before.first_changed());
+        let changed = before.changed_by_an_error(&returned);
         Ok(Refused { returned, workspace, changed: Cell::new(changed) })
     }
 

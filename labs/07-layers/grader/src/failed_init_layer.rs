@@ -34,7 +34,7 @@ pub fn a_failed_call_is_told(host: &Host) -> Result<(), Finding> {
         Ok(Attempt {
             failed: failing.told(&made.seen),
             is_told_or_right: made.seen.returned.is_err() || made.is_right(),
-            changed: made.changed_after_an_error(),
+            changed: made.before.changed_by_an_error(&made.seen.returned),
             drawn: drawn(&made),
         })
     })

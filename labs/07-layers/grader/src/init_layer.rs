@@ -18,7 +18,7 @@ use crate::failing::Failing;
 use crate::image_times::no_directory_is_listed;
 use crate::init_host::{Links, Resolver, dropped_line, fill_image, furnish_etc, with_umask_077};
 use crate::layer::{directories, fill};
-use crate::what_was_there::{Before, Changed};
+use crate::what_was_there::Before;
 
 /// A name that is not the machine's, with all that a name can have in it.
 const HOSTNAME: &str = "Lab-07.Container.example";
@@ -33,7 +33,7 @@ pub struct Made {
     resolver: Resolver,
     /// What the host has in its /etc/resolv.conf.
     resolv_conf: Vec<u8>,
-    before: Before,
+    pub before: Before,
 }
 
 /// What others have made in a workspace.
@@ -213,11 +213,6 @@ impl Made {
     fn dropped_line(&self) -> Option<String> {
         let copy = self.read("etc/resolv.conf").ok()?;
         (self.resolver == Resolver::Local).then(|| dropped_line(&self.resolv_conf, &copy))?
-    }
-
-    /// What of others an error has changed.
-    pub fn changed_after_an_error(&self) -> Option<Changed> {
-        self.seen.returned.as_ref().err().and_then(|_| self.before.first_changed())
     }
 
     pub fn is_right(&self) -> bool {

@@ -122,7 +122,7 @@ pub fn a_failed_mount_is_told(host: &Host) -> Result<(), Finding> {
         vec![returned, it.seen.host_evidence()]
     })?;
     let plain = || mnt_shows_all_layers(host);
-    if let Some(changed) = before.first_changed() {
+    if let Some(changed) = before.changed_by_an_error(&it.seen.returned) {
         plain()?;
         let call = format!("create_mount_point(workspace, {image:?}), where nothing is");
         return Err(changed.finding(CREATE_MOUNT_POINT.function, &call));
@@ -161,7 +161,7 @@ pub fn a_failed_mount_is_told(host: &Host) -> Result<(), Finding> {
         Ok(Attempt {
             failed: failing.told(&seen),
             is_told_or_right: seen.returned.is_err() || is_right,
-            changed: seen.returned.as_ref().err().and_then(|_| before.first_changed()),
+            changed: before.changed_by_an_error(&seen.returned),
             drawn: seen.host_evidence(),
         })
     })

@@ -38,11 +38,11 @@ pub fn is_an_error(
             let returned = call(workspace)?;
             let how = if is_empty { "and is empty" } else { "with a file in it" };
             let what = format!("{function}(…), where {directory} is there, {how}");
+            if let Some(changed) = before.changed_by_an_error(&returned) {
+                plain()?;
+                return Err(changed.finding(function, &what));
+            }
             if returned.is_err() {
-                if let Some(changed) = before.first_changed() {
-                    plain()?;
-                    return Err(changed.finding(function, &what));
-                }
                 continue;
             }
             plain()?;

@@ -1,9 +1,11 @@
 //! What was there before a function failed: others have made it, and it stays.
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use labkit::describe::{kind, walk};
+use labkit::frame::Returned;
 use labkit::verdict::{Evidence, Finding};
 use nix::sys::stat::Mode;
 
@@ -28,8 +30,13 @@ impl Before {
         Before { top: top.to_owned(), entries: entries(top) }
     }
 
-    /// The first of what was there that is no longer as it was, and what has become of it.
-    pub fn first_changed(&self) -> Option<Changed> {
+    /// If the function returned an error, the first of what was there that is no longer as it
+    /// was, and what has become of it.
+    pub fn changed_by_an_error(&self, returned: &Returned) -> Option<Changed> {
+        returned.as_ref().err().and_then(|_| self.first_changed())
+    }
+
+    fn first_changed(&self) -> Option<Changed> {
         let now = entries(&self.top);
         let mut changed = self.entries.iter().filter(|(path, was)| now.get(*path) != Some(was));
         if let Some((path, was)) = changed.next() {
@@ -72,7 +79,6 @@ impl Changed {
 }
 
 fn entries(top: &Path) -> Entries {
-    use std::os::unix::fs::MetadataExt;
     let mut entries = Entries::new();
     let _ = walk(top, &mut |path, data| {
         let mode = Mode::from_bits_truncate(data.mode()).bits();

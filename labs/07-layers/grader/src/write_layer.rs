@@ -17,7 +17,7 @@ use crate::init_host::with_umask_077;
 use crate::init_layer::octal;
 use crate::layer::{directories, fill};
 use crate::there_already;
-use crate::what_was_there::{Before, Changed};
+use crate::what_was_there::Before;
 
 /// All that is known of one call.
 struct Made {
@@ -97,11 +97,6 @@ impl Made {
             && self.write_layer.device == self.work.device
     }
 
-    /// What of others an error has changed.
-    fn changed_after_an_error(&self) -> Option<Changed> {
-        self.seen.returned.as_ref().err().and_then(|_| self.before.first_changed())
-    }
-
     /// Of the directories that are there, whether one has a mode that is so.
     fn has_mode(&self, is_so: fn(u32) -> bool) -> bool {
         [&self.write_layer, &self.work].iter().any(|it| it.is_there && is_so(it.mode))
@@ -165,7 +160,7 @@ pub fn a_failed_call_is_told(host: &Host) -> Result<(), Finding> {
         Ok(Attempt {
             failed: failing.told(&made.seen),
             is_told_or_right: made.seen.returned.is_err() || made.is_right(),
-            changed: made.changed_after_an_error(),
+            changed: made.before.changed_by_an_error(&made.seen.returned),
             drawn: drawn(&made),
         })
     })

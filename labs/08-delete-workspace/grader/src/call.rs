@@ -6,10 +6,9 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use labkit::calls::{CALLS, Calls, PAUSE};
+use labkit::calls::{CALLS, Calls, PAUSE, UMOUNT};
 use labkit::verdict::Finding;
 use nix::errno::Errno;
-use nix::libc;
 use nix::mount::MntFlags;
 use nix::sched::CloneFlags;
 
@@ -25,9 +24,6 @@ const A_MOMENT: u64 = 5;
 /// How often one of many mounts becomes free: before the shortest patience that is
 /// promised is over.
 pub const LET_GO_EVERY: Duration = Duration::from_millis(150);
-
-/// That which unmounts.
-const UMOUNT: Calls = ("umount2", &[libc::SYS_umount2]);
 
 /// What the calls to the kernel were given, those of one act together.
 struct Heard {

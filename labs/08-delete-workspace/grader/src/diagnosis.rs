@@ -103,6 +103,7 @@ const FILES: &[Rule<Facts>] = &[
         it.seen.returned.is_err() && (it.something_was_gone() || nothing)
     }),
     rule("names-with-dots-left", |it| !it.only_with_dots_left().is_empty()),
+    rule("dangling-link-left", |it| !it.dangling_links_left().is_empty()),
     rule("only-known-parts-deleted", Facts::are_only_strangers_left),
     rule("answer/returned-error", |it| it.seen.returned.is_err()),
     rule("error-ignored", |it| it.refused.is_some()),
@@ -130,6 +131,7 @@ impl frame::Facts for Facts {
         let parent = (!self.has_parent()).then(|| printable(&self.containers));
         words.push(("gone", parent.unwrap_or_else(|| self.deleted_too_much().join(", "))));
         words.push(("dotted", self.only_with_dots_left()));
+        words.push(("dangling", self.dangling_links_left()));
         words.push(("orphan", self.orphans.join(", ")));
         words.push(("litter", self.litter.join(", ")));
         words.push(("expected", format!("{:?}", self.kernels_error())));
@@ -250,6 +252,28 @@ impl Facts {
         };
         let left = all.iter().filter(|path| beside(path).all(has_dot));
         left.map(|path| printable(path)).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Links that lead nowhere, where one was passed over: it is a layer, or nothing else is
+    /// left in its directory, which could not be removed then.
+    fn dangling_links_left(&self) -> String {
+        let is_not_empty = |failure: &Failure| failure.is(Errno::ENOTEMPTY);
+        let has_stopped = self.seen.returned.as_ref().is_err_and(is_not_empty);
+        if !self.seen.returned.is_ok() && (!has_stopped || self.deleted().is_empty()) {
+            return String::new();
+        }
+        let all = self.all_left_behind();
+        // What is not text may be left for its name.
+        let is_dangling = |path: &&PathBuf| {
+            let link = self.workspace.join(path);
+            path.to_str().is_some() && link.is_symlink() && !link.exists()
+        };
+        let is_layer = |path: &Path| ["write-layer", "work"].iter().any(|it| path == Path::new(it));
+        let is_alone = |path: &Path| {
+            all.iter().filter(|it| it.parent() == path.parent()).all(|it| is_dangling(&it))
+        };
+        let links = all.iter().filter(is_dangling).filter(|it| is_layer(it) || is_alone(it));
+        links.map(|path| printable(path)).collect::<Vec<_>>().join(", ")
     }
 
     fn something_was_gone(&self) -> bool {

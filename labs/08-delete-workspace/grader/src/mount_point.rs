@@ -101,7 +101,7 @@ fn moved_mounts_go(stage: &Stage) -> Result<(), Finding> {
 pub fn any_name(host: &Host) -> Result<(), Finding> {
     let stage = Stage::new(host);
     plain(&stage)?;
-    for name in ["a blank", "a\ttab", "a\nline feed", "a\\backslash", "an\\040escape"] {
+    for name in ["a space", "a\ttab", "a\nline feed", "a\\backslash", "an\\040escape"] {
         must_unmount(call(&stage, stage.container(name)))?;
     }
     // No UTF-8: of the workspace, and of a directory that the container has made.

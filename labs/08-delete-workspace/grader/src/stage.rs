@@ -22,6 +22,9 @@ const SHARED: &str = "not the container's alone\n";
 /// Other workspaces than ws1; the name of one begins the same.
 pub const NEIGHBOURS: [&str; 2] = ["ws10", "other"];
 
+/// Where nothing is, by an absolute path and by one from a link.
+pub const NOWHERE: [&str; 2] = ["/nothing/is/here", "nothing/of/the/kind"];
+
 /// The names of a workspace and of a neighbour, which look the same as text: they differ
 /// only in a byte that is not UTF-8.
 pub fn alike_as_text() -> [&'static OsStr; 2] {
@@ -181,6 +184,9 @@ impl<'a> Stage<'a> {
             symlink(&self.letters.folder, workspace.join(name)).expect("the scratch folder");
         }
         symlink(self.letters.file(), workspace.join("letter")).expect("the scratch folder");
+        for name in ["nowhere", "log/nowhere"] {
+            symlink(NOWHERE[0], workspace.join(name)).expect("the scratch folder");
+        }
         workspace
     }
 
@@ -193,6 +199,39 @@ impl<'a> Stage<'a> {
             symlink(&self.letters.folder, workspace.join(layer)).expect("the scratch folder");
         }
         workspace
+    }
+
+    /// A workspace of which one layer is a link to this.
+    pub fn workspace_with_link(&self, name: &str, layer: &str, target: &Path) -> PathBuf {
+        let workspace = self.workspace(name);
+        Stage::remove_layer(&workspace.join(layer));
+        symlink(target, workspace.join(layer)).expect("the scratch folder");
+        workspace
+    }
+
+    /// A workspace whose layers are links that lead nowhere, with more of them beside the
+    /// files of the container-init layer.
+    pub fn workspace_of_dangling_links(&self, name: &str) -> PathBuf {
+        let workspace = self.workspace(name);
+        for layer in ["write-layer", "work"] {
+            Stage::remove_layer(&workspace.join(layer));
+        }
+        let [absolute, relative] = NOWHERE;
+        for (link, target) in [
+            ("write-layer", absolute),
+            ("work", relative),
+            ("init-layer/etc/absolute", absolute),
+            ("init-layer/etc/relative", relative),
+            ("init-layer/etc/itself", "itself"),
+        ] {
+            symlink(target, workspace.join(link)).expect("the scratch folder");
+        }
+        workspace
+    }
+
+    /// Removes a layer that [`Stage::workspace`] has made.
+    pub fn remove_layer(layer: &Path) {
+        fs::remove_dir_all(layer).expect("the scratch folder");
     }
 
     /// Writes files into the write layer whose names begin with dots: only `.` and `..`

@@ -47,6 +47,7 @@ pub fn links(host: &Host) -> Result<(), Finding> {
     let stage = Stage::new(host);
     plain(&stage)?;
     must_delete(call(&stage, stage.workspace_of_links("ws1")))?;
+    must_delete(call(&stage, stage.workspace_of_dangling_links("ws3")))?;
     let workspace = stage.container("ws2");
     let link = host.path("link-to-ws2");
     symlink(&workspace, &link).expect("the scratch directory");

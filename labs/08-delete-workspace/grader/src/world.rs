@@ -13,7 +13,7 @@ use labkit::generated::{list, text};
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 
-use crate::stage::{Stage, mount_tmpfs, set_mode};
+use crate::stage::{NOWHERE, Stage, mount_tmpfs, set_mode};
 
 /// A workspace, with other ones beside it.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,10 +39,13 @@ enum Entry {
     Deep,
     /// A directory with so many files.
     Wide,
-    /// A link to a directory of the host, to a file, and to what is not there.
+    /// A link to a directory of the host, to a file, to what is not there, to what is not
+    /// there by an absolute path, and to itself.
     LinkToDirectory,
     LinkToFile,
     LinkToNothing,
+    LinkToNothingFromRoot,
+    LinkToItself,
     /// Another name of a file of the host.
     HardLink,
     Fifo,
@@ -86,7 +89,7 @@ impl World {
     /// # Errors
     /// None.
     pub fn with_mounts(choices: &mut Unstructured) -> Result<World> {
-        let world = World::without_mounts(choices)?;
+        let world = World::unmounted(choices)?;
         let mounts = list(choices, 5, |choices| {
             let on = *choices.choose(&[On::Tmpfs, On::Volume, On::Itself])?;
             let place = path(choices.choose(&PLACES)?);
@@ -94,14 +97,33 @@ impl World {
             let on = if place.as_os_str().is_empty() { On::Itself } else { on };
             Ok((place, on))
         })?;
-        Ok(World { mounts, ..world })
+        World { mounts, ..world }.with_links(choices)
     }
 
-    /// The same with none.
-    ///
-    /// # Errors
-    /// None.
-    pub fn without_mounts(choices: &mut Unstructured) -> Result<World> {
+    /// The same with links that lead nowhere in each of the ways; a layer may be a link itself
+    /// if nothing else is to be in it.
+    fn with_links(mut self, choices: &mut Unstructured) -> Result<World> {
+        const DANGLING: [Entry; 3] =
+            [Entry::LinkToNothing, Entry::LinkToNothingFromRoot, Entry::LinkToItself];
+        for (_, entry) in &mut self.entries {
+            if *entry == Entry::LinkToNothing {
+                *entry = *choices.choose(&DANGLING)?;
+            }
+        }
+        let mut layers = vec!["write-layer", "work"];
+        layers.retain(|layer| self.entries.iter().all(|(path, _)| !path.starts_with(layer)));
+        if !layers.is_empty() && choices.arbitrary()? {
+            let layer = *choices.choose(&layers)?;
+            let link = match choices.int_in_range(0..=3u8)? {
+                0 => Entry::LinkToDirectory,
+                _ => *choices.choose(&DANGLING)?,
+            };
+            self.entries.push((layer.into(), link));
+        }
+        Ok(self)
+    }
+
+    fn unmounted(choices: &mut Unstructured) -> Result<World> {
         let name = [b"ws", &*text(choices, &PIECES, 2)?].concat();
         let neighbours = list(choices, 2, |choices| {
             let piece = *choices.choose(&PIECES)?;
@@ -159,7 +181,11 @@ impl World {
         }
         let workspace = stage.workspace(path(&self.name));
         for (place, entry) in &self.entries {
-            entry.make(stage, &workspace.join(place));
+            let path = workspace.join(place);
+            if path.parent() == Some(&*workspace) {
+                Stage::remove_layer(&path);
+            }
+            entry.make(stage, &path);
         }
         for (place, on) in &self.mounts {
             let place = workspace.join(place);
@@ -189,43 +215,40 @@ impl World {
     /// Worlds with fewer parts, those first that have lost most. No neighbour is left that
     /// has nothing to do with it.
     pub fn smaller(&self) -> Vec<World> {
-        let mut all = Vec::new();
-        let mut add = |world: World| {
-            if world != *self && !all.contains(&world) {
-                all.push(world);
-            }
-        };
-        add(World { neighbours: Vec::new(), ..self.clone() });
-        add(World { mounts: Vec::new(), ..self.clone() });
-        add(World { entries: Vec::new(), ..self.clone() });
-        add(World { name: b"ws".to_vec(), ..self.clone() });
+        let mut all = vec![
+            World { neighbours: Vec::new(), ..self.clone() },
+            World { mounts: Vec::new(), ..self.clone() },
+            World { entries: Vec::new(), ..self.clone() },
+            World { name: b"ws".to_vec(), ..self.clone() },
+        ];
         all.extend(self.renamed(|name| name.strip_prefix(b".").unwrap_or(name).to_vec()));
         let plain = |byte: &u8| if byte.is_ascii_alphanumeric() { *byte } else { b'x' };
         all.extend(self.renamed(|name| match name {
             [b'.', name @ ..] => [b".".to_vec(), name.iter().map(plain).collect()].concat(),
             name => name.iter().map(plain).collect(),
         }));
-        let mut add = |world: World| {
-            if world != *self && !all.contains(&world) {
-                all.push(world);
-            }
-        };
         for nth in 0..self.neighbours.len() {
             let mut world = self.clone();
             world.neighbours.remove(nth);
-            add(world);
+            all.push(world);
         }
         for nth in (0..self.mounts.len()).rev() {
             let mut world = self.clone();
             world.mounts.remove(nth);
-            add(world);
+            all.push(world);
         }
         for (parent, _) in self.entries.iter().rev() {
             let mut world = self.clone();
             world.entries.retain(|(path, _)| !path.starts_with(parent));
-            add(world);
+            all.push(world);
         }
-        all
+        let mut different: Vec<World> = Vec::new();
+        for world in all {
+            if world != *self && !different.contains(&world) {
+                different.push(world);
+            }
+        }
+        different
     }
 
     /// The same with other names for its entries, if no two of them become one.
@@ -249,7 +272,7 @@ impl World {
         !self.mounts.is_empty()
     }
 
-    /// A line for all that is particular about it.
+    /// Its names, and everything in it, one line each.
     pub fn drawn(&self) -> String {
         let shown = |bytes: &[u8]| bytes.escape_ascii().to_string();
         let mut drawing = format!("workspace  {}\n", shown(&self.name));
@@ -294,7 +317,9 @@ impl Entry {
             }),
             Entry::LinkToDirectory => symlink(&letters.folder, path),
             Entry::LinkToFile => symlink(letters.file(), path),
-            Entry::LinkToNothing => symlink("nothing/of/the/kind", path),
+            Entry::LinkToNothing => symlink(NOWHERE[1], path),
+            Entry::LinkToNothingFromRoot => symlink(NOWHERE[0], path),
+            Entry::LinkToItself => symlink(path.file_name().unwrap_or_default(), path),
             Entry::HardLink => fs::hard_link(&stage.shared, path),
             Entry::Fifo => mkfifo(path, Mode::S_IRUSR).map_err(Into::into),
         };
@@ -311,6 +336,8 @@ impl Entry {
             Entry::LinkToDirectory => "a link to a directory of the host",
             Entry::LinkToFile => "a link to a file of the host",
             Entry::LinkToNothing => "a link to nothing",
+            Entry::LinkToNothingFromRoot => "a link to nothing, by an absolute path",
+            Entry::LinkToItself => "a link to itself",
             Entry::HardLink => "a hard link to a file of the host",
             Entry::Fifo => "a fifo",
         }

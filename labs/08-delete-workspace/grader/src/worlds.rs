@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use labkit::describe::tree;
-use labkit::generated::{Make, SEED, seed, smallest};
+use labkit::generated::{SEED, seed, smallest};
 use labkit::host::Host;
 use labkit::verdict::{Evidence, Finding};
 use nix::mount::{MntFlags, umount2};
@@ -32,7 +32,7 @@ pub fn any_mounts_go(host: &Host) -> Result<(), Finding> {
         mount_point::neighbours,
         mount_point::at_the_workspace,
     ];
-    judge(host, &known, World::with_mounts, |stage, world| {
+    judge(host, &known, |stage, world| {
         let facts = call(stage, world, Which::MountPoint)?;
         facts.require(facts.mounts_after().is_empty())
     })
@@ -46,7 +46,7 @@ pub fn any_write_layer(host: &Host) -> Result<(), Finding> {
         write_layer::links,
         write_layer::closed_folders,
     ];
-    judge(host, &known, World::with_mounts, |stage, world| {
+    judge(host, &known, |stage, world| {
         let facts = call(stage, world, Which::WriteLayer)?;
         if world.is_mounted() {
             return facts.require_refusal(true);
@@ -65,7 +65,7 @@ pub fn any_workspace(host: &Host) -> Result<(), Finding> {
         whole::without_privileges,
         whole::killed,
     ];
-    judge(host, &known, World::with_mounts, |stage, world| {
+    judge(host, &known, |stage, world| {
         let neighbours = world.neighbours(stage);
         let trees = || neighbours.iter().map(|it| tree(it).ok()).collect::<Vec<_>>();
         let workspace = world.make(stage);
@@ -85,7 +85,6 @@ fn call(stage: &Stage, world: &World, which: Which) -> Result<Facts, Finding> {
 fn judge(
     host: &Host,
     known: &[Known],
-    make: Make<World>,
     tried: impl Fn(&Stage, &World) -> Result<(), Finding>,
 ) -> Result<(), Finding> {
     let stage = Stage::new(host);
@@ -95,7 +94,7 @@ fn judge(
         judged.err()
     };
     let mut is_found = false;
-    let found = smallest(COUNT, make, |worlds| {
+    let found = smallest(COUNT, World::with_mounts, |worlds| {
         let wrong = worlds.iter().enumerate().find_map(|(nth, world)| {
             let finding = if is_found { None } else { is_wrong(&stage, world) };
             finding.map(|finding| (nth, finding))

@@ -1,6 +1,6 @@
 //! delete_write_layer.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use labkit::failing;
 use labkit::host::Host;
@@ -10,7 +10,7 @@ use nix::libc;
 
 use crate::call::Call;
 use crate::scene::Which;
-use crate::stage::{NEIGHBOURS, Stage, alike_as_text, mount_tmpfs};
+use crate::stage::{NEIGHBOURS, NOWHERE, Stage, alike_as_text, mount_tmpfs};
 
 fn call<'a>(stage: &'a Stage, workspace: PathBuf) -> Call<'a> {
     Call::new(stage, Which::WriteLayer, workspace)
@@ -82,7 +82,17 @@ pub fn links(host: &Host) -> Result<(), Finding> {
     stage.add_link(&workspace);
     must_delete(call(&stage, workspace))?;
     // The layers are links themselves.
-    must_delete(call(&stage, stage.workspace_of_links("ws2")))
+    must_delete(call(&stage, stage.workspace_of_links("ws2")))?;
+    // One of them is, and leads to a file, nowhere, or to itself.
+    let [absolute, relative] = NOWHERE.map(Path::new);
+    for layer in ["write-layer", "work"] {
+        let targets = [&*stage.letters.file(), absolute, relative, Path::new(layer)];
+        for (nth, target) in targets.into_iter().enumerate() {
+            let workspace = stage.workspace_with_link(&format!("{layer}-{nth}"), layer, target);
+            must_delete(call(&stage, workspace))?;
+        }
+    }
+    Ok(())
 }
 
 pub fn closed_folders(host: &Host) -> Result<(), Finding> {

@@ -4,7 +4,10 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
 
-use labkit::frame::{Facts, Returned, Rules, Words, rule};
+use labkit::answering::Answering;
+use labkit::call::output;
+use labkit::describe::result;
+use labkit::frame::{Facts, Returned, Rules, Words, error_of, rule};
 use labkit::host::Host;
 use labkit::verdict::{Evidence, Finding};
 use nix::fcntl::OFlag;
@@ -132,5 +135,119 @@ pub fn appears_meanwhile(host: &Host) -> Result<(), Finding> {
             all
         })?;
     }
-    Ok(())
+    // The other one may be made by another call.
+    two_calls(host)
+}
+
+/// Two calls that make an image of the same name, each of which has read half of its archive
+/// when the first goes on.
+#[derive(Debug)]
+struct Two {
+    first: Returned,
+    second: Returned,
+    /// The image when the first has returned, and when both have.
+    then: Found,
+    finally: Found,
+    left: Vec<String>,
+    changed: Vec<String>,
+}
+
+impl Facts for Two {
+    fn words(&self) -> Words {
+        let mut words = error_of(&self.first);
+        words.extend([("left", self.left.join(", ")), ("changed", self.changed.join(", "))]);
+        words
+    }
+}
+
+static TWO: Rules<Two> = Rules {
+    lab: LAB,
+    function: NEW_IMAGE.function,
+    tables: &[&[
+        rule("base-changed", |it| !it.changed.is_empty()),
+        rule("existing-image-replaced", |it| it.first.is_ok() && it.second.is_ok()),
+        rule("draft-of-another-call", |it| {
+            let is_wrong = |found: &Found| matches!(found, Found::Wrong(_));
+            is_wrong(&it.then) || is_wrong(&it.finally) || it.first.is_err() && it.second.is_err()
+        }),
+        rule("failed-call-not-told", |it| it.finally == Found::Nothing),
+        rule("left-over-stays", |it| !it.left.is_empty()),
+    ]],
+};
+
+fn two_calls(host: &Host) -> Result<(), Finding> {
+    let store = Store::new(host, "two");
+    let bytes = archive();
+    let (begin, rest) = bytes.split_at(bytes.len() / 2);
+    let start = || {
+        let (read, write) = pipe2(OFlag::O_CLOEXEC).expect("a pipe");
+        let mut write = File::from(write);
+        let call = host.act(&NEW_IMAGE, store.making("base", NEW)).giving(vec![read]);
+        let mut answering = call.start();
+        // A call that refuses it reads none of it.
+        let _ = write.write_all(begin);
+        host.wait_for([&mut answering], || ());
+        (answering, write)
+    };
+    let go_on = |answering: &mut Answering, mut write: File| {
+        let _ = write.write_all(rest);
+        drop(write);
+        let [outcome] = host.wait_for([answering], || ());
+        outcome
+    };
+    let (mut first, to_first) = start();
+    let (mut second, to_second) = start();
+    let of_first = go_on(&mut first, to_first);
+    let then = store.find(NEW, &OWNERS);
+    let of_second = go_on(&mut second, to_second);
+    host.end_all([first, second]);
+    let (left, changed) = store.differences(NEW);
+    let it = Two {
+        first: output(of_first, NEW_IMAGE.function)?,
+        second: output(of_second, NEW_IMAGE.function)?,
+        then,
+        finally: store.find(NEW, &OWNERS),
+        left,
+        changed,
+    };
+    // Either of them may be the one that makes it.
+    let is_whole = match it.first {
+        Ok(()) => it.then == Found::Right,
+        Err(_) => !matches!(it.then, Found::Wrong(_)),
+    };
+    let is_one = it.first.is_ok() != it.second.is_ok() && it.finally == Found::Right;
+    let kept = is_whole && is_one && it.left.is_empty() && it.changed.is_empty();
+    TWO.judge(&it, kept, || it.evidence())
+}
+
+impl Two {
+    fn evidence(&self) -> Vec<Evidence> {
+        let call =
+            |which: &str| format!("{}(…), the {which} of two calls at once", NEW_IMAGE.function);
+        let (of_second, then) = match self.first {
+            Ok(()) => ("an error", "a whole image"),
+            Err(_) => ("Ok", "nothing"),
+        };
+        let second = match &self.second {
+            Err(_) if self.first.is_ok() => of_second.to_owned(),
+            returned => result(returned),
+        };
+        let list = |all: &[String]| if all.is_empty() { "-".to_owned() } else { all.join(", ") };
+        vec![
+            Evidence::differs(call("first"), "Ok", result(&self.first)),
+            Evidence::differs(call("second"), of_second, second),
+            Evidence::differs(
+                format!("images/{NEW}, when the first call has returned"),
+                then,
+                self.then.shown(),
+            ),
+            Evidence::differs(
+                format!("images/{NEW}, after that"),
+                "a whole image",
+                self.finally.shown(),
+            ),
+            Evidence::differs("other new names in images", "-", list(&self.left)),
+            Evidence::differs("changed in images", "-", list(&self.changed)),
+        ]
+    }
 }

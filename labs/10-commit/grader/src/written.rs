@@ -243,6 +243,14 @@ const FILES: &[Rule<Written>] = &[
                 && !matches!(written, Some(Kind::HardLink(_)))
         })
     }),
+    rule("hard-link-to-another-name", |it| {
+        it.is(Aspect::Kind, |it| {
+            let is_link = |it: &Option<Entry>| {
+                it.as_ref().is_some_and(|it| matches!(it.kind, Kind::HardLink(_)))
+            };
+            is_link(&it.expected) && is_link(&it.written)
+        })
+    }),
     rule("device-numbers-lost", |it| {
         let kinds = |it: &Difference| {
             Some((it.expected.as_ref()?.kind.clone(), it.written.as_ref()?.kind.clone()))

@@ -9,6 +9,7 @@ use crate::container::{ALL, BETWEEN, FAST, FOR_CHILDREN, differing};
 use crate::entered::{
     DIRECTORIES, ENTERS, Entered, FUNCTION, Given, STARTED, in_words, observe, rules,
 };
+use crate::first_word;
 use crate::scene::{ARGUMENTS, CALLERS, TOOLS, text};
 
 pub fn namespaces(host: &Host) -> Result<(), Finding> {
@@ -44,7 +45,8 @@ pub fn directories(host: &Host) -> Result<(), Finding> {
 pub fn words(host: &Host) -> Result<(), Finding> {
     static RULES: Rules<Entered> =
         rules(&[&[rule("other-words", |it| it.command.is_some() && !it.has_its_words())], STARTED]);
-    judge_words(&observe(host, Given::Path, FAST)?, &RULES)
+    judge_words(&observe(host, Given::Path, FAST)?, &RULES)?;
+    first_word::as_given(host)
 }
 
 fn judge_words(facts: &Entered, rules: &Rules<Entered>) -> Result<(), Finding> {

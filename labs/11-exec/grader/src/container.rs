@@ -18,7 +18,7 @@ use nix::fcntl::OFlag;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::CloneFlags;
 use nix::sys::signal::{Signal, kill};
-use nix::sys::wait::waitpid;
+use nix::sys::wait::{Id, WaitPidFlag, waitid, waitpid};
 use nix::unistd::{Pid, chdir, execve, pipe2, pivot_root, sethostname};
 
 /// The namespaces that are a container's own, except the user namespace.
@@ -128,6 +128,12 @@ impl Container {
         let other = Container::bare(proc, namespaces);
         assert_eq!(other.pid, number, "nobody else starts a process meanwhile");
         other
+    }
+
+    /// Kills its first process, which is a zombie afterwards: nobody has waited for it.
+    pub fn kill(&self) {
+        let _ = kill(self.pid, Signal::SIGKILL);
+        let _ = waitid(Id::Pid(self.pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT);
     }
 
     /// Ends it, and waits for that.

@@ -1,5 +1,6 @@
 //! enter: the number that it returns.
 
+use std::ffi::CString;
 use std::fs::{self, File};
 
 use labkit::describe::Failure;
@@ -11,7 +12,7 @@ use nix::errno::Errno;
 use nix::unistd::dup2_stderr;
 
 use crate::LAB;
-use crate::acts::Order;
+use crate::acts::{ENTER_AS_A_PARENT, OTHERS_CODE, Order};
 use crate::command;
 use crate::container::{Container, FAST};
 use crate::entered::{Entering, FUNCTION, Given, call, in_words, observe};
@@ -114,7 +115,31 @@ pub fn exit_codes(host: &Host) -> Result<(), Finding> {
         let what = format!("[\"/bin/sh\", \"-c\", {script:?}]");
         shell(host, &script, code)?.judge(host, &RULES, &what)?;
     }
-    Ok(())
+    beside_another_child(host)
+}
+
+/// The caller has another child, which has ended before.
+fn beside_another_child(host: &Host) -> Result<(), Finding> {
+    static RULES: Rules<Ending> = rules(&[&[
+        rule("waits-for-any-child", |it| it.is(OTHERS_CODE)),
+        rule("status-lost", |it| it.is(0)),
+        rule("ending-is-an-error", |it| it.returned.is_err()),
+    ]]);
+    const CODE: i32 = 3;
+    let proc = Proc::open().expect("the witness has one");
+    let scene = Scene::new(host);
+    let container = scene.start(host, &proc, FAST);
+    let script = format!("exit {CODE}");
+    let words = ["/bin/sh", "-c", &script];
+    let call = host.act(&ENTER_AS_A_PARENT, scene.order(&container, &words));
+    let (seen, ()) = call.make_and_look(|_, _| container.end_with_all())?;
+    let (returned, said) = (seen.returned, String::new());
+    let ending = Ending { returned, expected: CODE, said, printed: seen.printed };
+    RULES.judge(&ending, ending.is(CODE), || {
+        let case = format!("another child has ended with {OTHERS_CODE} before");
+        let what = format!("{FUNCTION}(PID, {words:?}, …), where {case}");
+        vec![Evidence::differs(what, CODE, in_words(&ending.returned))]
+    })
 }
 
 pub fn signals(host: &Host) -> Result<(), Finding> {
@@ -142,7 +167,13 @@ pub fn missing_command(host: &Host) -> Result<(), Finding> {
         let ending = attempt(host, NOT_FOUND, |scene, container| scene.order(container, words))?;
         ending.judge(host, &NOT_RUN, &format!("{words:?}"))?;
     }
-    Ok(())
+    // What is no directory has no commands: execvp(3) passes over it, too.
+    let path = format!("PATH={TOOLS}/closed:/bin");
+    let ending = attempt(host, NOT_FOUND, |scene, container| Order {
+        environment: vec![CString::new(path.as_str()).expect("no NUL in it")],
+        ..scene.order(container, &["nothing"])
+    })?;
+    ending.judge(host, &NOT_RUN, &format!("[\"nothing\"], [{path:?}]"))
 }
 
 pub fn closed_command(host: &Host) -> Result<(), Finding> {

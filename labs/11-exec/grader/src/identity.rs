@@ -1,4 +1,5 @@
-//! open_namespaces, where no process has the PID, or suddenly another one has it.
+//! open_namespaces, where no process has the PID, the process ends, or suddenly another
+//! one has its PID.
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
@@ -8,6 +9,7 @@ use labkit::describe::{Failure, result};
 use labkit::failing;
 use labkit::frame::{Facts, Rules, Words, error_of, rule};
 use labkit::host::Host;
+use labkit::inside::Place;
 use labkit::proc::Proc;
 use labkit::verdict::{Evidence, Finding};
 use nix::errno::Errno;
@@ -29,7 +31,7 @@ const KINDS: CloneFlags = CloneFlags::CLONE_NEWNS
 /// A PID that no process has: so many are never started in the sandbox.
 const NOBODY: i32 = 30_000;
 
-/// A call during which another process gets the PID.
+/// A call for a process that ends. Another one may get its PID.
 struct Replaced {
     seen: Seen<Result<Vec<Told>, Failure>>,
     /// What was opened, as the kernel shows it.
@@ -51,6 +53,23 @@ static NUMBER: Rules<Replaced> = Rules {
     function: FUNCTION,
     tables: &[&[
         rule("number-trusted-twice", |it| it.of(&it.first) > 0 && it.of(&it.second) > 0),
+        rule("failed-open-ignored", |it| it.seen.returned.is_ok()),
+    ]],
+};
+
+/// The same where the process is a zombie.
+static ENDED: Rules<Replaced> = Rules {
+    lab: LAB,
+    function: FUNCTION,
+    tables: &[&[rule("failed-open-ignored", |it| it.seen.returned.is_ok())]],
+};
+
+/// The same where nobody has its PID any more.
+static GONE: Rules<Replaced> = Rules {
+    lab: LAB,
+    function: FUNCTION,
+    tables: &[&[
+        rule("no-such-process-is-success", |it| it.seen.returned.as_ref().is_ok_and(Vec::is_empty)),
         rule("failed-open-ignored", |it| it.seen.returned.is_ok()),
     ]],
 };
@@ -77,8 +96,95 @@ fn usual_count(host: &Host) -> Result<usize, Finding> {
     Ok(seen.returned.map_or(0, |told| told.len().min(KINDS.iter().count())))
 }
 
+/// What was opened, and what the caller has itself.
+fn look(place: &Place, told: &Result<Vec<Told>, Failure>) -> (BTreeSet<String>, Namespaces) {
+    let told: &[Told] = told.as_deref().unwrap_or_default();
+    let link = |(_, number): &Told| {
+        let link = place.proc.link(place.pid.as_raw(), &format!("fd/{number}"));
+        link.unwrap_or_default().display().to_string()
+    };
+    (told.iter().map(link).collect(), namespaces(place.proc, place.pid))
+}
+
+/// What is left of a process that has ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Left {
+    /// Nobody has waited for it: it has a directory in /proc, and few of its namespaces.
+    Zombie,
+    Nothing,
+}
+
+impl Left {
+    /// Whether an error was returned, or the namespaces of the process are complete.
+    fn judge(self, facts: &Replaced, whole: usize) -> Result<(), Finding> {
+        let (rules, case) = match self {
+            Left::Zombie => (&ENDED, "the process is a zombie"),
+            Left::Nothing => (&GONE, "the process ends meanwhile"),
+        };
+        let kept = facts.seen.returned.is_err() || facts.of(&facts.first) == whole;
+        rules.judge(facts, kept, || {
+            let what = format!("{FUNCTION}(PID), where {case}");
+            vec![Evidence::differs(what, "Err", result(&facts.seen.returned))]
+        })
+    }
+}
+
+/// The process has ended before the call.
+fn ended_before(host: &Host, whole: usize) -> Result<(), Finding> {
+    let proc = Proc::open().expect("the witness has one");
+    let container = Container::bare(&proc, KINDS);
+    let first = container.namespaces.clone();
+    container.kill();
+    let call = host.act(&OPEN_NAMESPACES, container.pid.as_raw());
+    let (seen, (found, own)) = call.make_and_look(|place, told| {
+        container.end();
+        look(place, told)
+    })?;
+    Left::Zombie.judge(&Replaced { seen, found, first, second: Namespaces::new(), own }, whole)
+}
+
+/// The process ends before the `nth` of the calls that open something, and nobody gets its
+/// number. Returns whether there was such a call.
+fn ends_meanwhile(host: &Host, whole: usize, nth: usize, left: Left) -> Result<bool, Finding> {
+    let proc = Proc::open().expect("the witness has one");
+    let container = Container::bare(&proc, KINDS);
+    let (pid, first) = (container.pid, container.namespaces.clone());
+    let (container, has_ended) = (Cell::new(Some(container)), Cell::new(false));
+    let call = host.act(&OPEN_NAMESPACES, pid.as_raw()).standing_still(nth, OPENING);
+    let (seen, (found, own)) = call.make_meanwhile(
+        |_, answering| {
+            if host.wait_until_it_stands_still(answering).is_some() {
+                let ending = container.take().expect("it runs until now");
+                ending.kill();
+                match left {
+                    Left::Zombie => container.set(Some(ending)),
+                    Left::Nothing => ending.end(),
+                }
+                has_ended.set(true);
+                answering.go_on();
+            }
+        },
+        |place, told| {
+            if let Some(container) = container.take() {
+                container.end();
+            }
+            look(place, told)
+        },
+    )?;
+    if has_ended.get() {
+        left.judge(&Replaced { seen, found, first, second: Namespaces::new(), own }, whole)?;
+    }
+    Ok(has_ended.get())
+}
+
 pub fn a_number_given_away(host: &Host) -> Result<(), Finding> {
     let whole = usual_count(host)?;
+    // 1. Nobody gets its number. What has ended before the first call has ended before all.
+    ended_before(host, whole)?;
+    for left in [Left::Zombie, Left::Nothing] {
+        failing::each(|nth| ends_meanwhile(host, whole, nth + 1, left))?;
+    }
+    // 2. Another one does.
     failing::each(|nth| {
         let proc = Proc::open().expect("the witness has one");
         let container = Container::bare(&proc, KINDS);
@@ -97,16 +203,10 @@ pub fn a_number_given_away(host: &Host) -> Result<(), Finding> {
                 }
             },
             |place, told| {
-                let told: &[Told] = told.as_deref().unwrap_or_default();
-                let link = |(_, number): &Told| {
-                    let link = place.proc.link(place.pid.as_raw(), &format!("fd/{number}"));
-                    link.unwrap_or_default().display().to_string()
-                };
-                let found: BTreeSet<String> = told.iter().map(link).collect();
                 if let Some(other) = container.take() {
                     other.end();
                 }
-                (found, namespaces(place.proc, place.pid))
+                look(place, told)
             },
         )?;
         // It makes no more of these calls.

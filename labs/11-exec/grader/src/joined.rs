@@ -190,19 +190,25 @@ static REFUSED: Rules<Joined> = Rules {
 };
 
 pub fn failure(host: &Host) -> Result<(), Finding> {
-    // An answer that is wrong all the same is not blamed for that here.
-    let usual = observe(host, FAST, Who::Root, |call| call)?;
-    if usual.seen.returned.is_err() || !usual.not_joined().is_empty() {
-        return Ok(());
+    for kinds in [FAST, FAST | CloneFlags::CLONE_NEWUSER] {
+        // An answer that is wrong all the same is not blamed for that here.
+        let usual = observe(host, kinds, Who::Root, |call| call)?;
+        if usual.seen.returned.is_err() || !usual.not_joined().is_empty() {
+            return Ok(());
+        }
+        // EINVAL can mean that the process is already in that namespace, or something else:
+        // it is an error like any other.
+        for errno in [Errno::EPERM, Errno::EINVAL] {
+            each_failing(host, kinds, errno)?;
+        }
     }
-    // EINVAL means that the process is already in that namespace: an error like any other.
-    [Errno::EPERM, Errno::EINVAL].into_iter().try_for_each(|errno| each_failing(host, errno))
+    Ok(())
 }
 
 /// Has each call for a namespace fail with `errno` in its turn.
-fn each_failing(host: &Host, errno: Errno) -> Result<(), Finding> {
+fn each_failing(host: &Host, kinds: CloneFlags, errno: Errno) -> Result<(), Finding> {
     failing::each(|nth| {
-        let facts = observe(host, FAST, Who::Root, |call| call.failing(nth, SETNS, errno))?;
+        let facts = observe(host, kinds, Who::Root, |call| call.failing(nth, SETNS, errno))?;
         let Some(failed) = facts.seen.failed else { return Ok(false) };
         // An answer that joins in one call joins all or nothing.
         let joined = facts.joined().len();

@@ -7,6 +7,7 @@ mod container;
 mod descriptors;
 mod endings;
 mod entered;
+mod first_word;
 mod identity;
 mod joined;
 mod opened;

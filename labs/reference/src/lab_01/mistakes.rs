@@ -44,6 +44,7 @@ pub static MISTAKES: &[Mistake<Answers>] = &[
     parse_line::LATER_FIELD_IN_AN_OPTION,
     parse_line::ANOTHER_KIND_OF_ERROR,
     parse_line::EARLY_DASH,
+    parse_line::FIELDS_COUNTED,
     parse_line::OPTIONS_NOT_SPLIT,
     parse_line::ROOT_AND_MOUNT_POINT_EXCHANGED,
     parse_line::TYPE_AND_SOURCE_EXCHANGED,

@@ -37,6 +37,7 @@ pub static MISTAKES: &[Mistake<Answers>] = &[
     command::NAME_LEFT_OUT_OF_THE_LIST,
     command::EXECV_WITHOUT_PATH,
     command::EXECV_AND_ONE_CODE,
+    command::SLASH_IN_THE_MIDDLE,
     command::EMPTY_ENVIRONMENT,
     command::CHILD_FORKS_AND_ENDS,
     command::CHILD_FORKS_AND_ENDS_LATE,

@@ -26,8 +26,8 @@ use nix::unistd::Pid;
 ///   MS_NOEXEC). The root directory stays the host's until lab 06.
 ///
 /// It inherits everything else from this process: the user, the working directory,
-/// the umask and the open files, and no others. This process blocks no signal, and so
-/// does the command. SIGPIPE, which a Rust program ignores, may be ignored or not.
+/// the umask and the open files. It has no other open files. This process blocks no signal,
+/// and so does the command. SIGPIPE, which a Rust program ignores, may be ignored or not.
 ///
 /// `command` has at least one word. This process has one thread. `start` leaves this
 /// process unchanged: its namespaces, directories, umask, signals and open files stay
@@ -36,8 +36,8 @@ use nix::unistd::Pid;
 /// The child has nobody to return an error to. It writes to stderr what failed, and
 /// exits with docker's codes:
 ///
-/// - 125 if a step before the command failed, whatever the reason: the command must
-///   not run then;
+/// - 125 if a step before the command failed, whatever the reason: then the command
+///   must not run;
 /// - 127 if there is no such command: execve(2) returns ENOENT;
 /// - 126 if the command cannot be executed: execve(2) returns any other error. If the
 ///   file is not a program (ENOEXEC), execvp(3) may try a shell.

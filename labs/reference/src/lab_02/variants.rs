@@ -11,7 +11,7 @@ use nix::sys::signal::Signal;
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::{execvpe, pipe2, read, sethostname};
 
-use super::steps::{ALL, PRIVATE, SAFE, execute, mount_proc, prepare, propagate, start};
+use super::steps::{ALL, PRIVATE, SAFE, execute, mount_proc, prepare, propagate, search, start};
 use super::{SOLUTION, solution};
 use crate::catalogue::Variant;
 
@@ -84,6 +84,17 @@ pub static RIGHT: &[Variant<Answers>] = &[
                 drop(held);
                 read(&executed, &mut [0])?;
                 Ok(pid)
+            },
+            ..SOLUTION
+        },
+    },
+    // Looks in $PATH itself, for a name that is no path.
+    Variant {
+        name: "own_search",
+        answers: Answers {
+            start: |command| {
+                let is_path = command[0].as_bytes().contains(&b'/');
+                start(ALL, prepare, || if is_path { execute(command) } else { search(command) })
             },
             ..SOLUTION
         },

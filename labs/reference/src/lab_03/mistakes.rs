@@ -84,6 +84,7 @@ pub static MISTAKES: &[Mistake<Answers>] = &[
     processes::TASKS,
     processes::CALLER_JOINS,
     processes::MEMORY_ONLY,
+    processes::SOUGHT_IN_THE_TEXT,
     processes::FAILED_JOIN_PRINTED,
     processes::JOINS_NOTHING,
     processes::BEGUN_FIRST,

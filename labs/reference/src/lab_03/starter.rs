@@ -22,8 +22,8 @@
 //!     .begin() -> io::Result<()>             lets it begin, and consumes the value
 //! ```
 //!
-//! Hand on an error of the kernel as it is, or in an error of your own that has the
-//! same `kind()`.
+//! Return an error of the kernel as it is, or inside your own error with the same
+//! `kind()`.
 
 use std::io;
 use std::path::Path;
@@ -34,7 +34,7 @@ use lab_03_grader::group::{Group, Waiting};
 ///
 /// A size is one or more ASCII digits, optionally followed by one of the ASCII letters
 /// b, k, m and g, in either case: bytes, and 1024, 1024² or 1024³ bytes. Up to the
-/// largest u64 the result is exact. The word `max`, in small letters, means no limit,
+/// largest u64 the result is exact. The word `max`, in lower case, means no limit,
 /// which is `None`.
 ///
 /// # Errors
@@ -51,8 +51,8 @@ pub fn parse_size(text: &str) -> io::Result<Option<u64>> {
 ///
 /// - **Version 2** has a file `cgroup.controllers`, which lists what can be limited.
 ///   The group is one directory, `root/name`. It can only limit what
-///   `root/cgroup.subtree_control` hands on to it. Both memory and pids must be there:
-///   write `+memory +pids`. Writing what is there already does no harm.
+///   `root/cgroup.subtree_control` hands on to it. Both memory and pids must be listed
+///   there: write `+memory +pids`. Writing what is already listed does no harm.
 /// - **Version 1** has no such file. Each controller has its own directory, so the
 ///   group is two directories, `root/memory/name` and `root/pids/name`. There may
 ///   also be `root/unified`: that is version 2 again, but without these controllers.
@@ -64,8 +64,8 @@ pub fn parse_size(text: &str) -> io::Result<Option<u64>> {
 /// Those of mkdir(2) and write(2). It is also an error if the group already exists,
 /// because then it belongs to somebody else, or if the host lacks a controller: a write
 /// to `cgroup.subtree_control` that asks for it fails. After an error, no directory that
-/// was made is left, and no group of somebody else has changed. What was handed on may
-/// stay so.
+/// this call made is left, and nobody else's group has changed. What was handed on may
+/// stay handed on.
 pub fn create_group(root: &Path, name: &str) -> io::Result<Group> {
     todo!("make the group {name:?} below {root:?}")
 }
@@ -81,13 +81,13 @@ pub fn create_group(root: &Path, name: &str) -> io::Result<Group> {
 /// | processes | `pids.max` | `pids.max` |
 /// | no limit of processes | `max` | `max` |
 ///
-/// Each write(2) is one command to the kernel: write a value at once.
+/// Each write(2) is one command to the kernel: write each value with a single call.
 ///
 /// A kernel that does not account for swap lacks the swap file. That is not an
 /// error.
 ///
 /// # Errors
-/// Those of write(2), also if any other file is missing. Never skip in silence a
+/// Those of write(2), and an error if any other file is missing. Never silently skip a
 /// limit that cannot be set.
 pub fn set_limits(group: &Group, memory: Option<u64>, pids: Option<u64>) -> io::Result<()> {
     todo!("limit {group:?} to {memory:?} bytes and {pids:?} processes")
@@ -95,7 +95,7 @@ pub fn set_limits(group: &Group, memory: Option<u64>, pids: Option<u64>) -> io::
 
 /// Moves the process `pid`, with all its threads, into the group. Whatever it
 /// starts from then on is born in the group. A write(2) is a command to the kernel:
-/// write the pid at once.
+/// write the pid with a single call.
 ///
 /// # Errors
 /// Those of write(2) to `cgroup.procs`: ESRCH if there is no such process.
@@ -104,12 +104,12 @@ pub fn join(group: &Group, pid: u32) -> io::Result<()> {
 }
 
 /// Lets a waiting process begin its work, as a member of the group and within these
-/// limits from its first instruction on. Limits that the group had before do not
-/// count any more. What must come last is that it begins.
+/// limits from its first instruction on. Limits that the group had before no longer
+/// count. Letting it begin must be the last step.
 ///
 /// # Errors
-/// Those of [`set_limits`] and [`join`]; the process does not begin then. It is
-/// also an error if the process cannot begin any more.
+/// Those of [`set_limits`] and [`join`]; in that case, the process does not begin. It
+/// is also an error if the process can no longer begin.
 pub fn start_limited(
     group: &Group,
     memory: Option<u64>,

@@ -117,6 +117,23 @@ pub static RIGHT: &[Variant<Answers>] = &[
             ..SOLUTION
         },
     },
+    // Who is a member already need not join again: version 2 has one file for both.
+    Variant {
+        name: "members_line_by_line",
+        answers: Answers {
+            join: |group, pid| {
+                for folder in [&group.memory, &group.pids] {
+                    let procs = folder.join("cgroup.procs");
+                    let members = fs::read_to_string(&procs)?;
+                    if !members.lines().any(|line| line == pid.to_string()) {
+                        echo(&procs, pid)?;
+                    }
+                }
+                Ok(())
+            },
+            ..SOLUTION
+        },
+    },
     Variant {
         name: "joined_and_then_limited",
         answers: Answers {

@@ -94,6 +94,8 @@ pub static MISTAKES: &[Mistake<Answers>] = &[
     inherited::READ_ERRORS_END_A_FILE,
     inherited::UNKNOWN_TYPES_SKIPPED,
     inherited::UNKNOWN_TYPES_AS_FILES,
+    inherited::GLOBAL_HEADERS_SKIPPED,
+    inherited::LABELS_AND_LISTS_SKIPPED,
     inherited::ALL_THAT_IS_UNFINISHED,
     inherited::SECOND_FILE_TRUNCATES,
     inherited::PATHS_UNWRAPPED,

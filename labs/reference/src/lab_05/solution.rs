@@ -8,6 +8,7 @@ use std::path::{Component, Path, PathBuf};
 use nix::fcntl::AT_FDCWD;
 use nix::sys::stat::{Mode, SFlag, UtimensatFlags, makedev, mknod, utimensat};
 use nix::sys::time::TimeSpec;
+use nix::unistd::{getegid, geteuid};
 use tar::{Archive, Entry, EntryType, Header};
 
 // What a file has until it gets its own mode.
@@ -18,20 +19,20 @@ const UNSET: Mode = Mode::empty();
 ///
 /// The directory that contains `layer` exists. Read the archive with the crate
 /// `tar`, entry by entry, and start no other program for it. Every directory comes
-/// before its contents, though not all of these follow at once, and `./` is the layer
+/// before its contents, though these need not follow at once, and `./` is the layer
 /// itself. Both paths may be relative, and need not be UTF-8.
 ///
 /// **As in the archive.** Create files with their contents, directories, symbolic
-/// links that lead where the archive says, whether or not anything is there, hard
-/// links as names of one file, fifos and devices. Give each of them the archive's
-/// mode, whatever the umask, including the set-user-ID bit and its like; the owner
-/// and group, by their numbers, also for symbolic links; and the modification time, in
-/// seconds, also for symbolic links and directories. If the directory around `layer` has the
+/// links that lead where the archive says, whether or not anything exists there, hard
+/// links as names of one file, fifos and devices. Give each of them the archive's mode,
+/// whatever the umask, including the set-user-ID bit and the like; the owner and group,
+/// by their numbers, also for symbolic links; and the modification time, in seconds,
+/// also for symbolic links and directories. If the directory around `layer` has the
 /// set-group-ID bit, that changes nothing. A symbolic link has no mode; a hard link has
 /// what its file has, whatever its own header says. See tar(5), umask(2), chown(2),
 /// utimensat(2), inode(7).
 ///
-/// **Nothing outside.** Whoever made the archive may be hostile, and you are root.
+/// **Nothing outside.** The author of the archive may be hostile, and you are root.
 /// Nothing outside `layer` is created or changed. Refuse an entry
 ///
 /// - if its name is absolute or has a part `..`, wherever that leads;
@@ -40,8 +41,8 @@ const UNSET: Mode = Mode::empty();
 /// - if it is a hard link to such a name. A hard link to a symbolic link is one, too;
 /// - if it is the layer itself but not a directory.
 ///
-/// If a name comes twice, refuse the second entry or let it replace the first; either
-/// way, nothing goes through a link, hard ones included. See path_resolution(7) and openat2(2).
+/// If a name occurs twice, refuse the second entry or let it replace the first. Either way, nothing
+/// goes through a link, not even through a hard link. See path_resolution(7) and openat2(2).
 ///
 /// **Once.** If `layer` exists, even as an empty directory, there is nothing to do: it
 /// stays as it is, down to its times, and nobody checks whether the archive still exists.
@@ -55,10 +56,11 @@ const UNSET: Mode = Mode::empty();
 /// # Errors
 /// - An entry is refused, is of a type not named above, cannot be created, such as a
 ///   device where devices are not allowed, or cannot get its attributes. The error's text
-///   contains the entry's name as the archive has it. No entry is skipped.
+///   contains the entry's name as the archive has it. No entry is skipped, not even a pax
+///   global header (`g`) or a volume label (`V`).
 /// - The archive is missing, is not an archive, cannot be read to the end of its last
-///   entry, or is cut off within an entry. Whether it has the blocks of zeros at its end,
-///   nobody asks.
+///   entry, or is cut off within an entry. Nobody asks whether it has the blocks of
+///   zeros at its end.
 ///
 /// After an error there is no `layer`, and nothing else that was not there before the
 /// call. Whatever it returns, other files next to `layer` stay, and nothing is left open.
@@ -92,6 +94,10 @@ pub(crate) fn remove(path: &Path) -> io::Result<()> {
 
 // Unpacks an archive to an empty folder.
 pub(crate) fn unpack(tar: &Path, folder: &Path) -> io::Result<()> {
+    // An archive may say nothing of the layer itself. The directory around it hands nothing
+    // down: neither its group nor the bit that hands a group down.
+    lchown(folder, Some(geteuid().as_raw()), Some(getegid().as_raw()))?;
+    fs::set_permissions(folder, Permissions::from_mode(0o755))?;
     let mut folders = Vec::new();
     for entry in Archive::new(File::open(tar)?).entries()? {
         let mut entry = entry?;

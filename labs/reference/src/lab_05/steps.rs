@@ -16,6 +16,8 @@ pub struct Steps {
     pub make_such: Option<(EntryType, MakeAt)>,
     /// Gives a file what its entry says of it.
     pub set_attributes: fn(&Path, &Header) -> io::Result<()>,
+    /// What an entry is called in an error.
+    pub shown: fn(&Entry<File>) -> io::Result<PathBuf>,
     /// What becomes of the error of an entry.
     pub failed: fn(&Path, io::Error) -> io::Result<()>,
 }
@@ -24,8 +26,13 @@ pub struct Steps {
 pub type MakeAt = fn(&mut Entry<File>, &Path, &Path) -> io::Result<()>;
 
 /// The steps of the solution.
-pub const STEPS: Steps =
-    Steps { make, make_such: None, set_attributes, failed: |name, error| Err(naming(name, error)) };
+pub const STEPS: Steps = Steps {
+    make,
+    make_such: None,
+    set_attributes,
+    shown: |entry| Ok(entry.path()?.into_owned()),
+    failed: |name, error| Err(naming(name, error)),
+};
 
 impl Steps {
     /// Those of the solution, but for the entries of one type.
@@ -40,26 +47,36 @@ impl Steps {
 
     /// Unpacks an archive to a folder.
     pub fn unpack(&self, tar: &Path, folder: &Path) -> io::Result<()> {
+        self.unpack_entries(Archive::new(File::open(tar)?).entries()?, folder)
+    }
+
+    /// Unpacks these entries to a folder.
+    pub fn unpack_entries<'a>(
+        &self,
+        entries: impl Iterator<Item = io::Result<Entry<'a, File>>>,
+        folder: &Path,
+    ) -> io::Result<()> {
         let mut folders = Vec::new();
-        for entry in Archive::new(File::open(tar)?).entries()? {
+        for entry in entries {
             let mut entry = entry?;
             let name = entry.path()?.into_owned();
+            let shown = (self.shown)(&entry)?;
             let path = match self.make(&mut entry, &name, folder) {
                 Ok(path) => path,
                 Err(error) => {
-                    (self.failed)(&name, error)?;
+                    (self.failed)(&shown, error)?;
                     continue;
                 }
             };
             match entry.header().entry_type() {
-                EntryType::Directory => folders.push((path, name, entry.header().clone())),
+                EntryType::Directory => folders.push((path, shown, entry.header().clone())),
                 EntryType::Link => {}
                 _ => (self.set_attributes)(&path, entry.header())
-                    .or_else(|error| (self.failed)(&name, error))?,
+                    .or_else(|error| (self.failed)(&shown, error))?,
             }
         }
-        folders.iter().try_for_each(|(path, name, header)| {
-            (self.set_attributes)(path, header).map_err(|error| naming(name, error))
+        folders.iter().try_for_each(|(path, shown, header)| {
+            (self.set_attributes)(path, header).map_err(|error| naming(shown, error))
         })
     }
 

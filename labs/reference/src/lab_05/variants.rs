@@ -28,7 +28,7 @@ pub static RIGHT: &[Variant<Answers>] = &[
             },
         },
     },
-    // One directory for all that is unfinished, under a name that says nothing of the layer.
+    // One directory for all that is unfinished, with a name that says nothing about the layer.
     Variant {
         name: "unfinished_in_one_place",
         answers: Answers {

@@ -8,13 +8,14 @@ mod overlooked;
 mod pivot;
 mod surroundings;
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use lab_06_grader::Answers;
+use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
-use nix::unistd::{chdir, pivot_root};
+use nix::unistd::{chdir, chroot, pivot_root};
 
 use crate::catalogue::Mistake;
 
@@ -86,6 +87,7 @@ pub static MISTAKES: &[Mistake<Answers>] = &[
     kernel_file_systems::MISSING_DEVICE_PASSED_OVER,
     kernel_file_systems::DEVICE_ASKED_FOR_FIRST,
     chroot::EVERY_CHROOT_ERROR_IS_ENOENT,
+    chroot::FILE_IS_NOT_FOUND,
     chroot::PLACE_IN_THE_NEW_ROOT_KEPT,
     chroot::BREAKOUT_BY_THE_IMAGES_OWN,
     chroot::BREAKOUT_COUNTED_WRONGLY,
@@ -137,6 +139,16 @@ fn bind(folder: &Path) -> nix::Result<()> {
     mount(Some(folder), folder, NOTHING, BIND, NOTHING)
 }
 
+/// A breakout but for its last step: the working directory is the real root.
+fn walk_up() -> io::Result<()> {
+    fs::create_dir_all("/out")?;
+    chroot("/out")?;
+    for _ in 0..100 {
+        chdir("..")?;
+    }
+    Ok(())
+}
+
 /// The rest of the solution, once new_root is a mount point.
 fn pivot(new_root: &Path) -> io::Result<()> {
     chdir(new_root)?;
@@ -161,10 +173,18 @@ fn empty_dev(new_root: &Path) -> io::Result<PathBuf> {
 const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
 
 fn devices(dev: &Path) -> io::Result<()> {
+    devices_ignoring(dev, None)
+}
+
+/// The same, where one error of mount(2) is taken for none.
+fn devices_ignoring(dev: &Path, ignored: Option<Errno>) -> io::Result<()> {
     for name in DEVICES {
         File::create(dev.join(name))?;
         let host = Path::new("/dev").join(name);
-        mount(Some(&host), &dev.join(name), NOTHING, MsFlags::MS_BIND, NOTHING)?;
+        match mount(Some(&host), &dev.join(name), NOTHING, MsFlags::MS_BIND, NOTHING) {
+            Err(errno) if Some(errno) == ignored => {}
+            bound => bound?,
+        }
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Other right answers to lab 06, and wrong ones that no rule foresees.
 
 use std::fs::{self, File, Permissions};
+use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -23,6 +24,23 @@ pub static RIGHT: &[Variant<Answers>] = &[
             enter_with_chroot: |new_root| {
                 chdir(new_root)?;
                 Ok(chroot(".")?)
+            },
+            ..SOLUTION
+        },
+    },
+    // Says it in its own words, and of each kind what the kernel says of it.
+    Variant {
+        name: "chroot_errors_in_own_words",
+        answers: Answers {
+            enter_with_chroot: |new_root| {
+                let told = |error: io::Error| {
+                    io::Error::new(error.kind(), format!("{}: {error}", new_root.display()))
+                };
+                if !new_root.metadata().map_err(told)?.is_dir() {
+                    return Err(told(io::ErrorKind::NotADirectory.into()));
+                }
+                chroot(new_root)?;
+                Ok(chdir("/")?)
             },
             ..SOLUTION
         },

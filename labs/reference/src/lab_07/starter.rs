@@ -7,14 +7,14 @@ use std::path::Path;
 /// Returns the options with which mount(2) merges layers into one tree, an overlay:
 /// `lowerdir=…,upperdir=…,workdir=…`, and `userxattr` if `user_xattr` is true.
 ///
-/// `lower` are the read-only layers, the topmost first, which is the order that
-/// overlayfs wants too: at least one. `upper` is the write layer, and `work` a scratch
+/// `lower` has at least one read-only layer. The topmost comes first, which is the
+/// order that overlayfs wants too. `upper` is the write layer, and `work` a scratch
 /// directory for overlayfs itself.
 ///
-/// A path may contain every byte but NUL, and need not be UTF-8. In the options,
-/// `:` ends a layer and `,` ends an option. A backslash takes away the special
-/// meaning of these two, and of a backslash. Before any other byte it means nothing
-/// itself: overlayfs reads `\a` as `a`. In `upperdir` and `workdir` a `:` has no
+/// A path may contain any byte except NUL, and need not be UTF-8. In the options, `:`
+/// ends a layer and `,` ends an option. A backslash takes away the special meaning of
+/// these two, and of another backslash. Before any other byte, the backslash is
+/// dropped: overlayfs reads `\a` as `a`. In `upperdir` and `workdir` a `:` has no
 /// special meaning, with or without a backslash.
 ///
 /// overlayfs keeps its marks in extended attributes: in `trusted.overlay.*`, which
@@ -27,14 +27,14 @@ pub fn overlay_options(lower: &[&Path], upper: &Path, work: &Path, user_xattr: b
 }
 
 /// Returns the options with which AUFS does the same: `br=WRITE=rw:TOP=ro+wh:…`. The
-/// writable branch comes first, then those of `read_only`, the topmost first. There may
-/// be none of them.
+/// writable branch comes first, then those of `read_only`, the topmost first.
+/// `read_only` may be empty.
 ///
 /// `+wh` makes the whiteouts inside a read-only branch count. See aufs(5).
 ///
 /// # Errors
-/// [`io::ErrorKind::InvalidInput`] if a path, that of the writable branch too, contains
-/// `:` or `,`: AUFS cannot escape them.
+/// [`io::ErrorKind::InvalidInput`] if a path contains `:` or `,`, even that of the
+/// writable branch: AUFS cannot escape them.
 pub fn aufs_options(write: &Path, read_only: &[&Path]) -> io::Result<OsString> {
     todo!("AUFS of {write:?} on {read_only:?}")
 }
@@ -55,15 +55,15 @@ pub fn hidden_name(name: &OsStr) -> Option<&OsStr> {
     todo!("what {name:?} hides")
 }
 
-/// Rewrites what a layer hides, in `layer` and all directories below it, from AUFS's
-/// form to overlayfs's:
+/// Rewrites the marks for what a layer hides, in `layer` and all directories below it,
+/// from AUFS's form to overlayfs's:
 ///
 /// - `.wh.NAME` becomes NAME, a character device 0:0;
 /// - a directory that contains `.wh..wh..opq` gets the attribute
 ///   `user.overlay.opaque` if `user_xattr` is true, otherwise
-///   `trusted.overlay.opaque`, with the value `y`. In it and below it no whiteout is
-///   needed, and none may be there: overlayfs would list it as a file that nobody
-///   can open;
+///   `trusted.overlay.opaque`, with the value `y`. In it and below it, no
+///   whiteout is needed or allowed: overlayfs would list it as a file that
+///   nobody can open;
 /// - whatever else begins with `.wh..wh.`, files and directories alike, is AUFS's
 ///   own, and is removed.
 ///
@@ -77,19 +77,19 @@ pub fn whiteouts_to_overlay(layer: &Path, user_xattr: bool) -> io::Result<()> {
     todo!("{layer:?} for overlayfs, user_xattr: {user_xattr}")
 }
 
-/// Goes the way back, by which a write layer becomes a layer of an image. Each
-/// character device 0:0 becomes an empty file `.wh.NAME`. Each opaque directory gets
-/// an empty file `.wh..wh..opq` in place of its attribute. A directory is opaque if
-/// the attribute's value is `y`; with another value it stays as it is. An opaque
-/// directory can have whiteouts and other opaque directories in it.
+/// Does the reverse, which turns a write layer into a layer of an image. Each character
+/// device 0:0 becomes an empty file `.wh.NAME`. Each opaque directory gets an empty
+/// file `.wh..wh..opq` in place of its attribute. A directory is opaque if the
+/// attribute's value is `y`; with another value it stays as it is. An opaque directory
+/// can have whiteouts and other opaque directories in it.
 ///
-/// All other files stay: other devices, block devices, fifos and sockets too. So does
-/// the attribute that was not asked for: without `user_xattr`, `user.overlay.opaque`
-/// means nothing.
+/// All other files stay as they are, including other character devices, block devices,
+/// fifos and sockets. So does the attribute that was not asked for: without
+/// `user_xattr`, `user.overlay.opaque` means nothing.
 ///
-/// The container has written this layer, and can have put a symbolic link where a mark
-/// belongs. Follow none: what it leads to stays as it is, and nothing is made there.
-/// Whether that is an error, or the mark replaces the link, is up to you.
+/// The container has written this layer, and may have put a symbolic link where a mark
+/// belongs. Do not follow it: what it leads to stays as it is, and nothing is made
+/// there. Whether that is an error, or the mark replaces the link, is up to you.
 ///
 /// # Errors
 /// Those of all calls: lstat(2), readdir(3), unlink(2), open(2), getxattr(2) and
@@ -98,8 +98,8 @@ pub fn whiteouts_to_aufs(layer: &Path, user_xattr: bool) -> io::Result<()> {
     todo!("{layer:?} for AUFS, user_xattr: {user_xattr}")
 }
 
-/// Makes the container-init layer, the directory `init-layer` of `workspace`. It
-/// holds files that every container needs for itself but did not write:
+/// Makes the container-init layer, the directory `init-layer` in `workspace`. It holds
+/// the files that every container needs but does not write itself:
 ///
 /// - `etc/hostname`: `hostname` and a line feed;
 /// - `etc/hosts`: `localhost` for 127.0.0.1, `hostname` for 127.0.1.1, as in hosts(5);
@@ -113,24 +113,24 @@ pub fn whiteouts_to_aufs(layer: &Path, user_xattr: bool) -> io::Result<()> {
 /// set-group-ID bit and the sticky bit: in the merged tree, the mode of the topmost
 /// directory counts.
 ///
-/// Nothing is written into `image`, none of its directories gets another time, not even
-/// that of the last access, and nothing is mounted. Follow no symbolic link
-/// of the image, whether it stands for a file or for a directory: the directory or
-/// file of the init layer covers it.
+/// Nothing is written into `image`, no time of its directories changes, not even that
+/// of the last access, and nothing is mounted. Follow no symbolic link of the image,
+/// whether it stands for a file or for a directory: the directory or file of the init
+/// layer covers it.
 ///
 /// The process keeps its umask, whatever is returned, and no file stays open. The umask
-/// may be another one for a moment.
+/// may change for a moment.
 ///
 /// # Errors
 /// Those of all calls: lstat(2), mkdir(2), open(2), read(2), write(2) and chmod(2).
-/// Ignore none of them. A /etc/resolv.conf that is there and cannot be read is an error.
-/// EEXIST if there is an `init-layer` already, even if it is empty. What this call has made
-/// may be there after an error, or be gone; what was there before stays as it was.
+/// Ignore none of them. If /etc/resolv.conf exists and cannot be read, that is an
+/// error. EEXIST if `init-layer` exists already, even if it is empty. After an error,
+/// what this call has made may stay or be gone. What existed before stays as it was.
 pub fn create_init_layer(workspace: &Path, image: &Path, hostname: &str) -> io::Result<()> {
     todo!("the init layer of {hostname:?} in {workspace:?} for {image:?}")
 }
 
-/// Makes the write layer, the directory `write-layer` of `workspace`, and next to it
+/// Makes the write layer, the directory `write-layer` in `workspace`, and next to it
 /// `work`, which overlayfs needs. Both are empty and on one file system; neither is
 /// inside the other.
 ///
@@ -138,14 +138,14 @@ pub fn create_init_layer(workspace: &Path, image: &Path, hostname: &str) -> io::
 /// the container's `/`. The process keeps its umask, whatever is returned.
 ///
 /// # Errors
-/// Those of mkdir(2) and chmod(2). Ignore none of them: EEXIST if one of the two is there
-/// already, even if it is empty. What this call has made may be there after an error, or be
-/// gone; what was there before stays as it was.
+/// Those of mkdir(2) and chmod(2). Ignore none of them. EEXIST if one of the two exists
+/// already, even if it is empty. After an error, what this call has made may stay or be gone.
+/// What existed before stays as it was.
 pub fn create_write_layer(workspace: &Path) -> io::Result<()> {
     todo!("the write layer in {workspace:?}")
 }
 
-/// Makes the directory `mnt` of `workspace` and mounts an overlay there: the write
+/// Makes the directory `mnt` in `workspace` and mounts an overlay there: the write
 /// layer on top, the container-init layer below it, and `image` at the bottom.
 ///
 /// The directories `init-layer`, `write-layer` and `work` exist already.
@@ -155,9 +155,9 @@ pub fn create_write_layer(workspace: &Path) -> io::Result<()> {
 /// # Errors
 /// Those of mkdir(2) and mount(2). Ignore none of them. [`io::ErrorKind::InvalidInput`]
 /// if the options have more than 4095 bytes: mount(2) takes one page of them, with
-/// a NUL at its end, and silently cuts off the rest. EEXIST if there is a `mnt` already,
-/// even if it is empty. A `mnt` that this call has made may be there after an error, or be
-/// gone; what was there before stays as it was.
+/// a NUL at its end, and silently cuts off the rest. EEXIST if `mnt` exists already, even
+/// if it is empty. After an error, the `mnt` that this call has made may stay or be gone.
+/// What existed before stays as it was.
 pub fn create_mount_point(workspace: &Path, image: &Path, user_xattr: bool) -> io::Result<()> {
     todo!("mount {image:?} in {workspace:?}, user_xattr: {user_xattr}")
 }
@@ -168,7 +168,7 @@ pub fn create_mount_point(workspace: &Path, image: &Path, user_xattr: bool) -> i
 ///
 /// # Errors
 /// Those of [`aufs_options`], mkdir(2) and mount(2). AUFS answers EINVAL to nearly
-/// every mistake; its reason is in the kernel log. What was there before stays as it was.
+/// every mistake; its reason is in the kernel log. What existed before stays as it was.
 pub fn create_aufs_mount_point(workspace: &Path, image: &Path) -> io::Result<()> {
     todo!("mount {image:?} in {workspace:?} with AUFS")
 }

@@ -91,6 +91,8 @@ pub static MISTAKES: &[Mistake<Answers>] = &[
     links::LAYER_OPENED_THROUGH_A_LINK,
     links::ONLY_THE_LINK_DELETED,
     links::ENTRIES_BY_IS_DIR,
+    links::LAYERS_BY_EXISTS,
+    links::DANGLING_LINKS_PASSED_OVER,
     overlooked::FIRST_REFUSAL_RETURNED,
     overlooked::PATIENCE_FOR_EACH_MOUNT,
     overlooked::UNRESOLVED_IS_NOTHING,

@@ -17,7 +17,7 @@ pub const IMAGE: &str = "/root/busybox";
 /// The workspace: `init-layer`, `write-layer`, `work` and `mnt` are in it.
 pub const WORKSPACE: &str = "/root/workspace";
 
-/// The exit code when mydocker itself has failed, as docker's.
+/// The exit code when mydocker itself has failed, the same as docker's.
 pub const FAILED: u8 = 125;
 
 /// What `run` is asked for.
@@ -57,7 +57,7 @@ pub fn run(request: &Request) -> io::Result<i32> {
 ///    with 126 otherwise.
 ///
 /// # Errors
-/// The error of the first step before that fails: nothing is executed then.
+/// The error of the first step that fails before the command is executed: then nothing is executed.
 pub fn become_command(read_end: OwnedFd, write_end: OwnedFd, mnt: &Path) -> io::Result<Infallible> {
     todo!("become the command that {read_end:?} says, and not {write_end:?}, in {mnt:?}")
 }

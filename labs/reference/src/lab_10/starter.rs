@@ -36,10 +36,11 @@ use tar::Archive;
 ///   is opaque if the attribute `trusted.overlay.opaque` or `user.overlay.opaque` is
 ///   `y`. What is in it is new: the layers below do not show through it.
 /// - `Changed`: whatever else the layers below have. A file in the write layer is
-///   changed even if its content is the same. If the layers below have a directory
-///   as a directory too, the write layer has it as soon as anything in it was changed.
-///   It is a change itself only if its mode, owner, group or modification time, down to
-///   the nanosecond, differs from that in the topmost of the layers that show it.
+///   changed even if its content is the same. If a directory is also a directory
+///   in the layers below, the write layer has it as soon as anything in it was changed.
+///   The directory itself counts as changed only if its mode, owner, group or
+///   modification time, down to the nanosecond, differs from that in the topmost of the
+///   layers that show it.
 /// - `Added`: what the layers below do not have.
 ///
 /// The layers below have what an overlay of them would show: they have their own whiteouts
@@ -67,7 +68,7 @@ pub fn changed_files(write_layer: &Path, layers: &[PathBuf]) -> io::Result<Vec<C
 /// **What is in it.** One entry for each path below `write_layer`, including directories
 /// in which only a file was changed: without their entries, the layer would give them a
 /// different owner and mode. Their order is that of [`changed_files`], names are
-/// relative, and the top may be there as `./`. A whiteout of NAME becomes an empty
+/// relative, and the top may be included as `./`. A whiteout of NAME becomes an empty
 /// regular file `.wh.NAME` in its place. An opaque directory is followed by an empty
 /// regular file `.wh..wh..opq` in it. If a file has several names, the first has the
 /// content, and the others are hard links to the first. Sockets are left out.
@@ -104,9 +105,10 @@ pub fn write_layer_tar(write_layer: &Path, out: &mut dyn Write) -> io::Result<()
 /// the layer's number. `image.json` is copied. `base` stays as it is.
 ///
 /// **Whole or not at all.** The image appears under its name when it is complete, even
-/// if this process is killed halfway. Until then it is a directory in `images` whose
-/// name begins with a dot, which is not an image. A call that was killed does not keep
-/// the next one from making the image. See rename(2).
+/// if this process is killed halfway, or another call makes `name` at the same time.
+/// Until then it is a directory in `images` whose name begins with a dot, which is not an
+/// image. A call that was killed does not keep the next one from making the image. See
+/// rename(2).
 ///
 /// **Never instead of another.** If there is anything called `name` in `images`, even an
 /// empty directory or a dangling link, it stays as it is. This also holds for anything
@@ -132,7 +134,7 @@ pub fn new_image(images: &Path, base: &str, name: &str, archive: &mut dyn Read) 
 ///
 /// # Errors
 /// If `folder` exists, the archive is damaged, or a file cannot be made. What was made
-/// until then stays.
+/// by then stays.
 pub fn unpack_layer(archive: &mut dyn Read, folder: &Path) -> io::Result<()> {
     fs::create_dir(folder)?;
     let mut archive = Archive::new(archive);

@@ -121,6 +121,8 @@ pub struct Writing {
     /// Whether directories have entries.
     pub has_directories: bool,
     pub keeps_hard_links: bool,
+    /// The name that a hard link leads to, if the file has had another one.
+    pub other_name: fn(&mut FirstNames, &Metadata, &Path) -> Option<PathBuf>,
     /// Whether it is looked for another name of a file before anything else.
     pub looks_for_names_first: bool,
     pub leaves_out_sockets: bool,
@@ -146,6 +148,7 @@ pub const WRITING: Writing = Writing {
     content: |file, metadata| Box::new(Content { file, left: metadata.len() }),
     has_directories: true,
     keeps_hard_links: true,
+    other_name: first_name,
     looks_for_names_first: false,
     leaves_out_sockets: true,
     is_mark: |name| name.as_bytes().starts_with(b".wh."),
@@ -261,7 +264,7 @@ impl Writing {
             return self.directory(archive, top, path, known);
         }
         if self.keeps_hard_links
-            && let Some(first) = first_name(known, &metadata, path)
+            && let Some(first) = (self.other_name)(known, &metadata, path)
         {
             header.set_entry_type(EntryType::Link);
             return archive.append_link(&mut header, &name, first);

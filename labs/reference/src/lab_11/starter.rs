@@ -34,23 +34,24 @@ pub fn open_namespaces(pid: Pid) -> io::Result<Vec<(CloneFlags, OwnedFd)>> {
 /// Makes this process a member of `namespaces`, which come in any order.
 ///
 /// The user namespace, if there is one, is joined first: only there may an ordinary
-/// user join the others. The PID namespace holds for children that are born from then
-/// on; `join` starts none. Afterwards, the root directory and the working directory of
-/// this process are the container's root.
+/// user join the others. The PID namespace affects only children that are born from
+/// then on; `join` starts none. Afterwards, the root directory and the working
+/// directory of this process are the container's root.
 ///
 /// This process has one thread: with more, setns(2) refuses some kinds.
 ///
 /// # Errors
-/// The first one of setns(2), at once: no further namespace is joined. By then the
-/// process may be in some of them, and there is no way back out of a user namespace:
-/// so call this in a child.
+/// The first error of setns(2), at once: no further namespace is joined. By then the
+/// process may be in some of them, and there is no way back out of a user namespace: so
+/// call this in a child.
 pub fn join(namespaces: &[(CloneFlags, OwnedFd)]) -> io::Result<()> {
     todo!("join {namespaces:?}")
 }
 
 /// Runs `command` in the container of the process `pid`, waits for its end, and says in
 /// one number how it ended, as a shell does in `$?`: its exit code, or 128+n if signal n
-/// ended it.
+/// ended it. Real-time signals, which nix's `WaitStatus` cannot hold, never end a command
+/// here.
 ///
 /// The command
 ///
@@ -63,8 +64,8 @@ pub fn join(namespaces: &[(CloneFlags, OwnedFd)]) -> io::Result<()> {
 /// - has this process's stdin, stdout and stderr, and no other descriptor.
 ///
 /// In the container, others may look at a process before it becomes the command. So when
-/// it is born there, nothing of the host's is open in it except 0, 1 and 2: close-on-exec is
-/// too late (CVE-2016-9962). And nobody there can look at its program or its memory:
+/// it is born there, nothing of the host is open in it except 0, 1 and 2: close-on-exec
+/// is too late (CVE-2016-9962). And nobody there can look at its program or its memory:
 /// it is not dumpable, see PR_SET_DUMPABLE(2const) (CVE-2019-5736).
 ///
 /// `command` has at least one word. This process has one thread, and stays where it is:
@@ -73,7 +74,7 @@ pub fn join(namespaces: &[(CloneFlags, OwnedFd)]) -> io::Result<()> {
 ///
 /// What fails in a child is written to stderr, and the number is docker's:
 ///
-/// - 125 if a step before the command failed: the command must not run then;
+/// - 125 if a step before the command failed: then the command must not run;
 /// - 127 if there is no such command;
 /// - 126 if the command exists but cannot be executed.
 ///

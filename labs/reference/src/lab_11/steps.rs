@@ -236,6 +236,11 @@ pub fn failure(command: &[CString], errno: Errno) -> i32 {
 
 /// Becomes the command, or returns why not.
 pub fn look_up(command: &[CString], environment: &[CString]) -> Errno {
+    look_up_after(&[Errno::ENOENT, Errno::ENOTDIR], command, environment)
+}
+
+/// The same; `absent` says that a directory of PATH does not have the command.
+pub fn look_up_after(absent: &[Errno], command: &[CString], environment: &[CString]) -> Errno {
     let name = command[0].to_bytes();
     if name.contains(&b'/') {
         return become_it(&command[0], command, environment);
@@ -244,9 +249,9 @@ pub fn look_up(command: &[CString], environment: &[CString]) -> Errno {
     let mut seen = Errno::ENOENT;
     for directory in path.unwrap_or_default().split(|byte| *byte == b':') {
         let program = CString::new([directory, b"/", name].concat()).expect("no NUL");
-        match become_it(&program, command, environment) {
-            Errno::ENOENT => {}
-            errno => seen = errno,
+        let errno = become_it(&program, command, environment);
+        if !absent.contains(&errno) {
+            seen = errno;
         }
     }
     seen

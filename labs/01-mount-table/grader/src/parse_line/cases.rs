@@ -208,7 +208,7 @@ pub fn later_fields() -> Vec<Case> {
 }
 
 pub fn broken_lines() -> Vec<Case> {
-    let lines: [&[u8]; 20] = [
+    let lines: [&[u8]; 23] = [
         b"36 35 98:0 /mnt1 /mnt2",
         b"36 35 98:0 /mnt1 /mnt2 rw,noatime",
         b"36 35 98:0 /mnt1 /mnt2 rw,noatime master:1",
@@ -219,6 +219,10 @@ pub fn broken_lines() -> Vec<Case> {
         b"- ext3 /dev/root rw",
         b"36 35 98:0 - ext3 /dev/root rw",
         b"36 35 98:0 /mnt1 /mnt2 - ext3 /dev/root rw",
+        // The same, and as many fields as in a whole line: later ones follow the last.
+        b"36 35 98:0 /mnt1 /mnt2 - ext3 /dev/root rw new",
+        b"36 35 98:0 - ext3 /dev/root rw new 2 3",
+        b"36 35 - ext3 /dev/root rw new 2 3 4",
         b"36",
         b"",
         b" ",

@@ -67,8 +67,12 @@ pub fn line(choices: &mut Unstructured) -> Result<Case> {
     match choices.int_in_range(0..=7u8)? {
         5 => fields.push(pieces(choices)?),
         6 => {
-            // Without its end, wherever that begins.
-            fields.truncate(choices.int_in_range(0..=dash + 3)?);
+            if choices.arbitrary()? {
+                lose_before_the_dash(choices, &mut fields, dash)?;
+            } else {
+                // Without its end, wherever that begins.
+                fields.truncate(choices.int_in_range(0..=dash + 3)?);
+            }
             expected = None;
         }
         7 => {
@@ -80,6 +84,25 @@ pub fn line(choices: &mut Unstructured) -> Result<Case> {
         _ => {}
     }
     Ok(Case { input: fields.join(&b' '), expected })
+}
+
+/// Takes away some of the six fields before the optional ones, and adds as many after the
+/// last: so the number of fields is that of a whole line.
+fn lose_before_the_dash(
+    choices: &mut Unstructured,
+    fields: &mut Vec<Vec<u8>>,
+    dash: usize,
+) -> Result<()> {
+    // Another dash would make a whole line of what is left, and so would an optional field.
+    for field in fields[dash + 1..].iter_mut().filter(|field| field.as_slice() == b"-") {
+        *field = b"none".to_vec();
+    }
+    fields.drain(6..dash);
+    let first = choices.int_in_range(0..=5usize)?;
+    let end = choices.int_in_range(first + 1..=6)?;
+    let lost = fields.drain(first..end).count();
+    fields.extend((0..lost).map(|_| b"later:1".to_vec()));
+    Ok(())
 }
 
 fn number(choices: &mut Unstructured) -> Result<u32> {

@@ -10,6 +10,8 @@ use labkit::verdict::{Evidence, Finding};
 use nix::errno::Errno;
 use nix::libc::{SYS_newfstatat, SYS_statx};
 
+use crate::own_words;
+
 use super::{FUNCTION, Mounted, ON_ALL, call, look, observe};
 
 /// The calls that tell whether there is a file.
@@ -32,7 +34,10 @@ pub fn image_stays(host: &Host) -> Result<(), Finding> {
         ON_ALL.judge(&facts, kept, || {
             let what = format!("{FUNCTION}(new_root), without new_root/{name}");
             let expected = Failure::from(Errno::ENOENT);
-            vec![Evidence::differs(what, expected, result(returned)), facts.new_in_the_image()]
+            vec![
+                Evidence::differs(what, expected, own_words::shown(returned)),
+                facts.new_in_the_image(),
+            ]
         })?;
     }
     Ok(())

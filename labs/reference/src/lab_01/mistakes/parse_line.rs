@@ -202,6 +202,16 @@ pub const EARLY_DASH: Mistake<Answers> = mistake("early_dash", "answer/panicked"
     solution::parse_line(line)
 });
 
+/// Ten fields are a whole line, it is thought: but one of them may be of a later kernel, and
+/// one of the first six missing.
+pub const FIELDS_COUNTED: Mistake<Answers> = mistake("fields_counted", "answer/panicked", |line| {
+    let fields = fields(line);
+    let dash = fields.iter().position(|field| *field == b"-");
+    let dash = dash.filter(|_| fields.len() >= 10).ok_or(io::ErrorKind::InvalidData)?;
+    let _optional = &fields[6..dash];
+    solution::parse_line(line)
+});
+
 /// One option that is called `rw,noatime`.
 pub const OPTIONS_NOT_SPLIT: Mistake<Answers> =
     mistake("options_not_split", "mount-table/options-not-split", |line| {

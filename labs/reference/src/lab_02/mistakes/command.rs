@@ -14,7 +14,7 @@ use nix::sys::stat::{Mode, umask};
 use nix::unistd::{Pid, close, execv, execvp, execvpe, pause, pipe, read, write};
 
 use crate::catalogue::Mistake;
-use crate::lab_02::steps::{ALL, execute, failure, prepare, start, start_child};
+use crate::lab_02::steps::{ALL, execute, failure, prepare, search, start, start_child};
 use crate::lab_02::{SOLUTION, solution};
 
 /// std::process::Command where execve was meant: the command has PID 2, and
@@ -90,6 +90,24 @@ pub const EXECV_WITHOUT_PATH: Mistake<Answers> = Mistake {
             start(ALL, prepare, || {
                 let Err(errno) = execv(&command[0], command);
                 errno
+            })
+        },
+        ..SOLUTION
+    },
+};
+
+/// A search of its own, in which a path begins with `/` or `.`: `bin/tool` is a name.
+pub const SLASH_IN_THE_MIDDLE: Mistake<Answers> = Mistake {
+    name: "slash_in_the_middle",
+    code: "run/relative-path-searched",
+    answers: Answers {
+        start: |command| {
+            start(ALL, prepare, || {
+                let name = command[0].as_bytes();
+                if name.starts_with(b"/") || name.starts_with(b".") {
+                    return execute(command);
+                }
+                search(command)
             })
         },
         ..SOLUTION
@@ -339,7 +357,8 @@ pub const FOUND_PATH_IN_PLACE_OF_THE_NAME: Mistake<Answers> = Mistake {
             let found = std::env::split_paths(&path).map(|folder| folder.join(name));
             let found = found.into_iter().find(|path| path.is_file());
             let mut words = command.to_vec();
-            // Of an absolute name join() leaves nothing else.
+            // A name with a `/` is a path already.
+            let found = found.filter(|_| !command[0].as_bytes().contains(&b'/'));
             if let Some(found) = found {
                 words[0] = CString::new(found.into_os_string().as_bytes())?;
             }

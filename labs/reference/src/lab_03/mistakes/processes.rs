@@ -48,6 +48,19 @@ pub const MEMORY_ONLY: Mistake<Answers> =
         fs::write(group.memory.join("cgroup.procs"), pid.to_string())
     });
 
+/// Whether it is there already is sought in the text of the file: 123 is in 1234, too.
+pub const SOUGHT_IN_THE_TEXT: Mistake<Answers> =
+    joining("sought_in_the_text", "limits/taken-for-another-process", |group, pid| {
+        for folder in [&group.memory, &group.pids] {
+            let procs = folder.join("cgroup.procs");
+            let members = fs::read_to_string(&procs).unwrap_or_default();
+            if !members.contains(&pid.to_string()) {
+                fs::write(&procs, pid.to_string())?;
+            }
+        }
+        Ok(())
+    });
+
 /// The container runs, and is in no group.
 pub const FAILED_JOIN_PRINTED: Mistake<Answers> =
     joining("failed_join_printed", "limits/failed-join-ignored", |group, pid| {

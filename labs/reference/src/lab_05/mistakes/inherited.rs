@@ -131,7 +131,7 @@ pub const READ_ERRORS_END_A_FILE: Mistake<Answers> =
 
 /// What is none of the known types is of no use in a container.
 pub const UNKNOWN_TYPES_SKIPPED: Mistake<Answers> =
-    mistake("unknown_types_skipped", "rootfs/entry-skipped", |tar, layer| {
+    mistake("unknown_types_skipped", "rootfs/unknown-type-skipped", |tar, layer| {
         Steps {
             failed: |name, error| match error.to_string().contains("an entry of the type") {
                 true => Ok(()),
@@ -140,6 +140,29 @@ pub const UNKNOWN_TYPES_SKIPPED: Mistake<Answers> =
             ..STEPS
         }
         .create(tar, layer)
+    });
+
+/// Unpacks the entries but for those of such a type.
+fn without(tar: &Path, layer: &Path, is_such: fn(EntryType) -> bool) -> io::Result<()> {
+    create(tar, layer, |tar, folder| {
+        let mut archive = Archive::new(File::open(tar)?);
+        let entries = archive.entries()?.filter(|entry| {
+            !entry.as_ref().is_ok_and(|entry| is_such(entry.header().entry_type()))
+        });
+        STEPS.unpack_entries(entries, folder)
+    })
+}
+
+/// git archive writes one: its comment is about the archive, and no file.
+pub const GLOBAL_HEADERS_SKIPPED: Mistake<Answers> =
+    mistake("global_headers_skipped", "rootfs/unknown-type-skipped", |tar, layer| {
+        without(tar, layer, |kind| kind == EntryType::XGlobalHeader)
+    });
+
+/// What GNU tar writes besides files is of use to GNU tar alone.
+pub const LABELS_AND_LISTS_SKIPPED: Mistake<Answers> =
+    mistake("labels_and_lists_skipped", "rootfs/unknown-type-skipped", |tar, layer| {
+        without(tar, layer, |kind| matches!(kind.as_byte(), b'V' | b'M' | b'D'))
     });
 
 /// POSIX says that what is not known is a file.

@@ -14,7 +14,7 @@ use tar::{Archive, EntryType, Header};
 use super::attributes::mode_and_time;
 use super::{mistake, target};
 use crate::catalogue::Mistake;
-use crate::lab_05::solution::{make, naming, place, set_attributes};
+use crate::lab_05::solution::{make, place, set_attributes};
 use crate::lab_05::steps::{STEPS, Steps, create};
 
 /// A hard link to what the name leads to in the end.
@@ -30,25 +30,13 @@ pub const HARD_LINKS_TO_REAL_FILES: Mistake<Answers> =
 pub const CUT_HEADER_IS_THE_END: Mistake<Answers> =
     mistake("cut_header_is_the_end", "rootfs/cut-archive-taken-for-whole", |tar, layer| {
         create(tar, layer, |tar, folder| {
-            let mut folders = Vec::new();
-            for (count, entry) in Archive::new(File::open(tar)?).entries()?.enumerate() {
-                let mut entry = match entry {
-                    Err(error) if count > 0 && error.to_string().contains("entire block") => break,
-                    entry => entry?,
-                };
-                let name = entry.path()?.into_owned();
-                let made = make(&mut entry, &name, folder);
-                let path = made.map_err(|error| naming(&name, error))?;
-                match entry.header().entry_type() {
-                    EntryType::Directory => folders.push((path, name, entry.header().clone())),
-                    EntryType::Link => {}
-                    _ => set_attributes(&path, entry.header())
-                        .map_err(|error| naming(&name, error))?,
-                }
-            }
-            folders.iter().try_for_each(|(path, name, header)| {
-                set_attributes(path, header).map_err(|error| naming(name, error))
-            })
+            let mut archive = Archive::new(File::open(tar)?);
+            let is_whole = |(count, entry): &(usize, io::Result<_>)| match entry {
+                Err(error) => *count == 0 || !error.to_string().contains("entire block"),
+                Ok(_) => true,
+            };
+            let whole = archive.entries()?.enumerate().take_while(is_whole);
+            STEPS.unpack_entries(whole.map(|(_, entry)| entry), folder)
         })
     });
 
@@ -134,25 +122,7 @@ pub const OWNERS_BY_NAME: Mistake<Answers> =
 /// The name in the error is the header's: its first 100 bytes.
 pub const ERRORS_NAMED_BY_THE_HEADER: Mistake<Answers> =
     mistake("errors_named_by_the_header", "rootfs/error-without-name", |tar, layer| {
-        create(tar, layer, |tar, folder| {
-            let mut folders = Vec::new();
-            for entry in Archive::new(File::open(tar)?).entries()? {
-                let mut entry = entry?;
-                let name = entry.path()?.into_owned();
-                let shown = entry.header().path()?.into_owned();
-                let made = make(&mut entry, &name, folder);
-                let path = made.map_err(|error| naming(&shown, error))?;
-                match entry.header().entry_type() {
-                    EntryType::Directory => folders.push((path, shown, entry.header().clone())),
-                    EntryType::Link => {}
-                    _ => set_attributes(&path, entry.header())
-                        .map_err(|error| naming(&shown, error))?,
-                }
-            }
-            folders.iter().try_for_each(|(path, name, header)| {
-                set_attributes(path, header).map_err(|error| naming(name, error))
-            })
-        })
+        Steps { shown: |entry| Ok(entry.header().path()?.into_owned()), ..STEPS }.create(tar, layer)
     });
 
 /// Who is not permitted to give files away keeps them: as tar does it for users.

@@ -71,21 +71,8 @@ pub const ATTRIBUTES_WITHOUT_NAMES: Mistake<Answers> =
 pub const ERRORS_FLATTENED: Mistake<Answers> =
     mistake("errors_flattened", "rootfs/cut-archive-taken-for-whole", |tar, layer| {
         create(tar, layer, |tar, folder| {
-            let mut folders = Vec::new();
-            for mut entry in Archive::new(File::open(tar)?).entries()?.flatten() {
-                let name = entry.path()?.into_owned();
-                let made = make(&mut entry, &name, folder);
-                let path = made.map_err(|error| naming(&name, error))?;
-                match entry.header().entry_type() {
-                    EntryType::Directory => folders.push((path, name, entry.header().clone())),
-                    EntryType::Link => {}
-                    _ => set_attributes(&path, entry.header())
-                        .map_err(|error| naming(&name, error))?,
-                }
-            }
-            folders.iter().try_for_each(|(path, name, header)| {
-                set_attributes(path, header).map_err(|error| naming(name, error))
-            })
+            let mut archive = Archive::new(File::open(tar)?);
+            STEPS.unpack_entries(archive.entries()?.flatten().map(Ok), folder)
         })
     });
 

@@ -9,7 +9,7 @@ use lab_06_grader::Answers;
 use nix::mount::{MntFlags, umount2};
 use nix::unistd::{chdir, chroot, pivot_root};
 
-use super::{bind, dev, pivot, private, proc};
+use super::{bind, dev, pivot, private, proc, walk_up};
 use crate::catalogue::Mistake;
 use crate::lab_06::{SOLUTION, solution};
 
@@ -140,11 +140,7 @@ pub const SECOND_CHROOT_NOT_CHECKED: Mistake<Answers> = Mistake {
     code: "pivot-root/error-ignored",
     answers: Answers {
         break_out_of_chroot: || {
-            fs::create_dir_all("/out")?;
-            chroot("/out")?;
-            for _ in 0..100 {
-                chdir("..")?;
-            }
+            walk_up()?;
             if chroot(".").is_err() {
                 let _ = chroot(".");
             }

@@ -9,7 +9,7 @@ use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::unistd::{chdir, chroot, pivot_root};
 
-use super::{DEVICES, NOTHING, bind, empty_dev, pivot, private, proc};
+use super::{DEVICES, NOTHING, bind, devices_ignoring, empty_dev, pivot, private, proc};
 use crate::catalogue::Mistake;
 use crate::lab_06::{SOLUTION, solution};
 
@@ -53,16 +53,7 @@ pub const BUSY_MEANS_BOUND: Mistake<Answers> = Mistake {
     answers: Answers {
         mount_kernel_file_systems: |new_root| {
             proc(new_root)?;
-            let dev = empty_dev(new_root)?;
-            for name in DEVICES {
-                File::create(dev.join(name))?;
-                let host = Path::new("/dev").join(name);
-                match mount(Some(&host), &dev.join(name), NOTHING, MsFlags::MS_BIND, NOTHING) {
-                    Ok(()) | Err(Errno::EBUSY) => {}
-                    Err(errno) => return Err(errno.into()),
-                }
-            }
-            Ok(())
+            devices_ignoring(&empty_dev(new_root)?, Some(Errno::EBUSY))
         },
         ..SOLUTION
     },

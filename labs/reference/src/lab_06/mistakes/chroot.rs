@@ -2,12 +2,14 @@
 
 use std::env;
 use std::fs;
+use std::io;
 use std::path::Path;
 
 use lab_06_grader::Answers;
 use nix::errno::Errno;
 use nix::unistd::{chdir, chroot};
 
+use super::walk_up;
 use crate::catalogue::Mistake;
 use crate::lab_06::SOLUTION;
 
@@ -144,11 +146,7 @@ pub const BREAKOUT_ERROR_DROPPED: Mistake<Answers> = Mistake {
     code: "pivot-root/error-ignored",
     answers: Answers {
         break_out_of_chroot: || {
-            fs::create_dir_all("/out")?;
-            chroot("/out")?;
-            for _ in 0..100 {
-                chdir("..")?;
-            }
+            walk_up()?;
             let _ = chroot(".");
             Ok(())
         },
@@ -194,6 +192,23 @@ pub const EVERY_CHROOT_ERROR_IS_ENOENT: Mistake<Answers> = Mistake {
     answers: Answers {
         enter_with_chroot: |new_root| {
             chroot(new_root).map_err(|_| Errno::ENOENT)?;
+            Ok(chdir("/")?)
+        },
+        ..SOLUTION
+    },
+};
+
+/// Looks first, in order to say it in plain words, and says the same of a file.
+pub const FILE_IS_NOT_FOUND: Mistake<Answers> = Mistake {
+    name: "file_is_not_found",
+    code: "pivot-root/another-error",
+    answers: Answers {
+        enter_with_chroot: |new_root| {
+            if !new_root.is_dir() {
+                let words = format!("no directory {}", new_root.display());
+                return Err(io::Error::new(io::ErrorKind::NotFound, words));
+            }
+            chroot(new_root)?;
             Ok(chdir("/")?)
         },
         ..SOLUTION

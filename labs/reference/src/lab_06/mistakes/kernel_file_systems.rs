@@ -8,7 +8,9 @@ use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::stat::{Mode, SFlag, makedev, mknod};
 
-use super::{BIND, DEVICES, NOTHING, SAFE, dev, devices, empty_dev, proc, writable_proc};
+use super::{
+    BIND, DEVICES, NOTHING, SAFE, dev, devices, devices_ignoring, empty_dev, proc, writable_proc,
+};
 use crate::catalogue::Mistake;
 use crate::lab_06::{SOLUTION, solution};
 
@@ -346,16 +348,7 @@ pub const MISSING_DEVICE_PASSED_OVER: Mistake<Answers> = Mistake {
     answers: Answers {
         mount_kernel_file_systems: |new_root| {
             proc(new_root)?;
-            let dev = empty_dev(new_root)?;
-            for name in DEVICES {
-                File::create(dev.join(name))?;
-                let host = Path::new("/dev").join(name);
-                match mount(Some(&host), &dev.join(name), NOTHING, MsFlags::MS_BIND, NOTHING) {
-                    Err(Errno::ENOENT) => {}
-                    result => result?,
-                }
-            }
-            Ok(())
+            devices_ignoring(&empty_dev(new_root)?, Some(Errno::ENOENT))
         },
         ..SOLUTION
     },

@@ -3,11 +3,11 @@
 use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use lab_08_grader::Answers;
 
-use super::{each_below, mounted_below, open_folders};
+use super::{each_below, mounted_below, open_folders, rm_rf};
 use crate::catalogue::Mistake;
 use crate::lab_08::SOLUTION;
 use crate::lab_08::solution::{delete_mount_point, delete_workspace, delete_write_layer};
@@ -93,6 +93,54 @@ pub const ENTRIES_BY_IS_DIR: Mistake<Answers> = {
                     }
                 }
                 delete_workspace(workspace)
+            },
+            ..SOLUTION
+        },
+    }
+};
+
+/// It is not an error if one is gone, so it looks first: through a link.
+pub const LAYERS_BY_EXISTS: Mistake<Answers> = Mistake {
+    name: "layers_by_exists",
+    code: "delete-workspace/dangling-link-left",
+    answers: Answers {
+        delete_write_layer: |workspace| {
+            if let Some(mount_point) = mounted_below(workspace)?.first() {
+                return Err(io::Error::other(format!("{mount_point:?} is still mounted")));
+            }
+            let layers = ["write-layer", "work"].map(|name| workspace.join(name));
+            layers.iter().filter(|layer| layer.exists()).try_for_each(|layer| rm_rf(layer))
+        },
+        ..SOLUTION
+    },
+};
+
+/// Somebody else may delete there, too, so it looks whether each file still exists.
+pub const DANGLING_LINKS_PASSED_OVER: Mistake<Answers> = {
+    fn empty(directory: &Path) -> io::Result<()> {
+        fs::set_permissions(directory, Permissions::from_mode(0o700))?;
+        let entries = fs::read_dir(directory)?.map(|entry| Ok(entry?.path()));
+        let mut paths = entries.collect::<io::Result<Vec<PathBuf>>>()?;
+        paths.sort();
+        for path in paths.iter().filter(|path| path.exists()) {
+            if path.symlink_metadata()?.is_dir() {
+                empty(path)?;
+                fs::remove_dir(path)?;
+            } else {
+                fs::remove_file(path)?;
+            }
+        }
+        Ok(())
+    }
+    Mistake {
+        name: "dangling_links_passed_over",
+        code: "delete-workspace/dangling-link-left",
+        answers: Answers {
+            delete_workspace: |workspace| {
+                delete_mount_point(workspace)?;
+                let Ok(real) = workspace.canonicalize() else { return delete_workspace(workspace) };
+                empty(&real)?;
+                fs::remove_dir(real)
             },
             ..SOLUTION
         },

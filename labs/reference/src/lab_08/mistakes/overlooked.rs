@@ -183,7 +183,8 @@ pub const LAYERS_AND_ROOT_CHECKED: Mistake<Answers> = Mistake {
     answers: Answers {
         delete_write_layer: |workspace| {
             for part in ["mnt", "write-layer", "work"] {
-                if !mounted_below(&workspace.join(part))?.is_empty() {
+                let part = workspace.join(part);
+                if !part.is_symlink() && !mounted_below(&part)?.is_empty() {
                     return Err(Errno::EBUSY.into());
                 }
             }

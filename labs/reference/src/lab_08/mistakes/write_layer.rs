@@ -264,7 +264,8 @@ pub const GONE_WITHOUT_THE_WRITE_LAYER: Mistake<Answers> = Mistake {
     code: "delete-workspace/not-resumable",
     answers: Answers {
         delete_write_layer: |workspace| {
-            if mounted_below(workspace)?.is_empty() && !workspace.join("write-layer").exists() {
+            let layer = workspace.join("write-layer");
+            if mounted_below(workspace)?.is_empty() && layer.symlink_metadata().is_err() {
                 return Ok(());
             }
             delete_write_layer(workspace)

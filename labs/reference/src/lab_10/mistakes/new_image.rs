@@ -247,6 +247,24 @@ pub const ONE_DRAFT_FOR_ALL: Mistake<Answers> =
         .make(images, base, name, archive)
     });
 
+/// What has the draft's name is left of a call that was killed; or of one that goes on.
+pub const LEFT_OVER_REMOVED: Mistake<Answers> =
+    mistake("left_over_removed", "commit/draft-of-another-call", |images, base, name, archive| {
+        Making {
+            draft: |images, name| {
+                let draft = images.join(format!(".new-{name}"));
+                match fs::remove_dir_all(&draft) {
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                    other => other?,
+                }
+                fs::create_dir(&draft)?;
+                Ok(draft)
+            },
+            ..MAKING
+        }
+        .make(images, base, name, archive)
+    });
+
 /// No other process has this number, but one that was killed may have had it.
 pub const DRAFT_BY_PID: Mistake<Answers> =
     mistake("draft_by_pid", "commit/left-over-in-the-way", |images, base, name, archive| {

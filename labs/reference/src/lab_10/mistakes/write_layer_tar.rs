@@ -14,7 +14,7 @@ use tar::Header;
 
 use crate::catalogue::Mistake;
 use crate::lab_10::SOLUTION;
-use crate::lab_10::solution::{attribute, header, is_whiteout, names, write_layer_tar};
+use crate::lab_10::solution::{FirstNames, attribute, header, is_whiteout, names, write_layer_tar};
 use crate::lab_10::steps::{WRITING, Writing, all_attributes, kept_attributes, mark_header};
 
 type Function = fn(&Path, &mut dyn Write) -> io::Result<()>;
@@ -207,6 +207,15 @@ pub const LINKS_FOLLOWED: Mistake<Answers> =
 pub const HARD_LINKS_COPIED: Mistake<Answers> =
     mistake("hard_links_copied", "commit/hard-links-copied", |write_layer, out| {
         Writing { keeps_hard_links: false, ..WRITING }.write(write_layer, out)
+    });
+
+/// insert() of a map replaces: it is the name before that is linked to.
+pub const LINKED_TO_THE_LAST_NAME: Mistake<Answers> =
+    mistake("linked_to_the_last_name", "commit/hard-link-to-another-name", |write_layer, out| {
+        let other_name = |known: &mut FirstNames, metadata: &fs::Metadata, path: &Path| {
+            known.insert((metadata.dev(), metadata.ino()), path.to_owned())
+        };
+        Writing { other_name, ..WRITING }.write(write_layer, out)
     });
 
 /// What is nothing else is a fifo.

@@ -118,7 +118,7 @@ pub const NAMES_AS_TEXT: Mistake<Answers> =
             for directory in path.split(':') {
                 let program = CString::new(format!("{directory}/{name}")).expect("no NUL");
                 match become_it(&program, command, environment) {
-                    Errno::ENOENT => {}
+                    Errno::ENOENT | Errno::ENOTDIR => {}
                     errno => seen = errno,
                 }
             }
@@ -132,6 +132,31 @@ pub const EMPTY_WORDS_DROPPED: Mistake<Answers> =
         let words: Vec<_> = command.iter().filter(|it| !it.is_empty()).cloned().collect();
         solution::enter(pid, &words, environment)
     });
+
+/// What is found is what is run, so it is the first word, too.
+pub const FOUND_PATH_IN_PLACE_OF_THE_NAME: Mistake<Answers> = entering(
+    "found_path_in_place_of_the_name",
+    "exec/first-word-changed",
+    |pid, command, environment| {
+        enter_executing(pid, || {
+            let name = command[0].to_bytes();
+            if name.contains(&b'/') {
+                return execute(command, environment);
+            }
+            let path = environment.iter().find_map(|it| it.to_bytes().strip_prefix(b"PATH="));
+            let mut seen = Errno::ENOENT;
+            for directory in path.unwrap_or_default().split(|byte| *byte == b':') {
+                let mut words = command.to_vec();
+                words[0] = CString::new([directory, b"/", name].concat()).expect("no NUL");
+                match become_it(&words[0], &words, environment) {
+                    Errno::ENOENT | Errno::ENOTDIR => {}
+                    errno => seen = errno,
+                }
+            }
+            failure(command, seen)
+        })
+    },
+);
 
 /// What was not joined is the host's, and the command runs there.
 pub const JOIN_ERROR_PRINTED: Mistake<Answers> =

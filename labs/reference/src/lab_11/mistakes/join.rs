@@ -61,6 +61,18 @@ pub const EINVAL_IS_NO_ERROR: Mistake<Answers> =
         Ok(())
     });
 
+/// The same of the user namespace alone, for which setns(2) has more reasons.
+pub const EINVAL_OF_THE_USER_NAMESPACE: Mistake<Answers> =
+    joining("einval_of_the_user_namespace", "exec/failed-join-ignored", |namespaces| {
+        for (kind, namespace) in user_first(namespaces) {
+            match setns(namespace, *kind) {
+                Err(Errno::EINVAL) if *kind == CloneFlags::CLONE_NEWUSER => {}
+                joined => joined?,
+            }
+        }
+        Ok(())
+    });
+
 /// The error is told, at the end.
 pub const ON_TO_THE_END: Mistake<Answers> =
     joining("on_to_the_end", "exec/joined-on-after-an-error", |namespaces| {

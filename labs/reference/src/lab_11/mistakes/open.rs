@@ -12,7 +12,9 @@ use nix::sched::CloneFlags;
 use nix::sys::stat::Mode;
 
 use crate::catalogue::Mistake;
-use crate::lab_11::steps::{by_path, ended, namespace, open_each, open_of, opening, process};
+use crate::lab_11::steps::{
+    by_path, ended, is_own, namespace, open_each, open_of, opening, process,
+};
 
 /// Seven paths with a number in them: each one may be another process's.
 pub const ONE_PATH_PER_NAMESPACE: Mistake<Answers> =
@@ -81,6 +83,25 @@ pub const UNREADABLE_ONES_SKIPPED: Mistake<Answers> =
         let process = process(pid)?;
         let each = NAMESPACES.iter().flat_map(|kind| open_of(&process, &[*kind]));
         Ok(each.flatten().collect())
+    });
+
+/// Only what is missing is skipped: a zombie has a directory, and two of the seven.
+pub const MISSING_ONES_SKIPPED: Mistake<Answers> =
+    opening("missing_ones_skipped", "exec/failed-open-ignored", |pid| {
+        let process = process(pid)?;
+        let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
+        let mut opened = Vec::new();
+        for (name, kind) in NAMESPACES {
+            let path = format!("ns/{name}");
+            let theirs = match openat(&process, path.as_str(), flags, Mode::empty()) {
+                Err(Errno::ENOENT) => continue,
+                other => other?,
+            };
+            if !is_own(name, &theirs)? {
+                opened.push((kind, theirs));
+            }
+        }
+        Ok(opened)
     });
 
 /// Too many open files, or no permission: "no such process".

@@ -4,13 +4,15 @@ use std::io;
 
 use lab_02_process::clone;
 use lab_11_grader::Answers;
+use nix::errno::Errno;
 use nix::sched::CloneFlags;
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 
 use crate::catalogue::Mistake;
 use crate::lab_11::solution;
 use crate::lab_11::steps::{
-    enter_executing, enter_waiting, entering, join_and_start, look_up, start_joiner, wait, wait_so,
+    enter_executing, enter_waiting, entering, failure, join_and_start, look_up, look_up_after,
+    start_joiner, wait, wait_so,
 };
 
 /// The child in the middle says that all is well, whatever its own child says.
@@ -55,6 +57,25 @@ pub const ALWAYS_127: Mistake<Answers> =
             127
         };
         enter_executing(pid, execute)
+    });
+
+/// A file in PATH counts as a command that cannot be executed.
+pub const FILE_IN_PATH: Mistake<Answers> =
+    entering("file_in_path", "exec/wrong-failure-code", |pid, command, environment| {
+        let execute = || failure(command, look_up_after(&[Errno::ENOENT], command, environment));
+        enter_executing(pid, execute)
+    });
+
+/// wait(2) takes whoever ends first: here, the caller has no other child.
+pub const WAIT_FOR_ANY_CHILD: Mistake<Answers> =
+    entering("wait_for_any_child", "exec/waits-for-any-child", |pid, command, environment| {
+        let namespaces = solution::open_namespaces(pid)?;
+        start_joiner(|| join_and_start(namespaces, command, environment))?;
+        match nix::sys::wait::wait()? {
+            WaitStatus::Exited(_, code) => Ok(code),
+            WaitStatus::Signaled(_, signal, _) => Ok(128 + signal as i32),
+            other => panic!("{other:?} is no end"),
+        }
     });
 
 /// Who has joined starts the command, and goes.
