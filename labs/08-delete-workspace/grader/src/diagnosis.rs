@@ -259,7 +259,7 @@ impl Facts {
     fn dangling_links_left(&self) -> String {
         let is_not_empty = |failure: &Failure| failure.is(Errno::ENOTEMPTY);
         let has_stopped = self.seen.returned.as_ref().is_err_and(is_not_empty);
-        if !self.seen.returned.is_ok() && (!has_stopped || self.deleted().is_empty()) {
+        if self.seen.returned.is_err() && (!has_stopped || self.deleted().is_empty()) {
             return String::new();
         }
         let all = self.all_left_behind();
