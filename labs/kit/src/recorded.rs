@@ -6,7 +6,7 @@ use std::{fs, io};
 
 use serde::{Deserialize, Serialize};
 
-use crate::lab::Lab;
+use crate::lab::{Diagnosis, Lab};
 use crate::language::Language;
 use crate::look::Look;
 use crate::report;
@@ -34,9 +34,21 @@ pub struct Recorded {
 
 impl Recorded {
     /// The record of a mistake that breaks these promises, with the finding on the first.
-    pub fn new<'a>(breaks: impl IntoIterator<Item = &'a str>, finding: &Finding) -> Recorded {
-        let Finding { code, words, evidence, printed } = finding.clone();
+    /// Words that no text of the diagnosis has are nobody's concern, and left out.
+    pub fn new<'a>(
+        lab: &Lab,
+        breaks: impl IntoIterator<Item = &'a str>,
+        finding: &Finding,
+    ) -> Recorded {
+        let Finding { code, mut words, evidence, printed } = finding.clone();
         let breaks = breaks.into_iter().map(str::to_owned).collect();
+        if let Some(Diagnosis { seen, why, hints, .. }) = lab.diagnosis(&code) {
+            let texts = [vec![seen, why], hints].concat();
+            words.retain(|word, _| {
+                let placeholder = format!("%{{{word}}}");
+                texts.iter().any(|text| text.en.contains(&placeholder))
+            });
+        }
         Recorded { breaks, code, printed, words, evidence }
     }
 

@@ -236,7 +236,7 @@ fn try_mistake<A>(examiner: &Examiner<A>, mistake: &Mistake<A>) -> Result<Comple
     let shown = if for_all.is_empty() { &broken } else { &for_all };
 
     let breaks = shown.iter().map(|(promise, _)| *promise);
-    let snapshot = toml::to_string_pretty(&Recorded::new(breaks, &shown[0].1))?;
+    let snapshot = toml::to_string_pretty(&Recorded::new(&catalogue.lab(), breaks, &shown[0].1))?;
     insta::assert_snapshot!(format!("{}__{}", examiner.lab, mistake.name), snapshot);
     Ok(Completion::Completed)
 }

@@ -286,7 +286,7 @@ fn try_mistake(name: &'static str, code: &str) -> Result<Completion, Failed> {
     }
     let finding = of_the_lab(&without_words(finding));
     let breaks = outcome.broken.iter().map(|(promise, _)| *promise);
-    let snapshot = toml::to_string_pretty(&Recorded::new(breaks, &finding))?;
+    let snapshot = toml::to_string_pretty(&Recorded::new(&later::LATER.lab(), breaks, &finding))?;
     insta::assert_snapshot!(name, snapshot);
     Ok(Completion::Completed)
 }
