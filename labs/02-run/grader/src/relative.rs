@@ -14,8 +14,8 @@ use crate::attempt::{Attempt, PROGRAMS, attempt_where};
 use crate::child::State;
 use crate::not_executed::NOT_FOUND;
 
-/// A `/` in the middle: whoever looks for one at the beginning only, or for a dot, takes
-/// this for a name.
+/// A `/` in the middle: an answer that looks only for one at the beginning, or for a dot,
+/// takes this for a name.
 const COMMAND: &str = "tools/mark";
 /// The working directory, which is not in `$PATH`.
 const HERE: &str = "here";
