@@ -58,9 +58,11 @@ impl Host {
     /// The same, with another name for the folder of images and containers.
     ///
     /// # Panics
-    /// As [`Host::new`].
+    /// As [`Host::new`]. Tests that were built for an ordinary user are not run by root:
+    /// root would do, on this machine, what they expect to be refused.
     pub fn with_root_named(program: &str, name: &str) -> Host {
         if geteuid().is_root() {
+            assert!(cfg!(can_root), "built for an ordinary user, but run by root: build it again");
             // Of this thread alone; what it starts inherits it.
             unshare(CloneFlags::CLONE_NEWNS).expect("a mount namespace");
             for propagation in [MsFlags::MS_PRIVATE, MsFlags::MS_SHARED] {

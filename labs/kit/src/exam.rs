@@ -3,10 +3,12 @@
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::env;
+use std::num::NonZero;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::{Arc, Mutex};
+use std::thread::available_parallelism;
 
 use libtest_mimic::{Arguments, Completion, Trial};
 use serde::{Deserialize, Serialize};
@@ -34,17 +36,24 @@ pub struct Promise {
     pub needs: &'static [Need],
     /// Finds out, on a fresh host.
     pub judge: fn(&Host) -> Result<(), Finding>,
+    /// Whether that takes a second, where others take a tenth of one.
+    pub is_long: bool,
 }
 
 impl Promise {
     /// A promise that needs only the sandbox.
     pub const fn new(name: &'static str, judge: fn(&Host) -> Result<(), Finding>) -> Promise {
-        Promise { name, needs: &[], judge }
+        Promise { name, needs: &[], judge, is_long: false }
     }
 
     /// The same, but it takes this to find out.
     pub const fn needing(self, needs: &'static [Need]) -> Promise {
         Promise { needs, ..self }
+    }
+
+    /// The same, but it takes so long that it is graded first, and the others beside it.
+    pub const fn long(self) -> Promise {
+        Promise { is_long: true, ..self }
     }
 }
 
@@ -84,6 +93,12 @@ impl Exam {
     pub fn lacking(&self) -> BTreeMap<&'static str, Lacking> {
         let lacking = |promise: &Promise| Some((promise.name, need::seal(promise.needs).err()?));
         self.promises.iter().filter_map(lacking).collect()
+    }
+
+    /// The names of the promises, in the order in which they are best graded.
+    fn in_order(&self) -> Vec<&'static str> {
+        let (long, short) = self.promises.iter().partition::<Vec<_>, _>(|it| it.is_long);
+        long.into_iter().chain(short).map(|promise| promise.name).collect()
     }
 
     /// Grades one promise, in the process made for it.
@@ -224,8 +239,7 @@ pub fn grade<A>(
         answer: String::new(),
         guarded: Some(guarded.clone()),
     };
-    let promises = exam.promises.iter().map(|promise| promise.name).collect();
-    report_on(exam.lab(), promises, folder, move |promise| task(promise).ask())
+    report_on(exam.lab(), exam.in_order(), folder, move |promise| task(promise).ask())
 }
 
 /// The variable that names the program with the answer in it, and the one that
@@ -258,8 +272,7 @@ pub fn grade_program(exam: &'static Exam) -> ExitCode {
         answer: String::new(),
         guarded: Some(guarded.clone()),
     };
-    let promises = exam.promises.iter().map(|promise| promise.name).collect();
-    report_on(exam.lab(), promises, &folder, move |promise| task(promise).ask())
+    report_on(exam.lab(), exam.in_order(), &folder, move |promise| task(promise).ask())
 }
 
 /// Has each promise graded by `ask`, says so as `cargo test` is used to, and keeps
@@ -294,7 +307,8 @@ pub(crate) fn report_on(
         })
     });
 
-    let arguments = Arguments::from_args();
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads.get_or_insert_with(at_once);
     let conclusion = libtest_mimic::run(&arguments, trials.collect());
     // A filter that no promise's name matches.
     let asks_for_nothing = arguments.filter.is_some() && !arguments.list;
@@ -326,6 +340,12 @@ pub(crate) fn report_on(
         return ExitCode::from(NOT_GRADED);
     }
     conclusion.exit_code()
+}
+
+/// How many promises are graded at once: half of the time a grading waits, for the kernel
+/// or for an answer that waits itself.
+pub fn at_once() -> usize {
+    2 * available_parallelism().map_or(1, NonZero::get)
 }
 
 /// The exit code of a lab's tests where nothing could be graded.

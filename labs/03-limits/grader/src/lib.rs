@@ -66,11 +66,13 @@ pub static EXAM: Exam = Exam {
         Promise::new("the_files_are_left_to_the_kernel", removal::files),
         Promise::new("what_cannot_be_removed_is_an_error", removal::refused),
         Promise::new("a_busy_group_is_tried_again", busy::tried_again),
-        Promise::new("what_stays_in_a_group_is_left_alone", busy::left_alone),
+        Promise::new("what_stays_in_a_group_is_left_alone", busy::left_alone).long(),
         Promise::new("the_kernel_removes_the_group", busy::nobody).needing(GROUPS),
         Promise::new("a_process_that_ends_is_waited_for", busy::for_its_last_process)
             .needing(GROUPS),
-        Promise::new("a_process_that_stays_is_an_error", busy::for_one_that_stays).needing(GROUPS),
+        Promise::new("a_process_that_stays_is_an_error", busy::for_one_that_stays)
+            .needing(GROUPS)
+            .long(),
     ],
 };
 

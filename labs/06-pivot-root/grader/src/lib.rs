@@ -34,7 +34,7 @@ pub static EXAM: Exam = Exam {
         Promise::new("the_hosts_mounts_stay", pivot::host_mounts),
         Promise::new("nothing_is_left_in_new_root", pivot::leftovers),
         Promise::new("it_works_a_second_time", pivot::second_time),
-        Promise::new("a_failure_is_told", failed_pivot::failure),
+        Promise::new("a_failure_is_told", failed_pivot::failure).long(),
         Promise::new("mounts_below_come_along", below::mounts),
         Promise::new("new_root_may_be_relative", below::other_paths),
         Promise::new("proc_is_fresh", kernel_file_systems::proc_is_fresh),
@@ -44,7 +44,7 @@ pub static EXAM: Exam = Exam {
         Promise::new("the_devices_work", kernel_file_systems::devices),
         Promise::new("the_path_may_be_relative", kernel_file_systems::other_paths),
         Promise::new("the_image_stays_as_it_is", kernel_file_systems::image_stays),
-        Promise::new("a_failed_mount_is_told", kernel_file_systems::failure),
+        Promise::new("a_failed_mount_is_told", kernel_file_systems::failure).long(),
     ],
 };
 
