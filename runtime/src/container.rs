@@ -8,7 +8,7 @@
 use std::ffi::OsString;
 use std::fs::{DirEntry, File, OpenOptions};
 use std::io::{Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -24,7 +24,7 @@ use crate::workspace::delete::{delete_mount_point, delete_workspace};
 use mydocker_kernel::delete::delete_tree;
 use mydocker_kernel::folder::{make_folder, make_own_folder};
 use mydocker_kernel::lock::{FlockOperation, Lock, lock_folder};
-use mydocker_kernel::{Error, OnPath, Result, if_there, store_file};
+use mydocker_kernel::{Error, OnPath, Result, store_file};
 
 /// How long the processes of a killed container may take to end.
 const BUSY_FOR: Duration = Duration::from_secs(2);
@@ -191,13 +191,7 @@ impl Listed {
             Err(Errno::EWOULDBLOCK) => return Err(gone()),
             other => other.on("flock", &self.folder)?,
         };
-        // Between the two calls all of it may have happened.
-        let held = lock.0.metadata().on("fstat", &self.folder)?;
-        let there = if_there(self.folder.symlink_metadata()).on("lstat", &self.folder)?;
-        match there.is_some_and(|there| there.ino() == held.ino()) {
-            true => Ok(lock),
-            false => Err(gone()),
-        }
+        if lock.is_on(&self.folder)? { Ok(lock) } else { Err(gone()) }
     }
 }
 

@@ -7,10 +7,10 @@
 //! limits stay with the one that has given it.
 
 use std::fmt::Display;
-use std::fs::{self, File, Metadata, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::{MetadataExt, chown};
+use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -73,7 +73,7 @@ impl Group {
             // Somebody may take it for left over until it is locked.
             let Some(directory) = if_there(File::open(&folder))? else { continue };
             match Lock::take(directory, FlockOperation::NonBlockingLockExclusive) {
-                Ok(lock) if is_on(&lock, &folder) => {
+                Ok(lock) if lock.is_on(&folder).unwrap_or(false) => {
                     return Ok(Group { top: File::open(top)?, name, _lock: lock, place });
                 }
                 Ok(_) | Err(Errno::EWOULDBLOCK) => {}
@@ -302,18 +302,10 @@ fn remove_left_over(top: &Path) {
         let is_one = name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.parse::<u32>().ok());
         let Some(Ok(directory)) = is_one.map(|_| File::open(entry.path())) else { continue };
         match Lock::take(directory, FlockOperation::NonBlockingLockExclusive) {
-            Ok(lock) if is_on(&lock, &entry.path()) => drop(remove(&entry.path())),
+            Ok(lock) if lock.is_on(&entry.path()).unwrap_or(false) => drop(remove(&entry.path())),
             _ => {}
         }
     }
-}
-
-/// Whether a lock is on the group of this name. Between open(2) and flock(2) the group may
-/// have gone, and the name may have become another sandbox's.
-fn is_on(lock: &Lock, group: &Path) -> bool {
-    let identity = |it: io::Result<Metadata>| it.map(|it| (it.dev(), it.ino())).ok();
-    let locked = identity(lock.0.metadata());
-    locked.is_some() && locked == identity(fs::metadata(group))
 }
 
 /// Removes a group and those below it: they have no files that could be.

@@ -302,11 +302,7 @@ fn lock(folder: &Path, how: FlockOperation) -> Result<Option<Lock>> {
         Err(Errno::EWOULDBLOCK) => return Ok(None),
         locked => locked.on("flock", folder)?,
     };
-    // Between the two calls it may have been renamed or deleted.
-    let ours = locked.0.metadata().on("fstat", folder)?;
-    let there = if_there(std::fs::symlink_metadata(folder)).on("lstat", folder)?;
-    let same = there.is_some_and(|there| (there.dev(), there.ino()) == (ours.dev(), ours.ino()));
-    Ok(same.then_some(locked))
+    Ok(locked.is_on(folder)?.then_some(locked))
 }
 
 /// Renames a folder to a name that must be free.

@@ -1,14 +1,15 @@
 //! Locks on files and directories, which the kernel releases when their owner ends,
 //! however it ends. See flock(2).
 
-use std::fs::File;
+use std::fs::{File, Metadata};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use nix::errno::Errno;
 use rustix::fs::flock;
 
 use crate::error::Result;
-use crate::on_path::OnPath;
+use crate::on_path::{OnPath, if_there};
 
 pub use rustix::fs::FlockOperation;
 
@@ -29,6 +30,18 @@ impl Lock {
                 Ok(()) => return Ok(Lock(file)),
             }
         }
+    }
+
+    /// Whether what is locked has this name. Between open(2) and flock(2) it may have been
+    /// deleted or renamed, and the name may be another one's by now.
+    ///
+    /// # Errors
+    /// As fstat(2) and lstat(2), but not ENOENT: then it has not.
+    pub fn is_on(&self, path: &Path) -> Result<bool> {
+        let locked = self.0.metadata().on("fstat", path)?;
+        let there = if_there(path.symlink_metadata()).on("lstat", path)?;
+        let identity = |it: Metadata| (it.dev(), it.ino());
+        Ok(there.map(identity) == Some(identity(locked)))
     }
 }
 
