@@ -127,7 +127,7 @@ impl Set {
     }
 
     fn wrong(&self) -> Vec<Value> {
-        let is_wrong = |value: &Value| value.seen != value.expected() && !self.was_told(value);
+        let is_wrong = |value: &Value| !value.is_set_by(&value.seen) && !self.was_told(value);
         self.values().into_iter().filter(is_wrong).collect()
     }
 
@@ -135,7 +135,7 @@ impl Set {
     /// `0` over `-1` is `01`.
     fn was_told(&self, value: &Value) -> bool {
         let last = self.writes.iter().rfind(|written| written.file == value.file);
-        last.is_some_and(|written| written.text.trim() == value.expected())
+        last.is_some_and(|written| value.is_set_by(written.text.trim()))
     }
 
     /// Files outside of the group that were written, and entries that are new.

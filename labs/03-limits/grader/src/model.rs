@@ -29,11 +29,14 @@ use crate::group::Group;
 /// Which control groups a host has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Version {
+    /// A hierarchy for each controller: memory, pids.
     One,
+    /// One for all: cgroup2.
     Two,
 }
 
 impl Version {
+    /// Both, the older one first.
     pub const BOTH: [Version; 2] = [Version::One, Version::Two];
 
     /// Tries a harder case in each version in which the `plain` one goes well: else
@@ -55,6 +58,7 @@ impl Version {
         plain.into_iter().try_for_each(|(_, outcome)| outcome)
     }
 
+    /// The one that it is not.
     pub fn other(self) -> Version {
         match self {
             Version::One => Version::Two,
@@ -62,6 +66,7 @@ impl Version {
         }
     }
 
+    /// 1 or 2.
     pub fn number(self) -> u8 {
         match self {
             Version::One => 1,
@@ -102,6 +107,7 @@ pub const PROCS: &str = "cgroup.procs";
 /// What some of the hosts lack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lacks {
+    /// All that the labs ask for is there.
     Nothing,
     /// The kernel does not count swap.
     Swap,
@@ -132,9 +138,13 @@ impl Lacks {
 
 /// A host's /sys/fs/cgroup as a folder of plain files.
 pub struct Model<'h> {
+    /// Where it stands.
     pub host: &'h Host,
+    /// Which version it is laid out like.
     pub version: Version,
+    /// What it does not have.
     pub lacks: Lacks,
+    /// The folder.
     pub top: PathBuf,
     /// What was written into its files, one write(2) after the other.
     writes: Rc<RefCell<Vec<Written>>>,
@@ -143,7 +153,9 @@ pub struct Model<'h> {
 /// What one write(2) has written. For the kernel each is a command of its own.
 #[derive(Debug, Clone)]
 pub struct Written {
+    /// Into which file.
     pub file: PathBuf,
+    /// What.
     pub text: String,
 }
 
@@ -306,8 +318,9 @@ impl<'h> Model<'h> {
         self.writes.borrow().clone()
     }
 
-    /// The file of the first write that has nothing but the end of a line in it. The
-    /// kernel takes that for an empty command, and says EINVAL.
+    /// The file of the first write that has nothing but the end of a line in it. For the
+    /// kernel that is an empty command: a file with a limit of the memory takes it for 0, all
+    /// others say EINVAL.
     pub fn empty_write(&self) -> Option<PathBuf> {
         let writes = self.writes.borrow();
         let mut empty = writes.iter().filter(|it| it.text.trim().is_empty());

@@ -8,13 +8,16 @@ use labkit::verdict::Finding;
 use crate::LAB;
 use crate::acts::SET_LIMITS;
 use crate::model::Version;
+use crate::understood::understood;
 
 /// What a file limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
+    /// The memory of all processes.
     Memory,
     /// In version 1 together with the memory, in version 2 beside it.
     Swap,
+    /// How many processes there are.
     Pids,
 }
 
@@ -30,8 +33,11 @@ impl Kind {
 
 /// A file, and what it has.
 pub struct Value {
+    /// Of which version the file is.
     pub version: Version,
+    /// What it limits.
     pub kind: Kind,
+    /// Where it is.
     pub file: PathBuf,
     /// What was asked for: of memory for swap, too.
     pub limit: Option<u64>,
@@ -40,17 +46,27 @@ pub struct Value {
 }
 
 impl Value {
-    /// What must be written.
-    pub fn expected(&self) -> String {
-        let number = match (self.version, self.kind) {
+    /// The limit that must be set.
+    fn wanted(&self) -> Option<u64> {
+        match (self.version, self.kind) {
             (Version::Two, Kind::Swap) => self.limit.map(|_| 0),
             _ => self.limit,
-        };
-        number.map_or(self.kind.no_limit(self.version).to_owned(), |number| number.to_string())
+        }
+    }
+
+    /// What is best written for that.
+    pub fn expected(&self) -> String {
+        let no_limit = self.kind.no_limit(self.version);
+        self.wanted().map_or(no_limit.to_owned(), |number| number.to_string())
+    }
+
+    /// Whether a text that is written sets it.
+    pub fn is_set_by(&self, text: &str) -> bool {
+        !text.is_empty() && understood(self.version, self.kind, text) == Ok(self.wanted())
     }
 
     fn number(&self) -> Option<u64> {
-        self.seen.parse().ok()
+        understood(self.version, self.kind, &self.seen).ok().flatten()
     }
 
     /// Whether it is this part of the limit.
@@ -79,7 +95,8 @@ static RULES: Rules<Value> = Rules {
         rule("max-in-version-1", |it| it.seen == "max" && it.expected() == "-1"),
         rule("minus-one-is-no-word", |it| it.seen == "-1" && it.expected() == "max"),
         rule("value-not-a-number", |it| {
-            !["", "max", "-1"].contains(&it.seen.as_str()) && it.number().is_none()
+            !["", "max", "-1"].contains(&it.seen.as_str())
+                && understood(it.version, it.kind, &it.seen).is_err()
         }),
         rule("bytes-and-pages", |it| it.kind == Kind::Memory && it.is_part(4096)),
         rule("not-in-bytes", |it| {
