@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use labkit::frame::{Rules, rule};
 use labkit::host::Host;
 use labkit::verdict::{Evidence, Finding};
-use nix::errno::Errno::{E2BIG, EIO, ELOOP, ENOEXEC, ENOTDIR, ETXTBSY};
+use nix::errno::Errno::{E2BIG, EIO, ELOOP, ENOEXEC, ETXTBSY};
 use nix::libc::{SYS_execve, SYS_execveat};
 
 use crate::attempt::{
@@ -52,6 +52,14 @@ pub fn missing_command(host: &Host) -> Result<(), Finding> {
     // A name is looked for in `$PATH`, and nowhere else.
     let name = "only-here";
     script(&host.path(name), 0o755);
+    by_name(host, name, NOT_FOUND)?;
+    // The script exists, and execve(2) says ENOENT of its interpreter.
+    let name = "without-its-interpreter";
+    let path = host.path(name);
+    for file in [&path, &host.path(PROGRAMS).join(name)] {
+        script_of(&host.path("nothing"), file, 0o755);
+    }
+    cannot_be_executed(host, &path, NOT_FOUND)?;
     by_name(host, name, NOT_FOUND)
 }
 
@@ -60,9 +68,9 @@ pub fn closed_command(host: &Host) -> Result<(), Finding> {
     let name = "closed-in-path";
     script(&host.path(PROGRAMS).join(name), 0o644);
     by_name(host, name, CANNOT_BE_EXECUTED)?;
-    // Whatever else execve(2) can say.
+    // Whatever else execve(2) can say. Of ENOTDIR, some shells make 126 and others 127.
     let touch = host.busybox("root").join("bin/touch");
-    for errno in [ENOEXEC, ELOOP, ENOTDIR, E2BIG, ETXTBSY, EIO] {
+    for errno in [ENOEXEC, ELOOP, E2BIG, ETXTBSY, EIO] {
         let attempt = attempt_where(host, None, &[&touch], |call| call.refusing(EXECUTING, errno))?;
         let what = format!("waitid(PID), where execve(2) says {errno:?}");
         ends_with(host, &attempt, CANNOT_BE_EXECUTED, what)?;
@@ -89,9 +97,13 @@ fn closed_file(host: &Host) -> PathBuf {
 }
 
 fn script(path: &Path, mode: u32) {
+    script_of(Path::new("/bin/sh"), path, mode);
+}
+
+fn script_of(interpreter: &Path, path: &Path, mode: u32) {
     let folder = path.parent().expect("a file in a directory");
     fs::create_dir_all(folder)
-        .and_then(|()| fs::write(path, "#!/bin/sh\n"))
+        .and_then(|()| fs::write(path, format!("#!{}\n", interpreter.display())))
         .and_then(|()| fs::set_permissions(path, Permissions::from_mode(mode)))
         .expect("a file in the scratch directory");
 }

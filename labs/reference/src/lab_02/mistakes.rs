@@ -79,6 +79,7 @@ pub static MISTAKES: &[Mistake<Answers>] = &[
     command::VARIABLES_AS_TEXT,
     command::FOUND_PATH_IN_PLACE_OF_THE_NAME,
     command::EXISTS_DECIDES,
+    failures::BAD_INTERPRETER_IS_126,
     command::CALLER_IGNORES_INTERRUPTS,
     command::VARIABLES_MUST_BE_TEXT,
     command::VARIABLES_MUST_BE_TEXT_BEFORE,

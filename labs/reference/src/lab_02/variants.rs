@@ -4,6 +4,7 @@ use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
 
 use lab_02_grader::Answers;
+use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::mount::MsFlags;
 use nix::sched::{CloneFlags, unshare};
@@ -11,7 +12,10 @@ use nix::sys::signal::Signal;
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::{execvpe, pipe2, read, sethostname};
 
-use super::steps::{ALL, PRIVATE, SAFE, execute, mount_proc, prepare, propagate, search, start};
+use super::steps::{
+    ALL, PRIVATE, SAFE, execute, failure, mount_proc, prepare, propagate, search, start,
+    start_child,
+};
 use super::{SOLUTION, solution};
 use crate::catalogue::Variant;
 
@@ -95,6 +99,19 @@ pub static RIGHT: &[Variant<Answers>] = &[
             start: |command| {
                 let is_path = command[0].as_bytes().contains(&b'/');
                 start(ALL, prepare, || if is_path { execute(command) } else { search(command) })
+            },
+            ..SOLUTION
+        },
+    },
+    // As docker and dash have it: below a file there is nothing.
+    Variant {
+        name: "below_a_file_is_127",
+        answers: Answers {
+            start: |command| {
+                start_child(ALL, prepare, || match execute(command) {
+                    Errno::ENOTDIR => failure(Errno::ENOENT),
+                    errno => failure(errno),
+                })
             },
             ..SOLUTION
         },

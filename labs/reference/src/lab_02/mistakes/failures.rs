@@ -1,5 +1,10 @@
 //! Steps that fail.
 
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
 use lab_02_grader::Answers;
 use lab_02_process::clone;
 use nix::errno::Errno;
@@ -226,6 +231,28 @@ pub const OTHER_ERRORS_ARE_125: Mistake<Answers> = Mistake {
                     Errno::EACCES | Errno::ENOEXEC => 126,
                     _ => 125,
                 }
+            })
+        },
+        ..SOLUTION
+    },
+};
+
+/// "Bad interpreter", as some shells say: the script itself has been found.
+pub const BAD_INTERPRETER_IS_126: Mistake<Answers> = Mistake {
+    name: "bad_interpreter_is_126",
+    code: "run/wrong-failure-code",
+    answers: Answers {
+        start: |command| {
+            start_child(ALL, prepare, || {
+                let errno = execute(command);
+                let path = Path::new(OsStr::from_bytes(command[0].as_bytes()));
+                let is_script = fs::read(path).is_ok_and(|content| content.starts_with(b"#!"));
+                // A name that is no path was looked up somewhere else.
+                if path.is_absolute() && is_script && errno == Errno::ENOENT {
+                    eprintln!("{}: bad interpreter", path.display());
+                    return 126;
+                }
+                failure(errno)
             })
         },
         ..SOLUTION
