@@ -3,7 +3,6 @@
 //! by which it is born and by which it becomes the command.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
 
 use labkit::call::Seen;
 use labkit::calls::Calls;
@@ -47,7 +46,8 @@ struct Born {
     /// What of the host's is open in it but 0, 1 and 2, and what the call is.
     hosts: Vec<String>,
     at: &'static str,
-    /// What root of the container could look at.
+    /// What root of the container could look at. Before a birth, it is that of the process
+    /// that starts the new one: a child inherits whether it is dumpable.
     could: Vec<String>,
 }
 
@@ -105,13 +105,12 @@ fn look(
 ) -> Option<(&'static str, Vec<String>, Vec<String>)> {
     let of = namespaces(proc, pid);
     let is_in = |kind: &str, of: &Namespaces| of.get(kind) == container.namespaces.get("pid");
-    match (is_in("pid", &of), is_in(FOR_CHILDREN, &of)) {
-        (true, _) => {
-            Some(("execve", hosts_files(proc, pid, container), attack(proc, pid, container)))
-        }
-        (false, true) => Some(("clone", hosts_files(proc, pid, container), Vec::new())),
-        (false, false) => None,
-    }
+    let at = match (is_in("pid", &of), is_in(FOR_CHILDREN, &of)) {
+        (true, _) => "execve",
+        (false, true) => "clone",
+        (false, false) => return None,
+    };
+    Some((at, hosts_files(proc, pid, container), attack(proc, pid, container)))
 }
 
 /// The files and directories of the host that a process has open, but 0, 1 and 2.
@@ -137,25 +136,21 @@ fn hosts_files(proc: &Proc, pid: Pid, container: &Container) -> Vec<String> {
 }
 
 /// What root of the container can do with a process: with all power there, and none
-/// elsewhere.
+/// elsewhere. In the witness's /proc, each process has a number, and what may be opened
+/// depends only on who opens it.
 fn attack(proc: &Proc, pid: Pid, container: &Container) -> Vec<String> {
-    let status = proc.read(&format!("{pid}/status")).unwrap_or_default();
-    let status = String::from_utf8_lossy(&status).into_owned();
-    let numbers = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
-    let Some(number) = numbers.and_then(|it| it.split_whitespace().last()) else {
-        return Vec::new();
-    };
     let user = container.open(proc, "user");
     Place { proc, pid: container.pid }.look(|| {
         if setns(user, CloneFlags::CLONE_NEWUSER).is_err() {
             return Vec::new();
         }
-        let folder = format!("/proc/{number}");
-        let tries: [(&str, bool); 4] = [
-            ("exe", fs::read_link(format!("{folder}/exe")).is_ok()),
-            ("root", fs::read_dir(format!("{folder}/root/")).is_ok()),
-            ("fd/0", fs::read_link(format!("{folder}/fd/0")).is_ok()),
-            ("mem", File::open(format!("{folder}/mem")).is_ok()),
+        let link = |name: &str| proc.link(pid.as_raw(), name).is_ok();
+        let open = |name: &str| proc.open_file(&format!("{pid}/{name}"), OFlag::O_RDONLY).is_ok();
+        let tries = [
+            ("exe", link("exe")),
+            ("root", open("root/")),
+            ("fd/0", link("fd/0")),
+            ("mem", open("mem")),
         ];
         let done = tries.into_iter().filter(|(_, is_done)| *is_done);
         done.map(|(name, _)| format!("/proc/PID/{name}")).collect()
@@ -179,10 +174,20 @@ pub fn nobody_looks(host: &Host) -> Result<(), Finding> {
         function: FUNCTION,
         tables: &[&[rule("can-be-looked-at", |it| !it.could.is_empty())]],
     };
-    each(host, FAST | CloneFlags::CLONE_NEWUSER, &[EXEC], |born| {
-        LOOKED.judge(born, born.could.is_empty(), || {
-            let what = "what root of the container can open before execve(2)";
-            vec![Evidence::differs(what, "-", born.could.join(", "))]
-        })
-    })
+    static AT_BIRTH: Rules<Born> = Rules {
+        lab: LAB,
+        function: FUNCTION,
+        tables: &[&[rule("born-dumpable", |it| !it.could.is_empty())]],
+    };
+    let kinds = FAST | CloneFlags::CLONE_NEWUSER;
+    // A process that is closed just before it is the command may have been born open.
+    for (call, rules) in [(EXEC, &LOOKED), (FORK, &AT_BIRTH)] {
+        each(host, kinds, &[call], |born| {
+            rules.judge(born, born.could.is_empty(), || {
+                let what = format!("what root of the container can open before {}(2)", call.0);
+                vec![Evidence::differs(what, "-", born.could.join(", "))]
+            })
+        })?;
+    }
+    Ok(())
 }

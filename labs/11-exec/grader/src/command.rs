@@ -7,7 +7,7 @@ use nix::sched::CloneFlags;
 
 use crate::container::{ALL, BETWEEN, FAST, FOR_CHILDREN, differing};
 use crate::entered::{
-    DIRECTORIES, ENTERS, Entered, FUNCTION, Given, STARTED, in_words, observe, rules,
+    BASIC, DIRECTORIES, ENTERS, Entered, FUNCTION, Given, STARTED, in_words, observe, rules,
 };
 use crate::first_word;
 use crate::scene::{ARGUMENTS, CALLERS, TOOLS, text};
@@ -28,18 +28,25 @@ pub fn namespaces(host: &Host) -> Result<(), Finding> {
 }
 
 pub fn directories(host: &Host) -> Result<(), Finding> {
-    let facts = observe(host, Given::Path, FAST)?;
-    facts.judge(&ENTERS, facts.is_in_the_root(), || {
-        let command = facts.command.as_ref().expect("it runs");
-        [("root", command.root), ("cwd", command.cwd)]
-            .into_iter()
-            .filter(|(_, spot)| *spot != facts.containers_root)
-            .map(|(link, _)| {
-                let what = format!("readlink(\"/proc/PID/{link}\") of the command");
-                Evidence::differs(what, "the container's root", "another directory")
-            })
-            .collect()
-    })
+    static WITHOUT_MOUNTS: Rules<Entered> =
+        rules(&[BASIC, &[rule("working-directory-kept", Entered::keeps_callers_cwd)], STARTED]);
+    // Joining a container that shares the mounts of its host leads to no other directory.
+    let without_mounts = FAST.difference(CloneFlags::CLONE_NEWNS);
+    for (kinds, rules) in [(FAST, &ENTERS), (without_mounts, &WITHOUT_MOUNTS)] {
+        let facts = observe(host, Given::Path, kinds)?;
+        facts.judge(rules, facts.is_in_the_root(), || {
+            let command = facts.command.as_ref().expect("it runs");
+            [("root", command.root), ("cwd", command.cwd)]
+                .into_iter()
+                .filter(|(_, spot)| *spot != facts.containers_root)
+                .map(|(link, _)| {
+                    let what = format!("readlink(\"/proc/PID/{link}\") of the command");
+                    Evidence::differs(what, "the container's root", "another directory")
+                })
+                .collect()
+        })?;
+    }
+    Ok(())
 }
 
 pub fn words(host: &Host) -> Result<(), Finding> {

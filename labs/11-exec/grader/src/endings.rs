@@ -9,6 +9,7 @@ use labkit::host::Host;
 use labkit::proc::Proc;
 use labkit::verdict::{Evidence, Finding};
 use nix::errno::Errno;
+use nix::libc::{SYS_execve, SYS_execveat};
 use nix::unistd::dup2_stderr;
 
 use crate::LAB;
@@ -65,6 +66,8 @@ fn attempt_so(
     for directory in [TOOLS, CALLERS] {
         program(&scene.inside(directory).join("closed"), "#!/bin/sh\n", 0o644);
     }
+    let without_interpreter = scene.inside(TOOLS).join("without-its-interpreter");
+    program(&without_interpreter, "#!/bin/nothing\n", 0o755);
     let container = scene.start(host, &proc, FAST);
     let stderr = host.path("stderr");
     let call = change(call(host, order(&scene, &container)));
@@ -84,9 +87,20 @@ impl Ending {
         self.returned.as_ref().is_ok_and(|it| *it == code)
     }
 
-    /// The promise is that the number is the expected one. An answer that runs nothing at
-    /// all is told that.
+    /// The promise is that the number is the expected one, and `what` is what was run. An
+    /// answer that runs nothing at all is told that.
     fn judge(&self, host: &Host, rules: &Rules<Ending>, what: &str) -> Result<(), Finding> {
+        self.judge_where(host, rules, what, "")
+    }
+
+    /// The same of a call that was not as usual: `so` says in what way.
+    fn judge_where(
+        &self,
+        host: &Host,
+        rules: &Rules<Ending>,
+        what: &str,
+        so: &str,
+    ) -> Result<(), Finding> {
         let kept = self.is(self.expected);
         if !kept {
             observe(host, Given::Path, FAST)?.must_be_usual()?;
@@ -94,7 +108,7 @@ impl Ending {
         let printed = format!("{}{}", self.said, self.printed);
         let judged = rules.judge(self, kept, || {
             let seen = in_words(&self.returned);
-            vec![Evidence::differs(format!("{FUNCTION}(PID, {what}, …)"), self.expected, seen)]
+            vec![Evidence::differs(format!("{FUNCTION}(PID, {what}, …){so}"), self.expected, seen)]
         });
         judged.map_err(|finding| Finding { printed, ..finding })
     }
@@ -173,8 +187,20 @@ pub fn missing_command(host: &Host) -> Result<(), Finding> {
         environment: vec![CString::new(path.as_str()).expect("no NUL in it")],
         ..scene.order(container, &["nothing"])
     })?;
-    ending.judge(host, &NOT_RUN, &format!("[\"nothing\"], [{path:?}]"))
+    ending.judge(host, &NOT_RUN, &format!("[\"nothing\"], [{path:?}]"))?;
+    // Nor is there a command below a file. A script exists without its interpreter, but
+    // execve(2) says ENOENT of that.
+    let below = ["/tmp/tools/closed/nothing"];
+    let scripts = ["/tmp/tools/without-its-interpreter", "without-its-interpreter"];
+    for word in below.into_iter().chain(scripts) {
+        let ending = attempt(host, NOT_FOUND, |scene, container| scene.order(container, &[word]))?;
+        ending.judge(host, &NOT_RUN, &format!("[{word:?}]"))?;
+    }
+    Ok(())
 }
+
+/// The calls by which a program is executed.
+const EXECUTING: &[i64] = &[SYS_execve, SYS_execveat];
 
 pub fn closed_command(host: &Host) -> Result<(), Finding> {
     for words in [&["/tmp/tools/closed"][..], &["closed"], &["/etc"]] {
@@ -185,6 +211,14 @@ pub fn closed_command(host: &Host) -> Result<(), Finding> {
         let order = |scene: &Scene, container: &Container| scene.order(container, words);
         let ending = attempt(host, CANNOT_BE_EXECUTED, order)?;
         ending.judge(host, &NOT_RUN, &format!("{words:?}"))?;
+    }
+    // Whatever else execve(2) can say.
+    for errno in [Errno::ENOEXEC, Errno::ELOOP, Errno::E2BIG, Errno::EIO] {
+        let order = |scene: &Scene, container: &Container| scene.order(container, &["/bin/true"]);
+        let ending =
+            attempt_so(host, CANNOT_BE_EXECUTED, order, |call| call.refusing(EXECUTING, errno))?;
+        let so = format!(", where execve(2) says {errno:?}");
+        ending.judge_where(host, &NOT_RUN, "[\"/bin/true\"]", &so)?;
     }
     Ok(())
 }

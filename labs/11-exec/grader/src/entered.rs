@@ -63,6 +63,8 @@ pub struct Entered {
     pub containers_root: Option<Spot>,
     pub caller_before: Namespaces,
     pub caller_after: Namespaces,
+    /// Where the caller's working directory is.
+    pub callers_cwd: Option<Spot>,
     /// Where the caller stays.
     pub scratch: PathBuf,
     /// Whether a zombie is left of the command or of another child; and what still runs.
@@ -106,7 +108,7 @@ pub fn observe_so(
 
     let (mut command, mut is_early) = (None, false);
     let call = change(call(host, order));
-    let (seen, (caller_after, is_zombie_left, left)) = call.make_meanwhile(
+    let (seen, (caller_after, callers_cwd, is_zombie_left, left)) = call.make_meanwhile(
         |place, answering| {
             let told = wait_for_probe(&scene, place, answering, &container);
             is_early = told && has_returned(place, answering, &container);
@@ -115,10 +117,11 @@ pub fn observe_so(
         },
         |place, _| {
             let after = namespaces(place.proc, place.pid);
+            let cwd = spot(place.proc, place.pid, "cwd");
             let zombie = others(place, &container).iter().any(|(_, state, _)| *state == 'Z');
             let left = running(place, &container);
             container.end_with_all();
-            (after, zombie, left)
+            (after, cwd, zombie, left)
         },
     )?;
     Ok(Entered {
@@ -130,6 +133,7 @@ pub fn observe_so(
         containers_root,
         caller_before,
         caller_after,
+        callers_cwd,
         scratch: host.path("."),
         is_zombie_left,
         left,
@@ -232,7 +236,7 @@ impl Facts for Entered {
 }
 
 /// What breaks any promise on enter.
-const BASIC: &[Rule<Entered>] = &[
+pub const BASIC: &[Rule<Entered>] = &[
     rule("caller-moved", Entered::is_caller_moved),
     rule("answer/returned-error", |it| it.seen.returned.is_err()),
     rule("no-fork-for-the-pid-namespace", |it| {
@@ -281,12 +285,23 @@ impl Entered {
         self.caller_after != self.caller_before
     }
 
-    /// Whether a directory of the command is on no mount of the container's.
+    /// Whether a directory of the command is on no mount of the container's. If it shares
+    /// the host's mounts, none is.
     fn is_outside(&self) -> bool {
         let mount = |spot: Option<Spot>| spot.map(|(mount, _)| mount);
         let containers = mount(self.containers_root);
-        let command = self.command.as_ref();
+        let command = self.command.as_ref().filter(|_| !self.shares_mounts());
         command.is_some_and(|it| mount(it.root) != containers || mount(it.cwd) != containers)
+    }
+
+    /// Whether the container has no mount namespace of its own.
+    fn shares_mounts(&self) -> bool {
+        self.container.get("mnt") == self.caller_before.get("mnt")
+    }
+
+    /// Whether the command's working directory is still that of the caller.
+    pub fn keeps_callers_cwd(&self) -> bool {
+        self.command.as_ref().is_some_and(|it| it.cwd == self.callers_cwd)
     }
 
     /// Whether the command's directories are the container's root.

@@ -9,7 +9,8 @@ use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::fchdir;
 
 use super::steps::{
-    by_path, enter, execute, join_and_start, leave, open_each, start_joiner, user_first, wait_so,
+    by_path, enter, execute, go_inside, join_and_start, leave, open_each, start_joiner, user_first,
+    wait_so,
 };
 use super::{SOLUTION, solution};
 use crate::catalogue::Pair;
@@ -60,7 +61,7 @@ pub static PAIRS: &[Pair<Answers>] = &[
         ],
         answers: Answers {
             enter: |pid, command, environment| {
-                let prepare = |namespaces| leave(namespaces, solution::join);
+                let prepare = |namespaces| leave(namespaces, go_inside);
                 let wait_for = |child| wait_so(child, |signal| signal as i32);
                 enter(pid, prepare, || execute(command, environment), wait_for)
             },

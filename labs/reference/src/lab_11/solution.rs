@@ -16,7 +16,7 @@ use nix::sched::{CloneFlags, setns};
 use nix::sys::prctl;
 use nix::sys::stat::{Mode, fstat};
 use nix::sys::wait::{WaitStatus, waitpid};
-use nix::unistd::{Pid, close, execve};
+use nix::unistd::{Pid, chdir, close, execve};
 
 // The kinds of namespaces, as /proc/PID/ns names them.
 const KINDS: [(&str, CloneFlags); 7] = [
@@ -79,8 +79,8 @@ fn ended(errno: Errno) -> Errno {
 ///
 /// The user namespace, if there is one, is joined first: only there may an ordinary
 /// user join the others. The PID namespace affects only children that are born from
-/// then on; `join` starts none. Afterwards, the root directory and the working
-/// directory of this process are the container's root.
+/// then on; `join` starts none. If a mount namespace is among them, the root directory and
+/// the working directory of this process are the container's root afterwards.
 ///
 /// This process has one thread: with more, setns(2) refuses some kinds.
 ///
@@ -108,7 +108,8 @@ pub fn join(namespaces: &[(CloneFlags, OwnedFd)]) -> io::Result<()> {
 ///
 /// - is in all namespaces of that process, like any other process of the container. Only
 ///   a child that is born after [`join`] is a member of a PID namespace;
-/// - begins in `/`, the container's root;
+/// - begins in `/`, the container's root. If the container shares the mount namespace of
+///   this process, that is this process's root directory;
 /// - gets its words exactly as given, and `environment` (`NAME=value`), and nothing of
 ///   this process's own. If its name has no `/`, it is looked up in the container, in the
 ///   `PATH` of `environment`, which has one;
@@ -116,8 +117,8 @@ pub fn join(namespaces: &[(CloneFlags, OwnedFd)]) -> io::Result<()> {
 ///
 /// In the container, others may look at a process before it becomes the command. So when
 /// it is born there, nothing of the host is open in it except 0, 1 and 2: close-on-exec
-/// is too late (CVE-2016-9962). And nobody there can look at its program or its memory:
-/// it is not dumpable, see PR_SET_DUMPABLE(2const) (CVE-2019-5736).
+/// is too late (CVE-2016-9962). And from its birth on, nobody there can look at its program
+/// or its memory: it is not dumpable, see PR_SET_DUMPABLE(2const) (CVE-2019-5736).
 ///
 /// `command` has at least one word. This process has one thread, and stays where it is:
 /// its namespaces, its directories and its descriptors are as before, and no process is
@@ -126,8 +127,10 @@ pub fn join(namespaces: &[(CloneFlags, OwnedFd)]) -> io::Result<()> {
 /// What fails in a child is written to stderr, and the number is docker's:
 ///
 /// - 125 if a step before the command failed: then the command must not run;
-/// - 127 if there is no such command;
-/// - 126 if the command exists but cannot be executed.
+/// - 127 if there is no such command: execve(2) returns ENOENT or ENOTDIR, for a name in
+///   each directory of `PATH`. It also returns ENOENT if only the interpreter of a script
+///   is missing;
+/// - 126 if the command cannot be executed: execve(2) returns any other error.
 ///
 /// # Errors
 /// Those of [`open_namespaces`], of clone(2) and of waitpid(2).
@@ -157,8 +160,10 @@ fn prepare(namespaces: Vec<(CloneFlags, OwnedFd)>) -> io::Result<()> {
     for entry in fs::read_dir("/proc/self/fd")? {
         open.extend(entry?.file_name().to_str().and_then(|name| name.parse::<i32>().ok()));
     }
-    // 3. The namespaces close themselves; the others are nobody's here.
+    // 3. Only a mount namespace leads to its root by itself, and there may be none.
     join(&namespaces)?;
+    chdir("/")?;
+    // 4. The namespaces close themselves; the others are nobody's here.
     drop(namespaces);
     for number in open.into_iter().filter(|number| *number > 2) {
         let _ = close(number);
@@ -182,7 +187,12 @@ fn execute(command: &[CString], environment: &[CString]) -> i32 {
         false => look_up(command, environment),
     };
     eprintln!("{}: {}", command[0].to_string_lossy(), errno.desc());
-    if errno == Errno::ENOENT { NOT_FOUND } else { CANNOT_BE_EXECUTED }
+    if is_missing(errno) { NOT_FOUND } else { CANNOT_BE_EXECUTED }
+}
+
+// Whether there is nothing of that name. Below a file, there is nothing either.
+fn is_missing(errno: Errno) -> bool {
+    matches!(errno, Errno::ENOENT | Errno::ENOTDIR)
 }
 
 // Looks a name up in the PATH that the command gets. execvpe(3) would take this process's.
@@ -192,10 +202,9 @@ fn look_up(command: &[CString], environment: &[CString]) -> Errno {
     for directory in path.unwrap_or_default().split(|byte| *byte == b':') {
         let program = [directory, b"/", command[0].to_bytes()].concat();
         let program = CString::new(program).expect("made of two that have no NUL");
-        match try_to_execute(&program, command, environment) {
-            // No such command, or no such directory.
-            Errno::ENOENT | Errno::ENOTDIR => {}
-            errno => seen = errno,
+        let errno = try_to_execute(&program, command, environment);
+        if !is_missing(errno) {
+            seen = errno;
         }
     }
     seen

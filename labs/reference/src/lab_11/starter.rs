@@ -35,8 +35,8 @@ pub fn open_namespaces(pid: Pid) -> io::Result<Vec<(CloneFlags, OwnedFd)>> {
 ///
 /// The user namespace, if there is one, is joined first: only there may an ordinary
 /// user join the others. The PID namespace affects only children that are born from
-/// then on; `join` starts none. Afterwards, the root directory and the working
-/// directory of this process are the container's root.
+/// then on; `join` starts none. If a mount namespace is among them, the root directory and
+/// the working directory of this process are the container's root afterwards.
 ///
 /// This process has one thread: with more, setns(2) refuses some kinds.
 ///
@@ -57,7 +57,8 @@ pub fn join(namespaces: &[(CloneFlags, OwnedFd)]) -> io::Result<()> {
 ///
 /// - is in all namespaces of that process, like any other process of the container. Only
 ///   a child that is born after [`join`] is a member of a PID namespace;
-/// - begins in `/`, the container's root;
+/// - begins in `/`, the container's root. If the container shares the mount namespace of
+///   this process, that is this process's root directory;
 /// - gets its words exactly as given, and `environment` (`NAME=value`), and nothing of
 ///   this process's own. If its name has no `/`, it is looked up in the container, in the
 ///   `PATH` of `environment`, which has one;
@@ -65,8 +66,8 @@ pub fn join(namespaces: &[(CloneFlags, OwnedFd)]) -> io::Result<()> {
 ///
 /// In the container, others may look at a process before it becomes the command. So when
 /// it is born there, nothing of the host is open in it except 0, 1 and 2: close-on-exec
-/// is too late (CVE-2016-9962). And nobody there can look at its program or its memory:
-/// it is not dumpable, see PR_SET_DUMPABLE(2const) (CVE-2019-5736).
+/// is too late (CVE-2016-9962). And from its birth on, nobody there can look at its program
+/// or its memory: it is not dumpable, see PR_SET_DUMPABLE(2const) (CVE-2019-5736).
 ///
 /// `command` has at least one word. This process has one thread, and stays where it is:
 /// its namespaces, its directories and its descriptors are as before, and no process is
@@ -75,8 +76,10 @@ pub fn join(namespaces: &[(CloneFlags, OwnedFd)]) -> io::Result<()> {
 /// What fails in a child is written to stderr, and the number is docker's:
 ///
 /// - 125 if a step before the command failed: then the command must not run;
-/// - 127 if there is no such command;
-/// - 126 if the command exists but cannot be executed.
+/// - 127 if there is no such command: execve(2) returns ENOENT or ENOTDIR, for a name in
+///   each directory of `PATH`. It also returns ENOENT if only the interpreter of a script
+///   is missing;
+/// - 126 if the command cannot be executed: execve(2) returns any other error.
 ///
 /// # Errors
 /// Those of [`open_namespaces`], of clone(2) and of waitpid(2).

@@ -15,7 +15,7 @@ use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use nix::sys::stat::{Mode, fstat};
 use nix::sys::wait::{WaitStatus, waitpid};
-use nix::unistd::{Pid, close, execve};
+use nix::unistd::{Pid, chdir, close, execve};
 
 use super::{SOLUTION, solution};
 use crate::catalogue::Mistake;
@@ -195,7 +195,13 @@ pub fn leave(
 }
 
 pub fn prepare(namespaces: Vec<Namespace>) -> io::Result<()> {
-    prepare_so(namespaces, solution::join)
+    prepare_so(namespaces, go_inside)
+}
+
+/// Joins, and goes to the root, whether a mount namespace leads there or not.
+pub fn go_inside(namespaces: &[Namespace]) -> io::Result<()> {
+    solution::join(namespaces)?;
+    Ok(chdir("/")?)
 }
 
 /// What is open above 2, and what the list itself was read from.
@@ -228,29 +234,39 @@ pub fn execute(command: &[CString], environment: &[CString]) -> i32 {
     failure(command, look_up(command, environment))
 }
 
+/// What execve(2) says of a command that does not exist.
+pub const MISSING: &[Errno] = &[Errno::ENOENT, Errno::ENOTDIR];
+
 /// Says why there is no command, and returns the number for it.
 pub fn failure(command: &[CString], errno: Errno) -> i32 {
     eprintln!("{:?}: {errno}", command[0]);
-    if errno == Errno::ENOENT { 127 } else { 126 }
+    if MISSING.contains(&errno) { 127 } else { 126 }
 }
 
 /// Becomes the command, or returns why not.
 pub fn look_up(command: &[CString], environment: &[CString]) -> Errno {
-    look_up_after(&[Errno::ENOENT, Errno::ENOTDIR], command, environment)
+    let become_it = |program: &CStr| become_it(program, command, environment);
+    look_up_so(MISSING, command, environment, become_it)
 }
 
-/// The same; `absent` says that a directory of PATH does not have the command.
-pub fn look_up_after(absent: &[Errno], command: &[CString], environment: &[CString]) -> Errno {
+/// The same with something else in place of the execve(2). It is given each path that may
+/// be the command's, and returns why that is not executed; `missing` says that there is none.
+pub fn look_up_so(
+    missing: &[Errno],
+    command: &[CString],
+    environment: &[CString],
+    execute: impl Fn(&CStr) -> Errno,
+) -> Errno {
     let name = command[0].to_bytes();
     if name.contains(&b'/') {
-        return become_it(&command[0], command, environment);
+        return execute(&command[0]);
     }
     let path = environment.iter().find_map(|it| it.to_bytes().strip_prefix(b"PATH="));
     let mut seen = Errno::ENOENT;
     for directory in path.unwrap_or_default().split(|byte| *byte == b':') {
         let program = CString::new([directory, b"/", name].concat()).expect("no NUL");
-        let errno = become_it(&program, command, environment);
-        if !absent.contains(&errno) {
+        let errno = execute(&program);
+        if !missing.contains(&errno) {
             seen = errno;
         }
     }

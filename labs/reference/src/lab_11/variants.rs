@@ -2,9 +2,11 @@
 
 use std::ffi::{CString, OsString};
 use std::fs::read_link;
+use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::ffi::OsStringExt;
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::Command;
 
 use lab_02_process::clone;
@@ -18,8 +20,8 @@ use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::chdir;
 
 use super::steps::{
-    by_path, ended, enter, enter_joining, enter_preparing, execute, is_own, namespace, open_each,
-    prepare, process, wait,
+    by_path, ended, enter, enter_joining, enter_preparing, execute, go_inside, is_own, namespace,
+    open_each, prepare, process, wait,
 };
 use super::{SOLUTION, solution};
 use crate::catalogue::Variant;
@@ -115,7 +117,8 @@ pub static RIGHT: &[Variant<Answers>] = &[
                 let joiner = clone(CloneFlags::empty(), || {
                     let joined = close_all_but(&[process.as_raw_fd()])
                         .and_then(|()| sys::set_undumpable())
-                        .and_then(|()| sys::setns(process.as_fd(), kinds));
+                        .and_then(|()| sys::setns(process.as_fd(), kinds))
+                        .and_then(|()| sys::chdir(Path::new("/")));
                     if let Err(error) = joined {
                         eprintln!("{error}");
                         return 125;
@@ -141,7 +144,7 @@ pub static RIGHT: &[Variant<Answers>] = &[
                     let kept: Vec<i32> = namespaces.iter().map(|(_, it)| it.as_raw_fd()).collect();
                     close_all_but(&kept)
                         .map_err(|error| std::io::Error::other(error.to_string()))?;
-                    solution::join(&namespaces)?;
+                    go_inside(&namespaces)?;
                     Ok(prctl::set_dumpable(false)?)
                 };
                 let wait_for = |child| match waitid(Id::Pid(child), WaitPidFlag::WEXITED)? {
@@ -165,7 +168,7 @@ pub static RIGHT: &[Variant<Answers>] = &[
                     let kept: Vec<i32> = namespaces.iter().map(|(_, it)| it.as_raw_fd()).collect();
                     close_all_but(&kept)
                         .map_err(|error| std::io::Error::other(error.to_string()))?;
-                    solution::join(&namespaces)?;
+                    go_inside(&namespaces)?;
                     std::mem::forget(namespaces);
                     Ok(())
                 };
@@ -174,42 +177,25 @@ pub static RIGHT: &[Variant<Answers>] = &[
             ..SOLUTION
         },
     },
-    // The standard library forks, looks the name up and waits.
+    // The standard library looks the name up and executes it.
     Variant {
         name: "std_command",
         answers: Answers {
             enter: |pid, command, environment| {
                 let namespaces = solution::open_namespaces(pid)?;
+                let failed = |error: &io::Error| {
+                    eprintln!("{error}");
+                    125
+                };
                 let joiner = clone(CloneFlags::empty(), || {
                     if let Err(error) = prepare(namespaces) {
-                        eprintln!("{error}");
-                        return 125;
+                        return failed(&error);
                     }
-                    let text = |it: &CString| OsString::from_vec(it.as_bytes().to_owned());
-                    let pair = |it: &CString| {
-                        let mut parts = it.as_bytes().splitn(2, |byte| *byte == b'=');
-                        [(); 2].map(|()| {
-                            OsString::from_vec(parts.next().unwrap_or_default().to_owned())
-                        })
-                    };
-                    let status = Command::new(text(&command[0]))
-                        .args(command[1..].iter().map(text))
-                        .env_clear()
-                        .envs(environment.iter().map(pair).map(|[name, value]| (name, value)))
-                        .status();
-                    match status.map_err(|error| error.raw_os_error().map(Errno::from_raw)) {
-                        Ok(status) => {
-                            let signal = || 128 + status.signal().unwrap_or_default();
-                            status.code().unwrap_or_else(signal)
-                        }
-                        Err(errno) => {
-                            eprintln!("{:?}: {errno:?}", command[0]);
-                            match errno {
-                                Some(Errno::ENOENT) => 127,
-                                Some(Errno::EACCES) => 126,
-                                _ => 125,
-                            }
-                        }
+                    let inside =
+                        clone(CloneFlags::empty(), || execute_by_std(command, environment));
+                    match inside.map_err(io::Error::from).and_then(wait) {
+                        Ok(code) => code,
+                        Err(error) => failed(&error),
                     }
                 })?;
                 wait(joiner)
@@ -218,6 +204,26 @@ pub static RIGHT: &[Variant<Answers>] = &[
         },
     },
 ];
+
+/// Executes a command as the standard library does; returns the exit code if that fails.
+fn execute_by_std(command: &[CString], environment: &[CString]) -> i32 {
+    let text = |it: &CString| OsString::from_vec(it.as_bytes().to_owned());
+    let variable = |it: &CString| {
+        let mut parts = it.as_bytes().splitn(2, |byte| *byte == b'=');
+        [(); 2].map(|()| OsString::from_vec(parts.next().unwrap_or_default().to_owned()))
+    };
+    let error = Command::new(text(&command[0]))
+        .args(command[1..].iter().map(text))
+        .env_clear()
+        .envs(environment.iter().map(variable).map(|[name, value]| (name, value)))
+        .exec();
+    eprintln!("{:?}: {error}", command[0]);
+    match error.raw_os_error().map(Errno::from_raw) {
+        Some(Errno::ENOENT | Errno::ENOTDIR) => 127,
+        Some(_) => 126,
+        None => 125,
+    }
+}
 
 /// What breaks promises in ways that no rule foresees.
 pub static UNFORESEEN: &[Variant<Answers>] = &[

@@ -1,28 +1,27 @@
 //! enter: where the command runs, and what it gets.
 
 use std::env;
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use lab_02_process::clone;
 use lab_11_grader::Answers;
-use nix::errno::Errno;
 use nix::sched::{CloneFlags, setns};
 use nix::unistd::{chdir, chroot, execvp, execvpe};
 
 use crate::catalogue::Mistake;
 use crate::lab_11::solution;
 use crate::lab_11::steps::{
-    become_it, enter_executing, enter_joining, entering, execute, failure, join_and_start, prepare,
-    start_joiner, wait,
+    MISSING, become_it, enter_executing, enter_joining, entering, execute, failure, go_inside,
+    join_and_start, look_up_so, prepare, start_joiner, wait,
 };
 
 /// One fork less: then the caller is in the container for good.
 pub const CALLER_JOINS: Mistake<Answers> =
     entering("caller_joins", "exec/caller-moved", |pid, command, environment| {
         let namespaces = solution::open_namespaces(pid)?;
-        solution::join(&namespaces)?;
+        go_inside(&namespaces)?;
         wait(clone(CloneFlags::empty(), || execute(command, environment))?)
     });
 
@@ -55,6 +54,13 @@ pub const ROOT_BY_CHROOT: Mistake<Answers> =
         };
         enter_joining(pid, command, environment, join)
     });
+
+/// setns(2) leads to the container's root: but only that for a mount namespace.
+pub const JOINING_LEADS_TO_THE_ROOT: Mistake<Answers> = entering(
+    "joining_leads_to_the_root",
+    "exec/working-directory-kept",
+    |pid, command, environment| enter_joining(pid, command, environment, solution::join),
+);
 
 /// The environment is handed on, but the name is looked up in this process's PATH.
 pub const EXECVPE: Mistake<Answers> =
@@ -107,22 +113,12 @@ pub const LOOKED_UP_BEFORE: Mistake<Answers> =
 /// A path is put together as text.
 pub const NAMES_AS_TEXT: Mistake<Answers> =
     entering("exec_names_as_text", "exec/name-as-text", |pid, command, environment| {
+        let become_it = |program: &CStr| {
+            let text = program.to_string_lossy().into_owned();
+            become_it(&CString::new(text).expect("no NUL in it"), command, environment)
+        };
         enter_executing(pid, || {
-            let name = command[0].to_string_lossy();
-            if name.contains('/') {
-                return execute(command, environment);
-            }
-            let path = environment.iter().find_map(|it| it.to_bytes().strip_prefix(b"PATH="));
-            let path = String::from_utf8_lossy(path.unwrap_or_default()).into_owned();
-            let mut seen = Errno::ENOENT;
-            for directory in path.split(':') {
-                let program = CString::new(format!("{directory}/{name}")).expect("no NUL");
-                match become_it(&program, command, environment) {
-                    Errno::ENOENT | Errno::ENOTDIR => {}
-                    errno => seen = errno,
-                }
-            }
-            failure(command, seen)
+            failure(command, look_up_so(MISSING, command, environment, become_it))
         })
     });
 
@@ -138,22 +134,12 @@ pub const FOUND_PATH_IN_PLACE_OF_THE_NAME: Mistake<Answers> = entering(
     "found_path_in_place_of_the_name",
     "exec/first-word-changed",
     |pid, command, environment| {
+        let become_it = |program: &CStr| {
+            let words = [&[program.to_owned()], &command[1..]].concat();
+            become_it(program, &words, environment)
+        };
         enter_executing(pid, || {
-            let name = command[0].to_bytes();
-            if name.contains(&b'/') {
-                return execute(command, environment);
-            }
-            let path = environment.iter().find_map(|it| it.to_bytes().strip_prefix(b"PATH="));
-            let mut seen = Errno::ENOENT;
-            for directory in path.unwrap_or_default().split(|byte| *byte == b':') {
-                let mut words = command.to_vec();
-                words[0] = CString::new([directory, b"/", name].concat()).expect("no NUL");
-                match become_it(&words[0], &words, environment) {
-                    Errno::ENOENT | Errno::ENOTDIR => {}
-                    errno => seen = errno,
-                }
-            }
-            failure(command, seen)
+            failure(command, look_up_so(MISSING, command, environment, become_it))
         })
     },
 );
@@ -162,7 +148,7 @@ pub const FOUND_PATH_IN_PLACE_OF_THE_NAME: Mistake<Answers> = entering(
 pub const JOIN_ERROR_PRINTED: Mistake<Answers> =
     entering("join_error_printed", "exec/failed-step-ignored", |pid, command, environment| {
         let join = |namespaces: &[_]| {
-            if let Err(error) = solution::join(namespaces) {
+            if let Err(error) = go_inside(namespaces) {
                 eprintln!("join: {error}");
             }
             Ok(())

@@ -15,7 +15,7 @@ use crate::catalogue::Mistake;
 use crate::lab_11::solution;
 use crate::lab_11::steps::{
     by_path, close_all, descriptors, enter, enter_executing, enter_joining, enter_preparing,
-    entering, execute, leave, prepare, wait,
+    entering, execute, go_inside, leave, prepare, wait,
 };
 
 /// All that the caller has open is the container's. See CVE-2024-21626.
@@ -25,7 +25,7 @@ pub const DESCRIPTORS_INHERITED: Mistake<Answers> = entering(
     |pid, command, environment| {
         let prepare = |namespaces: Vec<_>| {
             prctl::set_dumpable(false)?;
-            solution::join(&namespaces)
+            go_inside(&namespaces)
         };
         enter_preparing(pid, command, environment, prepare)
     },
@@ -34,7 +34,7 @@ pub const DESCRIPTORS_INHERITED: Mistake<Answers> = entering(
 /// The joiner's steps, but only what has these numbers is closed.
 fn prepare_closing(namespaces: Vec<Namespace>, numbers: Range<i32>) -> io::Result<()> {
     prctl::set_dumpable(false)?;
-    solution::join(&namespaces)?;
+    go_inside(&namespaces)?;
     drop(namespaces);
     close_all(&Vec::from_iter(numbers));
     Ok(())
@@ -68,7 +68,7 @@ pub const CLOSE_ON_EXEC_ONLY: Mistake<Answers> =
             for number in descriptors()? {
                 mark(number);
             }
-            solution::join(&namespaces)
+            go_inside(&namespaces)
         };
         enter_preparing(pid, command, environment, prepare)
     });
@@ -86,7 +86,7 @@ pub const CLOSED_AFTER_THE_BIRTH: Mistake<Answers> =
         let open = descriptors()?;
         let prepare = |namespaces: Vec<_>| {
             prctl::set_dumpable(false)?;
-            solution::join(&namespaces)
+            go_inside(&namespaces)
         };
         let execute = || {
             close_all(&open);
@@ -98,16 +98,33 @@ pub const CLOSED_AFTER_THE_BIRTH: Mistake<Answers> =
 /// Root of the container reads the program's file and its memory. See CVE-2019-5736.
 pub const LOOKED_AT: Mistake<Answers> =
     entering("looked_at", "exec/can-be-looked-at", |pid, command, environment| {
-        let prepare = |namespaces| leave(namespaces, solution::join);
+        let prepare = |namespaces| leave(namespaces, go_inside);
         enter_preparing(pid, command, environment, prepare)
     });
+
+/// The new process makes itself not dumpable: it is in the container by then.
+pub const CLOSED_TO_OTHERS_AFTER_THE_BIRTH: Mistake<Answers> = entering(
+    "closed_to_others_after_the_birth",
+    "exec/born-dumpable",
+    |pid, command, environment| {
+        let prepare = |namespaces| leave(namespaces, go_inside);
+        let execute = || {
+            if let Err(errno) = prctl::set_dumpable(false) {
+                eprintln!("prctl: {errno}");
+                return 125;
+            }
+            execute(command, environment)
+        };
+        enter(pid, prepare, execute, wait)
+    },
+);
 
 /// The command is to begin where its caller stands: on the host.
 pub const DIRECTORY_KEPT: Mistake<Answers> =
     entering("directory_kept", "exec/directory-of-the-host", |pid, command, environment| {
         let before = by_path(".")?;
         let join = |namespaces: &[_]| {
-            solution::join(namespaces)?;
+            go_inside(namespaces)?;
             Ok(fchdir(&before)?)
         };
         enter_joining(pid, command, environment, join)
@@ -160,7 +177,7 @@ pub const LISTED_AFTER_JOINING: Mistake<Answers> =
     entering("listed_after_joining", "exec/command-did-not-run", |pid, command, environment| {
         let prepare = |namespaces: Vec<_>| {
             prctl::set_dumpable(false)?;
-            solution::join(&namespaces)?;
+            go_inside(&namespaces)?;
             drop(namespaces);
             close_all(&descriptors()?);
             Ok(())

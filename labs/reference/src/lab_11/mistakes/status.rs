@@ -1,6 +1,9 @@
 //! enter: the number that it returns.
 
+use std::ffi::{CStr, CString, OsStr};
 use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use lab_02_process::clone;
 use lab_11_grader::Answers;
@@ -11,8 +14,8 @@ use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use crate::catalogue::Mistake;
 use crate::lab_11::solution;
 use crate::lab_11::steps::{
-    enter_executing, enter_waiting, entering, failure, join_and_start, look_up, look_up_after,
-    start_joiner, wait, wait_so,
+    become_it, enter_executing, enter_waiting, entering, failure, join_and_start, look_up,
+    look_up_so, start_joiner, wait, wait_so,
 };
 
 /// The child in the middle says that all is well, whatever its own child says.
@@ -59,10 +62,48 @@ pub const ALWAYS_127: Mistake<Answers> =
         enter_executing(pid, execute)
     });
 
+/// Says why there is no command, and only one error stands for 127.
+fn only_enoent_is_127(command: &[CString], errno: Errno) -> i32 {
+    eprintln!("{:?}: {errno}", command[0]);
+    if errno == Errno::ENOENT { 127 } else { 126 }
+}
+
 /// A file in PATH counts as a command that cannot be executed.
 pub const FILE_IN_PATH: Mistake<Answers> =
     entering("file_in_path", "exec/wrong-failure-code", |pid, command, environment| {
-        let execute = || failure(command, look_up_after(&[Errno::ENOENT], command, environment));
+        let become_it = |program: &CStr| become_it(program, command, environment);
+        enter_executing(pid, || {
+            let errno = look_up_so(&[Errno::ENOENT], command, environment, become_it);
+            only_enoent_is_127(command, errno)
+        })
+    });
+
+/// In PATH, what is below a file is passed over. As a path, it cannot be executed.
+pub const BELOW_A_FILE_IS_126: Mistake<Answers> =
+    entering("below_a_file_is_126", "exec/wrong-failure-code", |pid, command, environment| {
+        let execute = || only_enoent_is_127(command, look_up(command, environment));
+        enter_executing(pid, execute)
+    });
+
+/// Afterwards it looks whether the file is there: of a script without its interpreter, it is.
+pub const THERE_IS_A_FILE: Mistake<Answers> =
+    entering("there_is_a_file", "exec/wrong-failure-code", |pid, command, environment| {
+        let execute = || {
+            let code = failure(command, look_up(command, environment));
+            let is_there = Path::new(OsStr::from_bytes(command[0].to_bytes())).exists();
+            if is_there { 126 } else { code }
+        };
+        enter_executing(pid, execute)
+    });
+
+/// "Permission denied" is what everybody has seen. All other errors are taken for 127.
+pub const ONLY_EACCES_IS_126: Mistake<Answers> =
+    entering("only_eacces_is_126", "exec/wrong-failure-code", |pid, command, environment| {
+        let execute = || {
+            let errno = look_up(command, environment);
+            eprintln!("{:?}: {errno}", command[0]);
+            if errno == Errno::EACCES { 126 } else { 127 }
+        };
         enter_executing(pid, execute)
     });
 
@@ -99,7 +140,7 @@ pub const ZOMBIE_LEFT: Mistake<Answers> =
 pub const NOTHING_SAID: Mistake<Answers> =
     entering("nothing_said", "exec/failure-not-told", |pid, command, environment| {
         let execute = || match look_up(command, environment) {
-            nix::errno::Errno::ENOENT => 127,
+            Errno::ENOENT | Errno::ENOTDIR => 127,
             _ => 126,
         };
         enter_executing(pid, execute)
