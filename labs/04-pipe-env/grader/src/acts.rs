@@ -121,7 +121,7 @@ pub static MERGE_ENVIRONMENT: Each<Answers, Variables, Vec<OsString>> = Each {
 };
 
 /// Opens a directory, a file, a pipe and others, at all the numbers that are asked for,
-/// lowers the limit, and lets the function close them.
+/// lowers both limits, and lets the function close them.
 pub static CLOSE_DESCRIPTORS: Act<Answers, Opened, Returned> = Act {
     name: "close_descriptors",
     function: "close_descriptors",
@@ -206,8 +206,8 @@ pub struct Opened {
     pub others: Vec<(PathBuf, i32)>,
     /// Numbers of the file that are close-on-exec already.
     pub close_on_exec: Vec<i32>,
-    /// What RLIMIT_NOFILE is by then.
-    pub limit: u64,
+    /// What RLIMIT_NOFILE is by then: the soft limit and the hard one.
+    pub limits: (u64, u64),
 }
 
 impl Opened {
@@ -229,7 +229,8 @@ impl Opened {
         for number in &self.close_on_exec {
             fcntl(&file, FcntlArg::F_DUPFD_CLOEXEC(*number))?;
         }
-        setrlimit(Resource::RLIMIT_NOFILE, self.limit, hard)?;
+        let (soft, hard) = self.limits;
+        setrlimit(Resource::RLIMIT_NOFILE, soft, hard)?;
         // Left open: closing them is up to the answer.
         std::mem::forget((directory, file, pipe));
         Ok(())

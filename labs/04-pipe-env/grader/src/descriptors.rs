@@ -29,8 +29,10 @@ const OF_PROC: [(&str, i32); 2] = [("/proc/self/status", 30), ("/proc/self/fd", 
 const CLOSE_ON_EXEC: [i32; 3] = [40, 700, 2000];
 /// The first number that is free.
 const GAP: i32 = 7;
-/// What RLIMIT_NOFILE is by then.
+/// What RLIMIT_NOFILE is by then: some of the numbers are above the soft limit only, others
+/// above both. See getrlimit(2).
 const LIMIT: u64 = 128;
+const HARD_LIMIT: u64 = 512;
 
 struct Closed {
     seen: Seen<Returned>,
@@ -65,7 +67,7 @@ fn observe_while(host: &Host, refused: Option<Refused>) -> Result<Closed, Findin
         of_pipe: allowed(OF_PIPE),
         others: of_proc.map(|(path, number)| (path.into(), number)).collect(),
         close_on_exec: allowed(CLOSE_ON_EXEC),
-        limit: LIMIT,
+        limits: (LIMIT, HARD_LIMIT.min(most)),
     };
     let mut opened = [&FIRST[..], &opening.of_directory, &opening.of_pipe].concat();
     opened.extend(opening.others.iter().map(|(_, number)| *number));
@@ -139,6 +141,7 @@ impl Facts for Closed {
             ("call", self.refused.unwrap_or_default().to_owned()),
             ("gap", GAP.to_string()),
             ("limit", LIMIT.to_string()),
+            ("hard", HARD_LIMIT.to_string()),
             ("lowest", self.lowest().to_string()),
         ]);
         words
@@ -162,6 +165,7 @@ static OTHERS: Rules<Closed> = Rules {
         rule("answer/did-nothing", |it| it.left() == it.opened),
         rule("stops-at-the-first-gap", |it| it.is_left_from(GAP)),
         rule("only-below-the-limit", |it| it.is_left_from(LIMIT as i32)),
+        rule("only-below-the-hard-limit", |it| it.is_left_from(HARD_LIMIT as i32)),
         rule("highest-left", |it| it.opened.last().is_some_and(|last| it.is_left_from(*last))),
         rule("only-low-numbers", |it| it.is_left_from(it.lowest())),
         rule("taken-for-its-own-list", |it| {

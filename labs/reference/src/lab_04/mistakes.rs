@@ -1,6 +1,7 @@
 //! What people get wrong in lab 04.
 
 mod descriptors;
+mod entries;
 mod environment;
 mod receiving;
 mod sending;
@@ -71,10 +72,17 @@ pub static MISTAKES: &[Mistake<Answers>] = &[
     environment::DEFAULT_PATH_OF_THE_IMAGE,
     environment::IMAGE_ASKS_THE_HOST,
     environment::EMPTY_ON_THE_HOST,
+    entries::LAST_ENTRY_CHOSEN_FIRST,
+    entries::FIRST_GIVEN_KEPT,
+    entries::FIRST_OF_THE_IMAGE_KEPT,
+    entries::IMAGE_AS_IT_IS,
+    entries::ALL_VALUES_CUT,
+    entries::HOST_AS_TEXT,
     descriptors::THREE_TO_TEN,
     descriptors::UP_TO_1023,
     descriptors::AS_MANY_AS_THERE_ARE,
     descriptors::UP_TO_THE_LIMIT,
+    descriptors::UP_TO_THE_HARD_LIMIT,
     descriptors::UNTIL_NONE_IS_OPEN,
     descriptors::EACH_MUST_BE_OPEN,
     descriptors::ITS_OWN_FOLDER,

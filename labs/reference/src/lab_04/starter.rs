@@ -70,9 +70,9 @@ pub fn merge_environment(
 /// Makes sure that a program started by execve(2) now gets the descriptors 0, 1 and
 /// 2, and no others: close the others, or mark them close-on-exec.
 ///
-/// They may have any numbers, with gaps, even above the current RLIMIT_NOFILE; some may
-/// be close-on-exec already. Nothing in this process uses them afterwards. /proc is
-/// mounted, and a number below the limit is free.
+/// They may have any numbers, with gaps, even above both limits of RLIMIT_NOFILE, the soft
+/// and the hard one; some may be close-on-exec already. Nothing in this process uses them
+/// afterwards. /proc is mounted, and a number below both limits is free.
 ///
 /// # Errors
 /// Those of the calls that you make: it is an error if a descriptor above 2 would

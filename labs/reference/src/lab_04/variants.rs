@@ -112,6 +112,20 @@ pub static UNFORESEEN: &[Variant<Answers>] = &[
             ..SOLUTION
         },
     },
+    // In the smallest case, a value is empty afterwards: that alone explains nothing.
+    Variant {
+        name: "values_trimmed",
+        answers: Answers {
+            merge_environment: |image, given, host| {
+                let mut environment = solution::merge_environment(image, given, host);
+                for variable in &mut environment {
+                    *variable = OsString::from_vec(variable.as_bytes().trim_ascii().to_vec());
+                }
+                environment
+            },
+            ..SOLUTION
+        },
+    },
     Variant {
         name: "a_descriptor_of_its_own",
         answers: Answers {

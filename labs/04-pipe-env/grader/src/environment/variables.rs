@@ -58,8 +58,8 @@ pub fn replaced() -> Vec<Case> {
     ]
 }
 
-/// Names alone: in image and host, in neither of them, in the host, in the image; and one
-/// that is empty on the host.
+/// Names alone: in image and host, in neither of them, in the host, in the image; one that
+/// is empty on the host; and one that the host does not have, after a value for it.
 pub fn names_alone() -> Vec<Case> {
     vec![
         case(
@@ -69,6 +69,7 @@ pub fn names_alone() -> Vec<Case> {
         ),
         case(&["PATH=/bin", "EDITOR=vi"], &["EDITOR"], &["PATH=/bin", "EDITOR=vi"]),
         case(&["PATH=/bin", "EMPTY=1"], &["EMPTY"], &["PATH=/bin", "EMPTY="]),
+        case(&["PATH=/bin"], &["DEBUG=1", "DEBUG"], &["PATH=/bin", "DEBUG=1"]),
     ]
 }
 
@@ -156,8 +157,53 @@ pub fn generate(choices: &mut Unstructured) -> arbitrary::Result<Case> {
     Ok(Case { expected: merge(&input), input })
 }
 
+/// The same with other names and values.
+fn with_other(
+    case: &Case,
+    name: impl Fn(&OsStr) -> OsString,
+    mut value: impl FnMut(OsString) -> OsString,
+) -> Case {
+    let Variables { image, given, host } = &case.input;
+    let mut entry = |entry: &OsString| match split(entry) {
+        Some((known, present)) => assign(&name(&known), &value(present)),
+        None => name(entry),
+    };
+    let image = image.iter().map(&mut entry).collect();
+    let given = given.iter().map(&mut entry).collect();
+    let host = host.iter().map(|(known, it)| (name(known), value(it.clone()))).collect();
+    let input = Variables { image, given, host };
+    Case { expected: merge(&input), input }
+}
+
+/// The same, where no value is empty: each such one is another one instead.
+pub fn filled(case: &Case) -> Case {
+    let mut count = 0;
+    let full = |value: OsString| {
+        count += 1;
+        if value.is_empty() { format!("full-{count}").into() } else { value }
+    };
+    with_other(case, OsStr::to_owned, full)
+}
+
+/// The same, where no name is a part of another or of a value.
+pub fn renamed(case: &Case) -> Case {
+    let Variables { image, given, host } = &case.input;
+    let names = image.iter().chain(given).map(name_of);
+    let names: Vec<OsString> = names.chain(host.iter().map(|(name, _)| name.clone())).collect();
+    // PATH has a meaning.
+    let other = |name: &OsStr| match names.iter().position(|known| known == name) {
+        Some(at) if name != "PATH" => format!("N{at:02}").into(),
+        _ => name.to_owned(),
+    };
+    let without_path = |value: OsString| match value.to_string_lossy().contains("PATH") {
+        true => "value".into(),
+        false => value,
+    };
+    with_other(case, other, without_path)
+}
+
 /// What must come of it: the contract, rule by rule.
-fn merge(Variables { image, given, host }: &Variables) -> Vec<OsString> {
+pub fn merge(Variables { image, given, host }: &Variables) -> Vec<OsString> {
     let mut merged: Vec<(OsString, OsString)> = Vec::new();
     let of_host = |variable: &OsString| host.iter().find(|(name, _)| name == variable).cloned();
     let of_image = image.iter().filter_map(|variable| split(variable));

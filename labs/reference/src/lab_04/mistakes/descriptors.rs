@@ -6,6 +6,7 @@ use std::os::fd::RawFd;
 
 use lab_04_grader::Answers;
 use nix::errno::Errno;
+use nix::sys::resource::{Resource, getrlimit};
 use nix::unistd::{SysconfVar, close, sysconf};
 
 use crate::catalogue::Mistake;
@@ -66,6 +67,20 @@ pub const UP_TO_THE_LIMIT: Mistake<Answers> = Mistake {
         close_descriptors: || {
             let limit = sysconf(SysconfVar::OPEN_MAX)?.unwrap_or(1024);
             close_each(3..limit as RawFd)
+        },
+        ..SOLUTION
+    },
+};
+
+/// The hard limit cannot be raised, so nothing can be above it, can it? It has been lowered
+/// since.
+pub const UP_TO_THE_HARD_LIMIT: Mistake<Answers> = Mistake {
+    name: "up_to_the_hard_limit",
+    code: "pipe-env/only-below-the-hard-limit",
+    answers: Answers {
+        close_descriptors: || {
+            let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+            close_each(3..RawFd::try_from(hard).unwrap_or(RawFd::MAX))
         },
         ..SOLUTION
     },

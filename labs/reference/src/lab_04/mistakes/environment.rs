@@ -10,28 +10,28 @@ use lab_04_grader::Answers;
 use crate::catalogue::Mistake;
 use crate::lab_04::{SOLUTION, solution};
 
-type Variables<'a> = &'a [OsString];
-type Host<'a> = &'a [(OsString, OsString)];
+pub(super) type Variables<'a> = &'a [OsString];
+pub(super) type Host<'a> = &'a [(OsString, OsString)];
 
 /// What stands before the first `=`.
-fn name_of(variable: &OsStr) -> &[u8] {
+pub(super) fn name_of(variable: &OsStr) -> &[u8] {
     variable.as_bytes().split(|byte| *byte == b'=').next().unwrap_or_default()
 }
 
-fn has_equals(variable: &OsString) -> bool {
+pub(super) fn has_equals(variable: &OsString) -> bool {
     variable.as_bytes().contains(&b'=')
 }
 
-fn of_host<'a>(name: &OsString, host: Host<'a>) -> Option<&'a OsString> {
+pub(super) fn of_host<'a>(name: &OsString, host: Host<'a>) -> Option<&'a OsString> {
     host.iter().find(|(known, _)| known == name).map(|(_, value)| value)
 }
 
-fn assign(name: &OsString, value: &OsStr) -> OsString {
+pub(super) fn assign(name: &OsString, value: &OsStr) -> OsString {
     [name, value].join(OsStr::new("="))
 }
 
 /// The solution's work, with `given` made into something else before.
-fn with_given(
+pub(super) fn with_given(
     image: Variables,
     given: Variables,
     host: Host,
@@ -171,19 +171,19 @@ pub const SECOND_PART_OF_THE_SPLIT: Mistake<Answers> = Mistake {
     code: "pipe-env/value-cut-at-equals",
     answers: Answers {
         merge_environment: |image, given, host| {
-            with_given(image, given, host, |variable| {
-                let parts: Vec<&[u8]> = variable.as_bytes().split(|byte| *byte == b'=').collect();
-                Some(match parts[..] {
-                    [name, value, ..] => {
-                        assign(&OsStr::from_bytes(name).into(), OsStr::from_bytes(value))
-                    }
-                    _ => variable.clone(),
-                })
-            })
+            with_given(image, given, host, |variable| Some(second_part(variable)))
         },
         ..SOLUTION
     },
 };
+
+pub(super) fn second_part(variable: &OsString) -> OsString {
+    let parts: Vec<&[u8]> = variable.as_bytes().split(|byte| *byte == b'=').collect();
+    match parts[..] {
+        [name, value, ..] => assign(&OsStr::from_bytes(name).into(), OsStr::from_bytes(value)),
+        _ => variable.clone(),
+    }
+}
 
 /// Splits at the last `=`: `OPTIONS=-Dmode` is taken for the name.
 pub const LAST_EQUALS: Mistake<Answers> = Mistake {
