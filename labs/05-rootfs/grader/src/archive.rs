@@ -11,14 +11,16 @@ use labkit::canary::random_words;
 use labkit::verdict::Evidence;
 use tar::{EntryType, Header};
 
+/// User and group, in as many bits as an archive has for them.
+pub type Owner = (u64, u64);
+
 /// What an archive has of one file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     pub name: PathBuf,
     pub kind: Kind,
     pub mode: u32,
-    /// User and group.
-    pub owner: (u32, u32),
+    pub owner: Owner,
     /// In seconds since 1970.
     pub mtime: u64,
 }
@@ -96,7 +98,7 @@ impl Archive {
 
     /// The same, where no hard link's own header says what its file's entry says. An
     /// ordinary user's sandbox has no other `owner` than root.
-    pub fn with_other_links(mut self, owner: (u32, u32)) -> Archive {
+    pub fn with_other_links(mut self, owner: Owner) -> Archive {
         let is_link = |entry: &&mut Entry| matches!(entry.kind, Kind::HardLink(_));
         for link in self.entries.iter_mut().filter(is_link) {
             (link.mode, link.owner, link.mtime) = (0o641, owner, link.mtime + APART / 2);
@@ -210,7 +212,7 @@ impl Archive {
 
     /// What is in it, as `tar --list` shows it.
     pub fn evidence(&self) -> Evidence {
-        let lines = self.entries.iter().map(|Entry { name, kind, .. }| {
+        let lines = self.entries.iter().map(|Entry { name, kind, owner, .. }| {
             let rest = match kind {
                 Kind::Symlink(target) => format!(" -> {}", target.display()),
                 Kind::HardLink(target) => format!(" link to {}", target.display()),
@@ -219,7 +221,12 @@ impl Archive {
                 Kind::Unknown(letter, _) => format!("  type {:?}", char::from(*letter)),
                 Kind::File(_) | Kind::Folder | Kind::Fifo => String::new(),
             };
-            format!("{}{rest}", name.display())
+            // Only what is odd about an owner is worth a word.
+            let owner = match owner.0.max(owner.1) >= u32::MAX.into() {
+                true => format!("  owner {}:{}", owner.0, owner.1),
+                false => String::new(),
+            };
+            format!("{}{rest}{owner}", name.display())
         });
         let drawing = lines.collect::<Vec<_>>().join("\n");
         Evidence::Tree { what: "tar --list".to_owned(), drawing }
@@ -278,8 +285,8 @@ impl Entry {
         };
         header.set_entry_type(kind);
         header.set_mode(self.mode);
-        header.set_uid(self.owner.0.into());
-        header.set_gid(self.owner.1.into());
+        header.set_uid(self.owner.0);
+        header.set_gid(self.owner.1);
         header.set_mtime(self.mtime);
         if self.owner != (0, 0) {
             // What these numbers are called in the container is nothing to the host.

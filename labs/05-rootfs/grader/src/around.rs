@@ -35,7 +35,7 @@ impl Run {
         let (must, is) = (self.must(difference), self.is(difference));
         match difference.aspect {
             Aspect::Mode => is.mode == must.mode | 0o2000,
-            Aspect::Owner => is.owner == (must.owner.0, GROUP),
+            Aspect::Owner => is.owner == (must.owner.0, GROUP.into()),
             _ => false,
         }
     }

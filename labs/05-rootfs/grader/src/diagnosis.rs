@@ -56,6 +56,7 @@ const REFUSAL: &[Rule<Run>] = &[
         it.is_accepted(is_link) && it.is_refusal_of(Trick::HardLink)
     }),
     rule("unknown-type-as-file", |it| it.is_accepted(|_| it.is_refusal_of(Trick::UnknownType))),
+    rule("owner-number-accepted", |it| it.is_accepted(|_| it.is_refusal_of(Trick::Owner))),
     rule("hostile-name-rewritten", |it| it.is_accepted(|_| true)),
     rule("name-escaped", |it| it.unnamed().is_some_and(|(text, entry)| has_escaped(text, entry))),
     rule("error-without-name", |it| it.unnamed().is_some()),
@@ -213,6 +214,7 @@ impl Facts for Run {
         words.extend(lists.into_iter().filter(|(_, list)| !list.is_empty()));
         if let Due::Refusal { entry, .. } = &self.due {
             words.push(("entry", entry.clone()));
+            words.extend(self.owners(Path::new(entry)));
         }
         words.extend(self.refused_name().map(|name| ("entry", name)));
         words

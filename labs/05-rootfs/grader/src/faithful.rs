@@ -13,7 +13,7 @@ use nix::mount::{MsFlags, mount};
 
 use crate::LAB;
 use crate::acts::{CREATE, Place};
-use crate::archive::{Archive, Kind, entry, file, folder, hard_link, symlink};
+use crate::archive::{Archive, Kind, Owner, entry, file, folder, hard_link, symlink};
 use crate::around;
 use crate::diagnosis::RULES;
 use crate::listing::{Aspect, Difference, Node, What, evidence};
@@ -94,7 +94,7 @@ fn headers(
 }
 
 /// What the headers of hard links say of their files is nothing that these have.
-fn headers_of_links(host: &Host, owner: (u32, u32)) -> Result<(), Finding> {
+fn headers_of_links(host: &Host, owner: Owner) -> Result<(), Finding> {
     let attributes = &[Aspect::Mode, Aspect::Time, Aspect::Owner];
     let change = |archive: Archive| archive.with_other_links(owner);
     headers(host, "headers-of-links", change, on(is_file, attributes))

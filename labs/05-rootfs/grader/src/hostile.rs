@@ -9,6 +9,7 @@ use crate::archive::{Archive, Entry, Kind, entry, file, folder, hard_link, symli
 use crate::diagnosis::RULES;
 use crate::faithful::outside_evidence;
 use crate::named::attributes_name_their_entry;
+use crate::numbers::owners_too_large;
 use crate::outside::{ESCAPED, STOLEN};
 use crate::run::{Due, Trick, place, returned_evidence, run};
 
@@ -127,8 +128,8 @@ pub fn hard_links(host: &Host) -> Result<(), Finding> {
     attempt(host, "second-name-of-a-note", &archive(link), Due::NoHarm(Trick::HardLink))
 }
 
-/// Entries that are refused, and must be named: a device, where nobody may make one, and
-/// names that look otherwise in a program's text.
+/// Entries that are refused, and must be named: a device, where nobody may make one; names
+/// that look otherwise in a program's text; and what cannot get its attributes.
 pub fn what_cannot_be_made(host: &Host) -> Result<(), Finding> {
     forbidden_device(host)?;
     // The last one is longer than a header has room for.
@@ -145,7 +146,8 @@ pub fn what_cannot_be_made(host: &Host) -> Result<(), Finding> {
         run.judge(&RULES, kept, vec![archive.evidence(), returned])?;
     }
     attributes_name_their_entry(host)?;
-    unknown_types(host)
+    unknown_types(host)?;
+    owners_too_large(host)
 }
 
 /// Entries of types that nobody is asked to unpack, with contents and without: those that

@@ -11,6 +11,7 @@ mod hostile;
 mod killed;
 mod listing;
 mod named;
+mod numbers;
 mod outside;
 mod reading;
 mod repeated;

@@ -12,7 +12,7 @@ use labkit::describe::walk;
 use labkit::verdict::Evidence;
 use nix::sys::stat::{major, minor};
 
-use crate::archive::{Archive, Kind, plain};
+use crate::archive::{Archive, Kind, Owner, plain};
 
 /// What there is, by its name from the top; the top itself has no name.
 pub type Listing = BTreeMap<PathBuf, Node>;
@@ -22,7 +22,7 @@ pub type Listing = BTreeMap<PathBuf, Node>;
 pub struct Node {
     pub what: What,
     pub mode: u32,
-    pub owner: (u32, u32),
+    pub owner: Owner,
     /// In seconds since 1970.
     pub mtime: i64,
     /// The first name of the same file.
@@ -132,7 +132,7 @@ pub fn on_disk(top: &Path) -> Option<Listing> {
             .entry(data.ino())
             .or_insert_with(|| (name.clone(), what(path, data).unwrap_or(What::Other)))
             .clone();
-        let owner = (data.uid(), data.gid());
+        let owner = (data.uid().into(), data.gid().into());
         let mode = data.mode() & 0o7777;
         listing.insert(name, Node { what, mode, owner, mtime: data.mtime(), first_name });
     });

@@ -58,6 +58,8 @@ pub enum Trick {
     UnknownType,
     /// None: a call that gives it an attribute fails.
     Attribute,
+    /// None: its owner has a number that no file can have.
+    Owner,
 }
 
 /// One call.

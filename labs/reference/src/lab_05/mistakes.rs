@@ -84,6 +84,8 @@ pub static MISTAKES: &[Mistake<Answers>] = &[
     twice::ARCHIVE_LEFT_OPEN_BY_AN_ERROR,
     twice::LINK_TARGET_OF_THE_HEADER,
     attributes::OWNER_OF_A_LINK_NOT_CHECKED,
+    attributes::OWNER_CAST,
+    attributes::OWNER_MINUS_ONE,
     attributes::TIMES_IN_AN_INT,
     whole::LEFT_OVER_EMPTIED_THROUGH_A_LINK,
     whole::NAMES_IN_QUOTES,

@@ -55,9 +55,10 @@ const UNSET: Mode = Mode::empty();
 ///
 /// # Errors
 /// - An entry is refused, is of a type not named above, cannot be created, such as a
-///   device where devices are not allowed, or cannot get its attributes. The error's text
-///   contains the entry's name as the archive has it. No entry is skipped, not even a pax
-///   global header (`g`) or a volume label (`V`).
+///   device where devices are not allowed, or cannot get its attributes, such as an owner
+///   or group whose number is too large for chown(2). The error's text contains the entry's
+///   name as the archive has it. No entry is skipped, not even a pax global header (`g`) or
+///   a volume label (`V`).
 /// - The archive is missing, is not an archive, cannot be read to the end of its last
 ///   entry, or is cut off within an entry. Nobody asks whether it has the blocks of
 ///   zeros at its end.
@@ -169,10 +170,25 @@ pub(crate) fn device(header: &Header) -> io::Result<u64> {
 // Gives a file what its entry says: owner, mode and time, in this order, for
 // a new owner costs the set-user-ID bit, and never to what a link leads to.
 pub(crate) fn set_attributes(path: &Path, header: &Header) -> io::Result<()> {
-    lchown(path, Some(header.uid()? as u32), Some(header.gid()? as u32))?;
+    let (user, group) = owner(header)?;
+    lchown(path, Some(user), Some(group))?;
     if header.entry_type() != EntryType::Symlink {
         fs::set_permissions(path, Permissions::from_mode(header.mode()?))?;
     }
     let time = TimeSpec::new(header.mtime()? as i64, 0);
     Ok(utimensat(AT_FDCWD, path, &time, &time, UtimensatFlags::NoFollowSymlink)?)
+}
+
+// The user and the group that an entry says.
+pub(crate) fn owner(header: &Header) -> io::Result<(u32, u32)> {
+    Ok((id(header.uid()?)?, id(header.gid()?)?))
+}
+
+// A number as chown(2) takes it. An archive may have a larger one, and a cast would make
+// another user of it: root, of 2^32. The largest of 32 bits is -1, which changes nothing.
+fn id(number: u64) -> io::Result<u32> {
+    match u32::try_from(number) {
+        Ok(id) if id != u32::MAX => Ok(id),
+        _ => Err(io::Error::other(format!("no user and no group has the number {number}"))),
+    }
 }

@@ -44,9 +44,10 @@ use std::path::Path;
 ///
 /// # Errors
 /// - An entry is refused, is of a type not named above, cannot be created, such as a
-///   device where devices are not allowed, or cannot get its attributes. The error's text
-///   contains the entry's name as the archive has it. No entry is skipped, not even a pax
-///   global header (`g`) or a volume label (`V`).
+///   device where devices are not allowed, or cannot get its attributes, such as an owner
+///   or group whose number is too large for chown(2). The error's text contains the entry's
+///   name as the archive has it. No entry is skipped, not even a pax global header (`g`) or
+///   a volume label (`V`).
 /// - The archive is missing, is not an archive, cannot be read to the end of its last
 ///   entry, or is cut off within an entry. Nobody asks whether it has the blocks of
 ///   zeros at its end.

@@ -13,12 +13,13 @@ use tar::{Archive, EntryType, Header};
 
 use super::mistake;
 use crate::catalogue::Mistake;
-use crate::lab_05::solution::{make, naming, place, set_attributes};
+use crate::lab_05::solution::{make, naming, owner, place, set_attributes};
 use crate::lab_05::steps::{STEPS, Steps, create};
 
 /// The owner that the entry says.
 fn set_owner(path: &Path, header: &Header) -> io::Result<()> {
-    lchown(path, Some(header.uid()? as u32), Some(header.gid()? as u32))
+    let (user, group) = owner(header)?;
+    lchown(path, Some(user), Some(group))
 }
 
 /// The mode that the entry says, in as far as `mask` has it.
@@ -49,6 +50,12 @@ fn owner_and_time(path: &Path, header: &Header) -> io::Result<()> {
         EntryType::Char | EntryType::Block | EntryType::Fifo => set_attributes(path, header),
         _ => set_owner(path, header).and_then(|()| set_time(path, header, NO_FOLLOW)),
     }
+}
+
+/// All of them, with the owner made of the numbers in this way.
+fn set_all(path: &Path, header: &Header, number: fn(u64) -> io::Result<u32>) -> io::Result<()> {
+    lchown(path, Some(number(header.uid()?)?), Some(number(header.gid()?)?))?;
+    mode_and_time(path, header)
 }
 
 /// The blog's 0622 for a folder: nobody but root can enter it.
@@ -149,7 +156,8 @@ pub const CHOWN_THROUGH_SYMLINKS: Mistake<Answers> =
     mistake("chown_through_symlinks", "rootfs/attributes-through-symlink", |tar, layer| {
         Steps {
             set_attributes: |path, header| {
-                chown(path, Some(header.uid()? as u32), Some(header.gid()? as u32))?;
+                let (user, group) = owner(header)?;
+                chown(path, Some(user), Some(group))?;
                 set_mode(path, header, 0o7777)?;
                 set_time(path, header, NO_FOLLOW)
             },
@@ -191,10 +199,34 @@ pub const OWNER_OF_A_LINK_NOT_CHECKED: Mistake<Answers> =
         Steps {
             set_attributes: |path, header| match header.entry_type() {
                 EntryType::Symlink => {
-                    let _ = set_owner(path, header);
+                    let (user, group) = owner(header)?;
+                    let _ = lchown(path, Some(user), Some(group));
                     set_time(path, header, NO_FOLLOW)
                 }
                 _ => set_attributes(path, header),
+            },
+            ..STEPS
+        }
+        .create(tar, layer)
+    });
+
+/// `as u32` takes what fits: of 2^32 that is 0, and root owns the file.
+pub const OWNER_CAST: Mistake<Answers> =
+    mistake("owner_cast", "rootfs/owner-number-accepted", |tar, layer| {
+        Steps {
+            set_attributes: |path, header| set_all(path, header, |number| Ok(number as u32)),
+            ..STEPS
+        }
+        .create(tar, layer)
+    });
+
+/// What does not fit is an error. What fits all the same is -1, by which nothing changes: the
+/// file stays root's.
+pub const OWNER_MINUS_ONE: Mistake<Answers> =
+    mistake("owner_minus_one", "rootfs/owner-number-accepted", |tar, layer| {
+        Steps {
+            set_attributes: |path, header| {
+                set_all(path, header, |number| u32::try_from(number).map_err(io::Error::other))
             },
             ..STEPS
         }

@@ -15,7 +15,7 @@ use tar::{Archive, EntryType, Header};
 use super::mistake;
 use crate::catalogue::Mistake;
 use crate::lab_05::solution::{
-    create_read_only_layer, make, naming, place, remove, set_attributes,
+    create_read_only_layer, make, naming, owner, place, remove, set_attributes,
 };
 use crate::lab_05::steps::{STEPS, Steps, create};
 
@@ -44,7 +44,8 @@ pub const HEADERS_OF_HARD_LINKS: Mistake<Answers> =
 
 /// The owner and the mode that the entry says.
 fn owner_and_mode(path: &Path, header: &Header) -> io::Result<()> {
-    lchown(path, Some(header.uid()? as u32), Some(header.gid()? as u32))?;
+    let (user, group) = owner(header)?;
+    lchown(path, Some(user), Some(group))?;
     match header.entry_type() {
         EntryType::Symlink => Ok(()),
         _ => fs::set_permissions(path, Permissions::from_mode(header.mode()?)),
@@ -80,7 +81,8 @@ pub const CHMOD_FOR_SPECIAL_BITS_ONLY: Mistake<Answers> =
                 if kind != EntryType::Directory || mode & 0o7000 != 0 {
                     return set_attributes(path, header);
                 }
-                lchown(path, Some(header.uid()? as u32), Some(header.gid()? as u32))?;
+                let (user, group) = owner(header)?;
+                lchown(path, Some(user), Some(group))?;
                 let is = path.symlink_metadata()?.permissions().mode();
                 if is & 0o777 != mode & 0o777 {
                     fs::set_permissions(path, Permissions::from_mode(mode))?;

@@ -14,7 +14,7 @@ use tar::{Archive, EntryType, Header};
 use super::attributes::mode_and_time;
 use super::{mistake, target};
 use crate::catalogue::Mistake;
-use crate::lab_05::solution::{make, place, set_attributes};
+use crate::lab_05::solution::{make, owner, place, set_attributes};
 use crate::lab_05::steps::{STEPS, Steps, create};
 
 /// A hard link to what the name leads to in the end.
@@ -130,7 +130,8 @@ pub const CHOWN_WHERE_PERMITTED: Mistake<Answers> =
     mistake("chown_where_permitted", "rootfs/error-ignored", |tar, layer| {
         Steps {
             set_attributes: |path, header| {
-                match lchown(path, Some(header.uid()? as u32), Some(header.gid()? as u32)) {
+                let (user, group) = owner(header)?;
+                match lchown(path, Some(user), Some(group)) {
                     Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
                     owned => owned?,
                 }
