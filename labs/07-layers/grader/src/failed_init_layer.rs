@@ -7,7 +7,8 @@ use labkit::verdict::Finding;
 
 use crate::acts::CREATE_INIT_LAYER;
 use crate::failing::{Attempt, each_is_told};
-use crate::init_layer::{ALL, OF_OTHERS, PLAIN, Scene, drawn};
+use crate::init_layer::{ALL, drawn};
+use crate::init_scene::{OF_OTHERS, PLAIN, Scene};
 use crate::layer::{directories, fill};
 use crate::there_already;
 

@@ -107,7 +107,12 @@ pub fn furnish_etc(resolver: Resolver, resolv_conf: &[u8]) -> io::Result<()> {
     }
 }
 
-pub fn fill_image(image: &Path, outside: &Canary, links: Links) -> Canary {
+/// The mode of the image's `etc`, where that is a directory: as usual here, and closed even to
+/// its owner.
+pub const ETC: u32 = 0o711;
+pub const CLOSED_ETC: u32 = 0o555;
+
+pub fn fill_image(image: &Path, outside: &Canary, links: Links, etc: u32) -> Canary {
     fill(image, &[("bin/sh", ""), ("sys/keep", "")]);
     fs::remove_file(image.join("sys/keep")).expect("just made");
     let link = |target: PathBuf, name: &str| {
@@ -126,7 +131,7 @@ pub fn fill_image(image: &Path, outside: &Canary, links: Links) -> Canary {
         Links::None => {
             fill(image, &[("etc/hostname", "image\n"), ("etc/hosts", ""), ("etc/passwd", "")]);
             directories(image, ["proc", "dev"]);
-            for (name, mode) in [("proc", 0o1777), ("dev", 0o2775), ("etc", 0o711)] {
+            for (name, mode) in [("proc", 0o1777), ("dev", 0o2775), ("etc", etc)] {
                 let mode = Permissions::from_mode(mode);
                 fs::set_permissions(image.join(name), mode).expect("just made");
             }

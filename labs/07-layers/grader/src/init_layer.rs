@@ -1,93 +1,20 @@
 //! create_init_layer.
 
-use std::fs::{self, Permissions};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
-use labkit::call::Seen;
-use labkit::canary::{Canary, random_words};
 use labkit::describe::{Failure, result, tree};
-use labkit::frame::{Facts, Returned, Rule, Rules, Words, error_of, rule};
+use labkit::frame::{Facts, Rule, Rules, Words, error_of, rule};
 use labkit::host::Host;
 use labkit::verdict::{Evidence, Finding, Whose};
-use nix::sched::CloneFlags;
 
 use crate::LAB;
 use crate::acts::CREATE_INIT_LAYER;
-use crate::failing::Failing;
+use crate::handed_down::HandedDown;
 use crate::image_times::no_directory_is_listed;
-use crate::init_host::{Links, Resolver, dropped_line, fill_image, furnish_etc, with_umask_077};
-use crate::layer::{directories, fill};
-use crate::what_was_there::Before;
-
-/// A name that is not the machine's, with all that a name can have in it.
-const HOSTNAME: &str = "Lab-07.Container.example";
-
-/// All that is known of one call.
-pub struct Made {
-    pub seen: Seen<Returned>,
-    init_layer: PathBuf,
-    pub image: Canary,
-    /// A directory of the host that the image's links lead to.
-    outside: Canary,
-    resolver: Resolver,
-    /// What the host has in its /etc/resolv.conf.
-    resolv_conf: Vec<u8>,
-    pub before: Before,
-}
-
-/// What others have made in a workspace.
-pub const OF_OTHERS: [(&str, &str); 2] = [("write-layer/notes", ""), ("lock", "")];
-
-/// The call, on a host of its own.
-pub struct Scene {
-    pub links: Links,
-    pub resolver: Resolver,
-    /// A call to the kernel that fails.
-    pub failing: Option<Failing>,
-}
-
-pub const PLAIN: Scene = Scene { links: Links::None, resolver: Resolver::File, failing: None };
-
-impl Scene {
-    pub fn observe(self, host: &Host) -> Result<Made, Finding> {
-        let Scene { links, resolver, failing } = self;
-        let name = failing.map_or("none".to_owned(), Failing::name);
-        let ground = host.path(&format!("{links:?}-{resolver:?}-{name}").to_lowercase());
-        let workspace = ground.join("workspace");
-        directories(&workspace, [""]);
-        if failing.is_some() {
-            fill(&workspace, &OF_OTHERS);
-        }
-        let outside =
-            Canary::new(ground.join("outside")).expect("a directory in the scratch directory");
-        // As nothing below an image is: who takes these modes has followed a link.
-        let closed = |name: &str| {
-            let path = outside.folder.join(name);
-            fs::set_permissions(path, Permissions::from_mode(0o710)).expect("just made");
-        };
-        ["", "photos"].into_iter().for_each(closed);
-        let outside = Canary::watch(outside.folder).expect("just made");
-        let image = fill_image(&ground.join("image"), &outside, links);
-        let words = random_words().expect("/dev/urandom");
-        let resolv_conf = resolver.content(&words);
-
-        let input = (workspace.clone(), image.folder.clone(), HOSTNAME.to_owned());
-        let furnish = || {
-            furnish_etc(resolver, &resolv_conf)?;
-            with_umask_077()
-        };
-        let mut call = host.act(&CREATE_INIT_LAYER, input);
-        call = call.in_new(CloneFlags::CLONE_NEWNS).after(furnish);
-        if let Some(failing) = failing {
-            call = failing.during(call);
-        }
-        let before = Before::of(&ground);
-        let seen = call.make()?;
-        let init_layer = workspace.join("init-layer");
-        Ok(Made { seen, init_layer, image, outside, resolver, resolv_conf, before })
-    }
-}
+use crate::init_host::{CLOSED_ETC, ETC, Links, Resolver, dropped_line};
+use crate::init_scene::{Caller, HOSTNAME, Made, PLAIN, Scene};
 
 /// A drawn tree without what is in the files: one has random words in it.
 fn without_contents(drawing: &str) -> String {
@@ -227,6 +154,7 @@ impl Facts for Made {
         let mut words = error_of(&self.seen.returned);
         words.push(("outside", self.outside.folder.display().to_string()));
         words.extend(self.dropped_line().map(|line| ("line", line)));
+        words.extend(self.handed_down.map(|it| ("command", it.command().to_owned())));
         if let Some(name) = self.wrong_directories().first() {
             words.push(("name", (*name).to_owned()));
         } else if let Some((name, expected, seen)) = self.wrong_modes().first() {
@@ -257,6 +185,9 @@ const GENERAL: &[Rule<Made>] = &[
         it.resolver == Resolver::Unreadable && it.seen.returned.is_ok()
     }),
     rule("resolver-read-as-text", |it| it.resolver == Resolver::Bytes && it.seen.returned.is_err()),
+    rule("image-mode-too-early", |it| {
+        it.caller == Caller::Owner && it.etc == CLOSED_ETC && it.seen.returned.is_err()
+    }),
     rule("answer/returned-error", |it| it.seen.returned.is_err()),
     rule("answer/did-nothing", |it| !it.init_layer.exists()),
     rule("mount-point-left-to-the-image", |it| !it.wrong_directories().is_empty()),
@@ -274,6 +205,10 @@ const FILES: &[Rule<Made>] = &[
 /// What is wrong with the modes.
 const MODES: &[Rule<Made>] = &[
     rule("link-followed", Made::has_mode_of_a_target),
+    rule("mode-handed-down", |it| {
+        let is_it = |how: HandedDown| it.wrong_mode_is(|_, must, is| how.explains(must, is));
+        it.handed_down.is_some_and(is_it)
+    }),
     rule("closed-by-the-umask", |it| {
         it.wrong_mode_is(|_, expected, seen| seen == expected & !0o077)
     }),
@@ -316,8 +251,9 @@ fn wrong_files_and_directories(made: &Made) -> Vec<Evidence> {
 }
 
 fn wrong_modes(made: &Made) -> Vec<Evidence> {
+    let command = made.handed_down.map_or(String::new(), |it| format!("; {}", it.command()));
     let evidence = |(name, expected, seen): (&str, u32, u32)| {
-        let what = format!("the mode of {}, made with umask 077", shown(name));
+        let what = format!("the mode of {}, made with umask 077{command}", shown(name));
         Evidence::differs(what, octal(expected), octal(seen))
     };
     made.wrong_modes().into_iter().map(evidence).collect()
@@ -358,7 +294,22 @@ pub fn resolver_is_the_hosts(host: &Host) -> Result<(), Finding> {
 
 pub fn everybody_can_read_the_init_layer(host: &Host) -> Result<(), Finding> {
     let made = PLAIN.observe(host)?;
-    judge(&made, &MODES_ONLY, wrong_modes(&made))
+    judge(&made, &MODES_ONLY, wrong_modes(&made))?;
+    for handed_down in HandedDown::ALL {
+        let made = Scene { handed_down: Some(handed_down), ..PLAIN }.observe(host)?;
+        judge(&made, &MODES_ONLY, wrong_modes(&made))?;
+    }
+    // Without root's capabilities, what is closed to its owner must be filled before.
+    for etc in [ETC, CLOSED_ETC] {
+        let made = Scene { caller: Caller::Owner, etc, ..PLAIN }.observe(host)?;
+        let mut evidence = wrong_modes(&made);
+        if made.seen.returned.is_err() {
+            let what = format!("chmod {etc:04o} image/etc; create_init_layer(…)");
+            evidence = vec![Evidence::differs(what, "Ok", result(&made.seen.returned))];
+        }
+        judge(&made, &MODES_ONLY, evidence)?;
+    }
+    Ok(())
 }
 
 pub fn the_image_is_never_written(host: &Host) -> Result<(), Finding> {

@@ -58,7 +58,7 @@ const OF_AUFS: [&[u8]; 6] = [
 ];
 
 /// The name of the file that makes its directory opaque for AUFS.
-const OPAQUE: &str = ".wh..wh..opq";
+pub const OPAQUE: &str = ".wh..wh..opq";
 
 /// Each path of a layer, and what is there, in words.
 pub type Listing = BTreeMap<PathBuf, String>;

@@ -182,6 +182,21 @@ impl Written {
         escapes.iter().any(|escape| self.has_text(*escape)) && !self.is_asked(b"0")
     }
 
+    /// How a path is written of which some separators are escaped, and others are not.
+    fn escaped_in_part(&self) -> Option<&[u8]> {
+        let text = self.read.text.as_bytes();
+        let written = |path: &OsString, separators: &[u8]| {
+            (0..text.len()).find_map(|at| {
+                let spelling = Spelling::of(path.as_bytes(), &text[at..], separators)?;
+                spelling.is_escaped_in_part().then_some(&text[at..at + spelling.length])
+            })
+        };
+        let Layers { lower, upper, work, .. } = &self.asked;
+        // In the path of the write layer a colon needs no escape, and may have one.
+        let lower = lower.iter().find_map(|path| written(path, b"\\:,"));
+        lower.or_else(|| [upper, work].into_iter().find_map(|path| written(path, b"\\,")))
+    }
+
     /// Whether a path has this in it.
     fn is_asked(&self, part: &[u8]) -> bool {
         let Layers { lower, upper, work, .. } = &self.asked;
@@ -190,9 +205,49 @@ impl Written {
     }
 }
 
+/// How a path is written in the options.
+#[derive(Default)]
+struct Spelling {
+    /// How many bytes are written.
+    length: usize,
+    /// How many of its separators have a backslash before them, and how many have none.
+    escaped: usize,
+    unescaped: usize,
+}
+
+impl Spelling {
+    /// Reads a path, with or without its escapes, at the beginning of a text; nothing if
+    /// another one is there.
+    fn of(path: &[u8], text: &[u8], separators: &[u8]) -> Option<Spelling> {
+        let mut spelling = Spelling::default();
+        for byte in path {
+            let rest = &text[spelling.length..];
+            let is_separator = separators.contains(byte);
+            if rest.starts_with(&[b'\\', *byte]) {
+                spelling.length += 2;
+                spelling.escaped += usize::from(is_separator);
+            } else if rest.starts_with(&[*byte]) {
+                spelling.length += 1;
+                spelling.unescaped += usize::from(is_separator);
+            } else {
+                return None;
+            }
+        }
+        // It ends where an option or a layer does, or the text.
+        let next = text.get(spelling.length);
+        next.is_none_or(|byte| b":,".contains(byte)).then_some(spelling)
+    }
+
+    fn is_escaped_in_part(&self) -> bool {
+        self.escaped > 0 && self.unescaped > 0
+    }
+}
+
 impl Facts for Written {
     fn words(&self) -> Words {
-        Vec::new()
+        let written = self.escaped_in_part();
+        let shown = |bytes| ("written", display(OsStr::from_bytes(bytes)));
+        written.map(shown).into_iter().collect()
     }
 }
 
@@ -232,6 +287,7 @@ const TABLE: &[Rule<Written>] = &[
     rule("escaped-in-octal", Written::has_octal),
     rule("not-escaped", |it| it.has_unescaped(b":,")),
     rule("backslash-not-escaped", |it| it.has_unescaped(b"\\")),
+    rule("escaped-in-part", |it| it.escaped_in_part().is_some()),
     rule("no-userxattr", |it| it.is_written && it.asked.user_xattr && !it.read.user_xattr),
     rule("userxattr-always", |it| !it.asked.user_xattr && it.read.user_xattr),
 ];

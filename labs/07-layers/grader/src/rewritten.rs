@@ -15,7 +15,7 @@ use crate::LAB;
 use crate::acts::{self, Answers, WHITEOUTS_TO_AUFS, WHITEOUTS_TO_OVERLAY};
 use crate::failing::{Attempt, Failing};
 use crate::layer::fill;
-use crate::listing::{Kind, Layer, Listing, aufs_whiteout, drawn, read};
+use crate::listing::{Kind, Layer, Listing, OPAQUE, aufs_whiteout, drawn, read};
 use crate::overlay::user_xattr;
 
 /// How many layers are made up.
@@ -185,8 +185,10 @@ impl Facts for Rewritten {
     fn words(&self) -> Words {
         let mut words = error_of(&self.returned);
         words.push(("outside", "outside".to_owned()));
-        let taken = self.whiteout_of_book_keeping();
-        words.extend(taken.map(|name| ("name", name.display().to_string())));
+        let taken = self.whiteout_of_book_keeping().map(|name| name.display().to_string());
+        let shown = |name: &Path| format!("/{}", name.as_os_str().as_bytes().escape_ascii());
+        let name = taken.or_else(|| self.opaque_without_a_mark().map(shown));
+        words.extend(name.map(|name| ("name", name)));
         words
     }
 }
@@ -219,6 +221,21 @@ impl Rewritten {
             let name = marker.file_name().unwrap_or_default();
             self.before.contains_key(marker) && name.as_bytes().starts_with(b".wh..wh.")
         })
+    }
+
+    /// The first directory that was not opaque, and is now.
+    fn opaque_without_a_mark(&self) -> Option<&Path> {
+        let must_be_plain = |name: &Path| self.expected.get(name).is_some_and(|it| it == "/");
+        let by_overlay = |name: &Path| self.after[name] == "/ opaque" && must_be_plain(name);
+        let by_aufs = |name: &Path| {
+            let mark = name.join(OPAQUE);
+            self.after.contains_key(&mark) && !self.expected.contains_key(&mark)
+        };
+        let is_opaque = |name: &&Path| match self.direction {
+            Direction::ToOverlay => by_overlay(name),
+            Direction::ToAufs => by_aufs(name),
+        };
+        self.after.keys().map(PathBuf::as_path).find(is_opaque)
     }
 
     /// Whether AUFS's mark that hides this name is there.
@@ -265,6 +282,7 @@ const TABLE: &[Rule<Rewritten>] = &[
     rule("opaque-folder-not-entered", |it| {
         it.goes(Direction::ToAufs) && it.is_anything_left_in_an_opaque_directory()
     }),
+    rule("opaque-without-a-mark", |it| it.opaque_without_a_mark().is_some()),
     rule("other-files-changed", |it| {
         let files = ["link", "\"content\"", "fifo", "socket"];
         it.lost().any(|(_, must)| files.contains(&must))

@@ -13,6 +13,7 @@ use labkit::verdict::{Evidence, Finding};
 use crate::LAB;
 use crate::acts::CREATE_WRITE_LAYER;
 use crate::failing::{Attempt, Failing, each_is_told};
+use crate::handed_down::HandedDown;
 use crate::init_host::with_umask_077;
 use crate::init_layer::octal;
 use crate::layer::{directories, fill};
@@ -26,6 +27,16 @@ struct Made {
     write_layer: Directory,
     work: Directory,
     before: Before,
+    handed_down: Option<HandedDown>,
+}
+
+/// How it is called.
+#[derive(Clone, Copy, Default)]
+struct Scene {
+    /// A call to the kernel that fails.
+    failing: Option<Failing>,
+    /// What the workspace hands down.
+    handed_down: Option<HandedDown>,
 }
 
 /// What others have made in a workspace.
@@ -60,9 +71,14 @@ impl Directory {
     }
 }
 
-fn observe(host: &Host, failing: Option<Failing>) -> Result<Made, Finding> {
-    let workspace = host.path(&failing.map_or("workspace".to_owned(), Failing::name));
+fn observe(host: &Host, scene: Scene) -> Result<Made, Finding> {
+    let Scene { failing, handed_down } = scene;
+    let name = failing.map(Failing::name).or(handed_down.map(|it| format!("{it:?}")));
+    let workspace = host.path(&name.unwrap_or_else(|| "workspace".to_owned()));
     directories(&workspace, ["init-layer"]);
+    if let Some(handed_down) = handed_down {
+        handed_down.prepare(&workspace);
+    }
     if failing.is_some() {
         fill(&workspace, &OF_OTHERS);
     }
@@ -73,7 +89,8 @@ fn observe(host: &Host, failing: Option<Failing>) -> Result<Made, Finding> {
     }
     let seen = call.make()?;
     let look = |name: &str| Directory::look(&workspace.join(name));
-    Ok(Made { write_layer: look("write-layer"), work: look("work"), seen, workspace, before })
+    let (write_layer, work) = (look("write-layer"), look("work"));
+    Ok(Made { write_layer, work, seen, workspace, before, handed_down })
 }
 
 impl Facts for Made {
@@ -86,6 +103,7 @@ impl Facts for Made {
             ("expected", octal(0o755)),
             ("mode", octal(mode)),
         ]);
+        words.extend(self.handed_down.map(|it| ("command", it.command().to_owned())));
         words
     }
 }
@@ -98,7 +116,7 @@ impl Made {
     }
 
     /// Of the directories that are there, whether one has a mode that is so.
-    fn has_mode(&self, is_so: fn(u32) -> bool) -> bool {
+    fn has_mode(&self, is_so: impl Fn(u32) -> bool) -> bool {
         [&self.write_layer, &self.work].iter().any(|it| it.is_there && is_so(it.mode))
     }
 }
@@ -111,6 +129,9 @@ const BOTH: &[Rule<Made>] = &[
 ];
 
 const MODES: &[Rule<Made>] = &[
+    rule("mode-handed-down", |it| {
+        it.handed_down.is_some_and(|how| it.has_mode(|mode| how.explains(0o755, mode)))
+    }),
     rule("closed-by-the-umask", |it| it.has_mode(|mode| mode == 0o700)),
     rule("mode-not-as-asked", |it| it.has_mode(|mode| mode != 0o755)),
 ];
@@ -132,17 +153,18 @@ static WORK: Rules<Made> = Rules {
 };
 
 pub fn write_layer_is_empty_and_open(host: &Host) -> Result<(), Finding> {
-    let made = observe(host, None)?;
+    let made = observe(host, Scene::default())?;
     let directory = &made.write_layer;
     let kept = made.seen.returned.is_ok() && directory.is_right();
     WRITE_LAYER.judge(&made, kept, || {
         let what = "write-layer, made with umask 077";
         vec![Evidence::differs(what, "an empty directory, 0755", shown(directory)), drawn(&made)]
-    })
+    })?;
+    no_mode_is_handed_down(host, &WRITE_LAYER, "write-layer", |made| &made.write_layer)
 }
 
 pub fn work_lies_beside_the_write_layer(host: &Host) -> Result<(), Finding> {
-    let made = observe(host, None)?;
+    let made = observe(host, Scene::default())?;
     let is_on_the_same = made.work.device == made.write_layer.device || !made.write_layer.is_there;
     let kept = made.seen.returned.is_ok() && made.work.is_right() && is_on_the_same;
     WORK.judge(&made, kept, || {
@@ -150,13 +172,35 @@ pub fn work_lies_beside_the_write_layer(host: &Host) -> Result<(), Finding> {
         let at = if is_on_the_same { "on the write layer's" } else { "on another" };
         let seen = format!("{}, {at} file system", shown(&made.work));
         vec![Evidence::differs("work", expected, seen), drawn(&made)]
-    })
+    })?;
+    no_mode_is_handed_down(host, &WORK, "work", |made| &made.work)
+}
+
+/// Whether one of the two has its mode wherever it is made.
+fn no_mode_is_handed_down(
+    host: &Host,
+    rules: &Rules<Made>,
+    name: &str,
+    directory: fn(&Made) -> &Directory,
+) -> Result<(), Finding> {
+    for handed_down in HandedDown::ALL {
+        let scene = Scene { handed_down: Some(handed_down), ..Scene::default() };
+        let made = observe(host, scene)?;
+        let kept = made.seen.returned.is_ok() && directory(&made).is_right();
+        rules.judge(&made, kept, || {
+            let what =
+                format!("the mode of {name}, made with umask 077; {}", handed_down.command());
+            let mode = octal(directory(&made).mode);
+            vec![Evidence::differs(what, octal(0o755), mode), drawn(&made)]
+        })?;
+    }
+    Ok(())
 }
 
 pub fn a_failed_call_is_told(host: &Host) -> Result<(), Finding> {
     let plain = || is_right_anyway(host);
     each_is_told(CREATE_WRITE_LAYER.function, plain, |failing| {
-        let made = observe(host, Some(failing))?;
+        let made = observe(host, Scene { failing: Some(failing), ..Scene::default() })?;
         Ok(Attempt {
             failed: failing.told(&made.seen),
             is_told_or_right: made.seen.returned.is_err() || made.is_right(),
@@ -176,7 +220,7 @@ pub fn nothing_used_is_taken_over(host: &Host) -> Result<(), Finding> {
 }
 
 fn is_right_anyway(host: &Host) -> Result<(), Finding> {
-    let plain = observe(host, None)?;
+    let plain = observe(host, Scene::default())?;
     WORK.judge(&plain, plain.is_right(), || vec![drawn(&plain)])
 }
 

@@ -5,6 +5,7 @@ mod aufs;
 mod errors;
 mod folders;
 mod marks;
+mod modes;
 mod mounts;
 mod nearly;
 mod numbers;
@@ -50,6 +51,8 @@ pub static MISTAKES: &[Mistake<Answers>] = mistakes! {
         blanks_in_octal, "layers/escaped-in-octal", options::blanks_in_octal;
         userxattr_always, "layers/userxattr-always", options::userxattr_always;
         last_backslash_forgotten, "layers/backslash-not-escaped", options::last_backslash_forgotten;
+        only_the_first_escaped, "layers/escaped-in-part", options::only_the_first_escaped;
+        one_colon_escaped, "layers/escaped-in-part", options::one_colon_escaped;
     }
     aufs_options {
         aufs_like_the_blog, "layers/branch-without-attribute", options::aufs_like_the_blog;
@@ -92,6 +95,7 @@ pub static MISTAKES: &[Mistake<Answers>] = mistakes! {
         unseen_is_not_there, "layers/failed-call-not-told", marks::unseen_is_not_there;
         only_listed_book_keeping_removed, "layers/book-keeping-left", numbers::only_listed_book_keeping_removed;
         unlisted_book_keeping_hides, "layers/book-keeping-is-no-whiteout", numbers::unlisted_book_keeping_hides;
+        opaque_handed_down, "layers/opaque-without-a-mark", marks::opaque_handed_down;
     }
     whiteouts_to_aufs {
         devices_left, "layers/whiteout-left-as-a-device", whiteouts::devices_left;
@@ -112,6 +116,7 @@ pub static MISTAKES: &[Mistake<Answers>] = mistakes! {
         major_number_alone, "layers/device-taken-for-a-whiteout", numbers::major_number_alone;
         minor_number_alone, "layers/device-taken-for-a-whiteout", numbers::minor_number_alone;
         marks_with_content, "layers/mark-not-empty", nearly::marks_with_content;
+        opaque_marks_handed_down, "layers/opaque-without-a-mark", marks::opaque_marks_handed_down;
     }
     create_init_layer {
         init_layer_not_made, "answer/did-nothing", folders::init_layer_not_made;
@@ -143,6 +148,9 @@ pub static MISTAKES: &[Mistake<Answers>] = mistakes! {
         workspace_cleared, "layers/anothers-files-changed", errors::workspace_cleared;
         init_layer_written_first, "layers/anothers-files-changed", errors::init_layer_written_first;
         short_hostname, "layers/init-file-wrong", nearly::short_hostname;
+        init_layer_by_the_umask_alone, "layers/mode-handed-down", modes::init_layer_by_the_umask_alone;
+        init_files_by_the_umask_alone, "layers/mode-handed-down", modes::init_files_by_the_umask_alone;
+        etc_closed_before_it_is_filled, "layers/image-mode-too-early", modes::etc_closed_before_it_is_filled;
     }
     create_write_layer {
         write_layer_not_made, "answer/did-nothing", folders::write_layer_not_made;
@@ -155,6 +163,7 @@ pub static MISTAKES: &[Mistake<Answers>] = mistakes! {
         write_layer_reused, "layers/used-directory-accepted", folders::write_layer_reused;
         write_layer_cleared, "layers/anothers-files-changed", errors::write_layer_cleared;
         empty_work_removed, "layers/anothers-files-changed", errors::empty_work_removed;
+        write_layer_by_the_umask_alone, "layers/mode-handed-down", modes::write_layer_by_the_umask_alone;
     }
     create_mount_point {
         nothing_mounted, "answer/did-nothing", mounts::nothing_mounted;

@@ -229,10 +229,13 @@ fn create_mark(path: &Path) -> io::Result<()> {
 ///   symbolic link; empty if the host has none, or if the link leads nowhere;
 /// - `dev`, `proc`, `sys`: empty directories to mount on.
 ///
-/// Files have mode 0644 and directories 0755, whatever the umask. But a directory
-/// that `image` has too gets all twelve bits of the mode it has there, including the
-/// set-group-ID bit and the sticky bit: in the merged tree, the mode of the topmost
-/// directory counts.
+/// Files have mode 0644 and directories 0755, whatever the umask, and whatever
+/// `workspace` hands down to what is made in it: its set-group-ID bit, or a default ACL
+/// as in acl(5). But a directory that `image` has too gets all twelve bits of the mode
+/// it has there, including the set-group-ID bit and the sticky bit: in the merged tree,
+/// the mode of the topmost directory counts. That mode may close `etc` even to its
+/// owner, for example 0555. The function works all the same, also if the caller has
+/// none of root's capabilities, such as CAP_DAC_OVERRIDE.
 ///
 /// Nothing is written into `image`, no time of its directories changes, not even that
 /// of the last access, and nothing is mounted. Follow no symbolic link of the image,
@@ -250,10 +253,9 @@ fn create_mark(path: &Path) -> io::Result<()> {
 pub fn create_init_layer(workspace: &Path, image: &Path, hostname: &str) -> io::Result<()> {
     let init_layer = workspace.join("init-layer");
     create_directory(&init_layer, 0o755)?;
-    for name in ["etc", "dev", "proc", "sys"] {
-        let directory = lstat(&image.join(name))?.filter(Metadata::is_dir);
-        let mode = directory.map_or(0o755, |data| data.mode() & 0o7777);
-        create_directory(&init_layer.join(name), mode)?;
+    let directories = ["etc", "dev", "proc", "sys"];
+    for name in directories {
+        create_directory(&init_layer.join(name), 0o755)?;
     }
     let etc = init_layer.join("etc");
     let hosts = format!("127.0.0.1\tlocalhost\n127.0.1.1\t{hostname}\n");
@@ -264,27 +266,40 @@ pub fn create_init_layer(workspace: &Path, image: &Path, hostname: &str) -> io::
         Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
         read => read?,
     };
-    create_file(&etc.join("resolv.conf"), &resolv_conf)
+    create_file(&etc.join("resolv.conf"), &resolv_conf)?;
+    // Only now: the image may close a directory in which files had to be made.
+    for name in directories {
+        if let Some(data) = lstat(&image.join(name))?.filter(Metadata::is_dir) {
+            set_mode(&init_layer.join(name), data.mode() & 0o7777)?;
+        }
+    }
+    Ok(())
 }
 
-// Makes a directory with exactly this mode: mkdir(2) takes the umask away from it.
+// Makes a directory with exactly this mode: that of mkdir(2) depends on the umask and on
+// the directory around it.
 fn create_directory(path: &Path, mode: u32) -> io::Result<()> {
     fs::create_dir(path)?;
-    fs::set_permissions(path, Permissions::from_mode(mode))
+    set_mode(path, mode)
 }
 
 // Makes a file that everybody can read.
 fn create_file(path: &Path, content: &[u8]) -> io::Result<()> {
     fs::write(path, content)?;
-    fs::set_permissions(path, Permissions::from_mode(0o644))
+    set_mode(path, 0o644)
+}
+
+fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
+    fs::set_permissions(path, Permissions::from_mode(mode))
 }
 
 /// Makes the write layer, the directory `write-layer` in `workspace`, and next to it
 /// `work`, which overlayfs needs. Both are empty and on one file system; neither is
 /// inside the other.
 ///
-/// Both have mode 0755, whatever the umask: the write layer's mode becomes that of
-/// the container's `/`. The process keeps its umask, whatever is returned.
+/// Both have mode 0755, whatever the umask, and whatever `workspace` hands down: its
+/// set-group-ID bit, or a default ACL. The write layer's mode becomes that of the
+/// container's `/`. The process keeps its umask, whatever is returned.
 ///
 /// # Errors
 /// Those of mkdir(2) and chmod(2). Ignore none of them. EEXIST if one of the two exists

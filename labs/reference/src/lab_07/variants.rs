@@ -61,14 +61,20 @@ pub static RIGHT: &[Variant<Answers>] = &[
             ..SOLUTION
         },
     },
-    // All modes by the umask, which is put back.
+    // All modes by the umask, which is put back; chmod(2) only where something else was
+    // handed down.
     Variant {
         name: "umask_for_a_moment",
         answers: Answers {
             create_write_layer: |workspace| {
                 let before = umask(Mode::empty());
                 let made = ["write-layer", "work"].iter().try_for_each(|name| {
-                    DirBuilder::new().mode(0o755).create(workspace.join(name))
+                    let path = workspace.join(name);
+                    DirBuilder::new().mode(0o755).create(&path)?;
+                    match path.metadata()?.permissions().mode() & 0o7777 {
+                        0o755 => Ok(()),
+                        _ => fs::set_permissions(path, Permissions::from_mode(0o755)),
+                    }
                 });
                 umask(before);
                 made
@@ -87,14 +93,22 @@ pub static RIGHT: &[Variant<Answers>] = &[
                     fs::create_dir(&path)?;
                     File::open(&path)?.set_permissions(Permissions::from_mode(mode))
                 };
-                directory("", 0o755)?;
-                for name in ["sys", "proc", "dev", "etc"] {
+                let mode_in_the_image = |name: &str| {
                     let data = match fs::symlink_metadata(image.join(name)) {
                         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
                         data => Some(data?).filter(fs::Metadata::is_dir),
                     };
-                    directory(name, data.map_or(0o755, |data| data.permissions().mode() & 0o7777))?;
+                    Ok::<_, io::Error>(
+                        data.map_or(0o755, |data| data.permissions().mode() & 0o7777),
+                    )
+                };
+                directory("", 0o755)?;
+                for name in ["sys", "proc", "dev"] {
+                    directory(name, mode_in_the_image(name)?)?;
                 }
+                // Files are made in this one.
+                directory("etc", 0o700)?;
+                let etc = File::open(init_layer.join("etc"))?;
                 let mut resolver = Vec::new();
                 match File::open("/etc/resolv.conf") {
                     Ok(mut file) => drop(file.read_to_end(&mut resolver)?),
@@ -116,7 +130,7 @@ pub static RIGHT: &[Variant<Answers>] = &[
                     file.write_all(&content)?;
                     file.set_permissions(Permissions::from_mode(0o644))?;
                 }
-                Ok(())
+                etc.set_permissions(Permissions::from_mode(mode_in_the_image("etc")?))
             },
             ..SOLUTION
         },

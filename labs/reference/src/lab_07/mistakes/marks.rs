@@ -148,3 +148,41 @@ fn in_directory(directory: &Path, user_xattr: bool, hides_all: bool) -> io::Resu
     }
     Ok(())
 }
+
+/// This directory, and all below it.
+fn directories(top: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut all = vec![top.to_owned()];
+    for entry in fs::read_dir(top)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            all.extend(directories(&entry.path())?);
+        }
+    }
+    Ok(all)
+}
+
+/// Those that an opaque directory has in it hide as much as itself, it seems.
+pub fn opaque_handed_down(layer: &Path, user_xattr: bool) -> io::Result<()> {
+    solution::whiteouts_to_overlay(layer, user_xattr)?;
+    for directory in directories(layer)? {
+        if is_opaque(&directory, user_xattr)? {
+            for below in directories(&directory)? {
+                xattr::set(below, opaque_attribute(user_xattr), b"y")?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The same on the way back.
+pub fn opaque_marks_handed_down(layer: &Path, user_xattr: bool) -> io::Result<()> {
+    solution::whiteouts_to_aufs(layer, user_xattr)?;
+    for directory in directories(layer)? {
+        if directory.join(OPAQUE).is_file() {
+            for below in directories(&directory)? {
+                File::create(below.join(OPAQUE))?;
+            }
+        }
+    }
+    Ok(())
+}

@@ -238,3 +238,25 @@ pub fn last_backslash_forgotten(
     text.extend_from_slice(if user_xattr { b",userxattr" } else { b"" });
     OsString::from_vec(text)
 }
+
+/// `position`, a backslash, and done: a name has no more than one of them, it seems.
+pub fn only_the_first_escaped(lower: &[&Path], up: &Path, work: &Path, user: bool) -> OsString {
+    options(lower, up, work, user, |path| {
+        let bytes = path.as_os_str().as_bytes();
+        let first = bytes.iter().position(|byte| b"\\:,".contains(byte));
+        let (before, rest) = bytes.split_at(first.unwrap_or(bytes.len()));
+        let escape: &[u8] = if rest.is_empty() { b"" } else { b"\\" };
+        OsString::from_vec([before, escape, rest].concat())
+    })
+}
+
+/// `replacen` where `replace` was meant.
+pub fn one_colon_escaped(lower: &[&Path], up: &Path, work: &Path, user: bool) -> OsString {
+    options(lower, up, work, user, |path| {
+        let escaped = escape(path.as_os_str(), b"\\,").into_vec();
+        let colon = escaped.iter().position(|byte| *byte == b':').unwrap_or(escaped.len());
+        let (before, rest) = escaped.split_at(colon);
+        let escape: &[u8] = if rest.is_empty() { b"" } else { b"\\" };
+        OsString::from_vec([before, escape, rest].concat())
+    })
+}

@@ -1,0 +1,122 @@
+//! Modes that depend on the directory around, or are set too early.
+
+use std::fs::{self, DirBuilder, OpenOptions, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+
+use nix::sys::stat::{Mode, umask};
+
+/// Does this without a umask, which is put back whatever comes of it.
+fn without_umask(make: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+    let before = umask(Mode::empty());
+    let made = make();
+    umask(before);
+    made
+}
+
+fn directory(path: &Path, mode: u32) -> io::Result<()> {
+    DirBuilder::new().mode(mode).create(path)
+}
+
+fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
+    fs::set_permissions(path, Permissions::from_mode(mode))
+}
+
+/// The mode that a directory has in the image, if it is one there.
+fn mode_in_the_image(image: &Path, name: &str) -> io::Result<Option<u32>> {
+    match image.join(name).symlink_metadata() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        data => Ok(Some(data?).filter(|it| it.is_dir()).map(|it| it.permissions().mode() & 0o7777)),
+    }
+}
+
+/// The files in etc; `then` gets the path of each.
+fn files(etc: &Path, hostname: &str, then: fn(&Path) -> io::Result<()>) -> io::Result<()> {
+    let resolver = match fs::read("/etc/resolv.conf") {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        read => read?,
+    };
+    let hosts = format!("127.0.0.1 localhost\n127.0.1.1 {hostname}\n");
+    let hostname = format!("{hostname}\n");
+    for (name, content) in [
+        ("hostname", hostname.as_bytes()),
+        ("hosts", hosts.as_bytes()),
+        ("resolv.conf", resolver.as_slice()),
+    ] {
+        let path = etc.join(name);
+        let mut how = OpenOptions::new();
+        how.write(true).create_new(true).mode(0o644).open(&path)?.write_all(content)?;
+        then(&path)?;
+    }
+    Ok(())
+}
+
+/// Without a umask, what mkdir(2) is asked for is what comes of it.
+pub fn write_layer_by_the_umask_alone(workspace: &Path) -> io::Result<()> {
+    without_umask(|| {
+        directory(&workspace.join("write-layer"), 0o755)?;
+        directory(&workspace.join("work"), 0o755)
+    })
+}
+
+/// The same, and chmod(2) only where the image has another mode.
+pub fn init_layer_by_the_umask_alone(
+    workspace: &Path,
+    image: &Path,
+    hostname: &str,
+) -> io::Result<()> {
+    without_umask(|| {
+        let init_layer = workspace.join("init-layer");
+        directory(&init_layer, 0o755)?;
+        for name in ["etc", "dev", "proc", "sys"] {
+            directory(&init_layer.join(name), 0o755)?;
+        }
+        files(&init_layer.join("etc"), hostname, |path| set_mode(path, 0o644))?;
+        for name in ["etc", "dev", "proc", "sys"] {
+            if let Some(mode) = mode_in_the_image(image, name)? {
+                set_mode(&init_layer.join(name), mode)?;
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Directories have special bits, and need chmod(2); files have none.
+pub fn init_files_by_the_umask_alone(
+    workspace: &Path,
+    image: &Path,
+    hostname: &str,
+) -> io::Result<()> {
+    without_umask(|| {
+        let init_layer = workspace.join("init-layer");
+        for name in ["", "etc", "dev", "proc", "sys"] {
+            directory(&init_layer.join(name), 0o755)?;
+            set_mode(&init_layer.join(name), 0o755)?;
+        }
+        files(&init_layer.join("etc"), hostname, |_| Ok(()))?;
+        for name in ["etc", "dev", "proc", "sys"] {
+            if let Some(mode) = mode_in_the_image(image, name)? {
+                set_mode(&init_layer.join(name), mode)?;
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Is done with a directory before it comes to what is in it; root may write there anyway.
+pub fn etc_closed_before_it_is_filled(
+    workspace: &Path,
+    image: &Path,
+    hostname: &str,
+) -> io::Result<()> {
+    let init_layer = workspace.join("init-layer");
+    directory(&init_layer, 0o755)?;
+    set_mode(&init_layer, 0o755)?;
+    for name in ["etc", "dev", "proc", "sys"] {
+        directory(&init_layer.join(name), 0o755)?;
+        let mode = mode_in_the_image(image, name)?.unwrap_or(0o755);
+        set_mode(&init_layer.join(name), mode)?;
+    }
+    files(&init_layer.join("etc"), hostname, |path| set_mode(path, 0o644))
+}
