@@ -2,15 +2,17 @@
 
 use std::cell::Cell;
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use labkit::calls::{CALLS, Calls, PAUSE, UMOUNT};
+use labkit::calls::{CALLS, Calls, PAUSE, RENAME, UMOUNT, UNLINK};
 use labkit::verdict::Finding;
 use nix::errno::Errno;
 use nix::mount::MntFlags;
 use nix::sched::CloneFlags;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use crate::facts::{Facts, Untouched, entries, names};
 use crate::scene::{Open, Which};
@@ -54,6 +56,11 @@ pub struct Call<'a> {
     refused: Option<(&'static str, i64, Errno)>,
     /// Which of its calls fails, from 1, and with what.
     failing: Option<(usize, Errno)>,
+    /// Why the path that the answer is told cannot be resolved.
+    unresolved: Option<Errno>,
+    /// Whether a call before this one was killed when that path led nowhere, and something
+    /// was left.
+    was_lost: bool,
     /// All that lies beside the workspace.
     neighbours: Vec<String>,
 }
@@ -71,6 +78,8 @@ impl<'a> Call<'a> {
             without_privileges: false,
             refused: None,
             failing: None,
+            unresolved: None,
+            was_lost: false,
             neighbours: names(&stage.containers()),
         }
     }
@@ -113,6 +122,34 @@ impl<'a> Call<'a> {
     /// Makes the call while its `nth` call to the kernel fails, from 1.
     pub fn failing(self, nth: usize, errno: Errno) -> Call<'a> {
         Call { failing: Some((nth, errno)), ..self }
+    }
+
+    /// Makes the call with a path that cannot be resolved, for this reason.
+    pub fn unresolved(self, errno: Errno) -> Call<'a> {
+        Call { unresolved: Some(errno), ..self }
+    }
+
+    /// Makes the call after another one, which is killed as soon as its path leads nowhere
+    /// while anything is left of the workspace. If it never comes to that, it is not killed.
+    pub fn after_a_kill_when_lost(self) -> Result<Call<'a>, Finding> {
+        let was_lost = Rc::new(Cell::new(false));
+        let lost = was_lost.clone();
+        let (given, workspace) = (self.given.clone(), self.workspace.clone());
+        let call = self.act().deciding(&[UNLINK, RENAME], move |asked| {
+            let is_left = |path: &Path| path.symlink_metadata().is_ok();
+            if given.exists() || !is_left(&workspace) {
+                return None;
+            }
+            lost.set(true);
+            let _ = kill(Pid::from_raw(asked.pid()), Signal::SIGKILL);
+            // It ends before it hears of this.
+            Some(Errno::EINTR)
+        });
+        let ended = call.make();
+        if !was_lost.get() {
+            ended?;
+        }
+        Ok(Call { was_lost: was_lost.get(), ..self })
     }
 
     /// Makes the call and looks at what it has changed.
@@ -178,6 +215,8 @@ impl<'a> Call<'a> {
             before,
             root_before,
             seen,
+            unresolved: self.unresolved,
+            was_lost: self.was_lost,
             lasted,
             paused: heard.paused.get(),
             umount_flags: heard.umount_flags.get(),

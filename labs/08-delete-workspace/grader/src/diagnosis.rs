@@ -1,6 +1,5 @@
 //! From what was seen to what was done.
 
-use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -23,6 +22,13 @@ const AT_MOST: Duration = Duration::from_millis(3_000);
 /// is left of the last one when these are over.
 const PAUSES: Duration = Duration::from_millis(2_100);
 
+/// Where a path has a link.
+#[derive(PartialEq)]
+enum At {
+    ItsEnd,
+    TheWay,
+}
+
 /// What befell the files and mounts of others.
 const HARM: &[Rule<Facts>] = &[
     rule("stacked-umounted-once", |it| !it.untouched.volume.1 && it.is_stack_half_unmounted()),
@@ -34,10 +40,8 @@ const HARM: &[Rule<Facts>] = &[
     rule("symlink-followed", |it| !it.untouched.letters.1),
     rule("hard-linked-file-changed", |it| !it.untouched.shared.1),
     rule("image-changed", |it| !it.untouched.image.1),
-    rule("umount-follows-links", |it| {
-        let is_far = |mount: &&Mount| !mount.mount_point.starts_with(&it.containers);
-        it.is_linked() && it.unmounted_elsewhere().iter().any(is_far)
-    }),
+    rule("umount-follows-links", |it| it.has_unmounted_by_a_link(At::ItsEnd)),
+    rule("link-on-the-way-followed", |it| it.has_unmounted_by_a_link(At::TheWay)),
     rule("neighbour-unmounted", |it| {
         it.unmounted_elsewhere().iter().any(|mount| !it.begins_alike(mount))
     }),
@@ -94,7 +98,8 @@ const MOUNTS: &[Rule<Facts>] = &[
 
 /// Why files are still there, or gone that should not be.
 const FILES: &[Rule<Facts>] = &[
-    rule("unresolved-is-gone", |it| it.seen.returned.is_ok() && it.unresolved().is_some()),
+    rule("unresolved-is-gone", |it| it.seen.returned.is_ok() && it.unresolved.is_some()),
+    rule("link-gone-first", |it| it.was_lost && !it.left_behind().is_empty()),
     rule("deleted-too-much", |it| !it.deleted_too_much().is_empty() || !it.has_parent()),
     rule("string-prefix", |it| it.seen.returned.is_err() && it.mistaken_neighbour().is_some()),
     rule("closed-folder", |it| it.seen.returned.is_err() && it.without_privileges),
@@ -137,7 +142,8 @@ impl frame::Facts for Facts {
         words.push(("expected", format!("{:?}", self.kernels_error())));
         words.push(("flags", self.unasked_flags()));
         words.push(("call", self.refused.unwrap_or_default().to_owned()));
-        words.extend(self.unresolved().map(|failure| ("why", failure.to_string())));
+        let why = self.unresolved.map(|errno| Failure::from(errno).to_string());
+        words.extend(why.map(|why| ("why", why)));
         // Whoever finds this word finds harm.
         let harmed = self.harmed().or_else(|| self.mistaken_neighbour());
         words.extend(harmed.map(|path| ("harm", printable(&path))));
@@ -150,12 +156,6 @@ impl Facts {
     pub fn rules(&self) -> Rules<Facts> {
         let tables = &[HARM, MOUNTS, FILES];
         Rules { lab: crate::LAB, function: self.which.function(), tables }
-    }
-
-    /// Why the path that it was given cannot be resolved, unless nothing is there.
-    fn unresolved(&self) -> Option<Failure> {
-        let error = self.given.metadata().err()?;
-        (error.kind() != ErrorKind::NotFound).then(|| error.into())
     }
 
     fn is_mounted(&self) -> bool {
@@ -171,10 +171,18 @@ impl Facts {
         self.open.as_ref().is_some_and(|(_, open)| *open == Open::Throughout)
     }
 
-    /// Whether the name of a mount is a link now, on what covers that mount.
-    fn is_linked(&self) -> bool {
-        let mounts = self.mounts_before();
-        mounts.iter().any(|mount| mount.mount_point.is_symlink())
+    /// Whether something else was unmounted by the path of one of its mounts, on which there
+    /// is a link now: on what covers that mount.
+    fn has_unmounted_by_a_link(&self, at: At) -> bool {
+        let elsewhere = self.unmounted_elsewhere();
+        let leads_there = |path: &Path| {
+            let real = path.canonicalize();
+            real.is_ok_and(|real| elsewhere.iter().any(|gone| gone.mount_point == real))
+        };
+        self.mounts_before().iter().any(|mount| {
+            let path = &mount.mount_point;
+            path.is_symlink() == (at == At::ItsEnd) && leads_there(path)
+        })
     }
 
     fn stopped_busy(&self) -> bool {

@@ -41,6 +41,11 @@ pub struct Facts {
     /// The kernel call that failed meanwhile, and what it failed with.
     pub refused: Option<&'static str>,
     pub errno: Errno,
+    /// Why the path that it was told cannot be resolved.
+    pub unresolved: Option<Errno>,
+    /// Whether a call before this one was killed when that path led nowhere, and something
+    /// was left.
+    pub was_lost: bool,
     pub seen: Seen<Returned>,
     pub lasted: Duration,
     /// The pauses that it took, as it asked for them, while a file stayed open.

@@ -7,6 +7,7 @@ mod facts;
 mod mount_point;
 mod scene;
 mod stage;
+mod unresolved;
 mod whole;
 mod world;
 mod worlds;

@@ -15,6 +15,7 @@ use nix::libc;
 use crate::call::Call;
 use crate::scene::{Open, Which};
 use crate::stage::{NEIGHBOURS, Stage, alike_as_text, mount_tmpfs};
+use crate::unresolved;
 
 /// So many mounts that become free one by one keep an answer busy for 3.3 seconds.
 const MANY: usize = 22;
@@ -234,14 +235,19 @@ pub fn no_table(host: &Host) -> Result<(), Finding> {
 pub fn link_on_a_cover(host: &Host) -> Result<(), Finding> {
     let stage = Stage::new(host);
     plain(&stage)?;
-    // The second root lies on the first, is busy, and has a link where the first
-    // has a volume: the name of that mount leads to one of the host's now.
-    let hosts = host.path("backup");
-    mount_tmpfs(&hosts);
+    let (backup, machine) = (host.path("backup"), host.path("machine"));
+    mount_tmpfs(&backup);
+    mount_tmpfs(&machine.join("cache"));
     let workspace = stage.container("ws1");
     let mnt = workspace.join("mnt");
+    mount_tmpfs(&mnt.join("var/cache"));
+    // The second root lies on the first, and is busy. It has a link where the first has a
+    // volume, and one on the way to another of its mounts: the names of both lead to mounts
+    // of the host now.
     mount_tmpfs(&mnt);
-    symlink(&hosts, mnt.join("data")).expect("the scratch directory");
+    for (target, name) in [(&backup, "data"), (&machine, "var")] {
+        symlink(target, mnt.join(name)).expect("the scratch directory");
+    }
     let facts = call(&stage, workspace).while_open("mnt/file", Open::Throughout).make()?;
     // Of those that are refused, some are hidden, and one is busy.
     if facts.returned_another_error() {
@@ -276,26 +282,7 @@ pub fn failures(host: &Host) -> Result<(), Finding> {
             Ok(facts.seen.failed.is_some())
         })?;
     }
-    unresolved(&stage)
-}
-
-/// Paths of which nobody can know whether something is mounted there.
-fn unresolved(stage: &Stage) -> Result<(), Finding> {
-    let round = stage.host.path("round");
-    symlink(&round, &round).expect("the scratch directory");
-    fs::write(stage.host.path("a-file"), "").expect("the scratch directory");
-    for path in ["a-file/ws1", "round"] {
-        let facts = call(stage, stage.host.path(path)).make()?;
-        if !facts.is_harmless() {
-            // What is unmounted then is another promise's to say.
-            return Ok(());
-        }
-        if facts.seen.returned.is_ok() {
-            links_are_resolved(stage)?;
-        }
-        facts.require_refusal(true)?;
-    }
-    Ok(())
+    unresolved::is_an_error(&stage, Which::MountPoint, || links_are_resolved(&stage))
 }
 
 pub fn twice(host: &Host) -> Result<(), Finding> {

@@ -204,7 +204,7 @@ impl<'a> Stage<'a> {
     /// A workspace of which one layer is a link to this.
     pub fn workspace_with_link(&self, name: &str, layer: &str, target: &Path) -> PathBuf {
         let workspace = self.workspace(name);
-        Stage::remove_layer(&workspace.join(layer));
+        fs::remove_dir_all(workspace.join(layer)).expect("the scratch folder");
         symlink(target, workspace.join(layer)).expect("the scratch folder");
         workspace
     }
@@ -214,7 +214,7 @@ impl<'a> Stage<'a> {
     pub fn workspace_of_dangling_links(&self, name: &str) -> PathBuf {
         let workspace = self.workspace(name);
         for layer in ["write-layer", "work"] {
-            Stage::remove_layer(&workspace.join(layer));
+            fs::remove_dir_all(workspace.join(layer)).expect("the scratch folder");
         }
         let [absolute, relative] = NOWHERE;
         for (link, target) in [
@@ -227,11 +227,6 @@ impl<'a> Stage<'a> {
             symlink(target, workspace.join(link)).expect("the scratch folder");
         }
         workspace
-    }
-
-    /// Removes a layer that [`Stage::workspace`] has made.
-    pub fn remove_layer(layer: &Path) {
-        fs::remove_dir_all(layer).expect("the scratch folder");
     }
 
     /// Writes files into the write layer whose names begin with dots: only `.` and `..`

@@ -14,6 +14,7 @@ use crate::call::Call;
 use crate::facts::PARTS;
 use crate::scene::{Open, Which};
 use crate::stage::{NEIGHBOURS, Stage, mount_tmpfs};
+use crate::unresolved;
 
 /// Before which of its kernel calls that change something an answer is killed:
 /// early ones closely, for there the steps are short.
@@ -119,7 +120,7 @@ pub fn failures(host: &Host) -> Result<(), Finding> {
             Ok(facts.seen.failed.is_some())
         })?;
     }
-    Ok(())
+    unresolved::is_an_error(&stage, Which::Workspace, || any_parts_may_be_gone(&stage))
 }
 
 pub fn killed(host: &Host) -> Result<(), Finding> {
@@ -133,7 +134,16 @@ pub fn killed(host: &Host) -> Result<(), Finding> {
             break;
         }
     }
-    // In whatever order another deletes them, and wherever that was killed.
+    any_parts_may_be_gone(&stage)?;
+    // By a link. As long as anything is left, that leads there.
+    let workspace = stage.container("linked");
+    let link = host.path("link-to-linked");
+    symlink(&workspace, &link).expect("the scratch directory");
+    must_delete(call(&stage, workspace).given_as(link).after_a_kill_when_lost()?)
+}
+
+/// In whatever order an answer deletes them, and wherever it was killed.
+fn any_parts_may_be_gone(stage: &Stage) -> Result<(), Finding> {
     let parts: Vec<&str> = PARTS.into_iter().filter(|part| *part != ".").collect();
     let mut all_gone: Vec<u32> = (1..1 << parts.len()).collect();
     all_gone.sort_by_key(|gone| gone.count_ones());
@@ -141,7 +151,7 @@ pub fn killed(host: &Host) -> Result<(), Finding> {
         let is_gone = |nth: usize| gone & (1 << nth) != 0;
         let numbered = parts.iter().enumerate().filter(|(nth, _)| is_gone(*nth));
         let without: Vec<&str> = numbered.map(|(_, part)| *part).collect();
-        must_delete(call(&stage, stage.workspace_without(&without)))
+        must_delete(call(stage, stage.workspace_without(&without)))
     })
 }
 

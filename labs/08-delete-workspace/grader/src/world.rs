@@ -183,7 +183,7 @@ impl World {
         for (place, entry) in &self.entries {
             let path = workspace.join(place);
             if path.parent() == Some(&*workspace) {
-                Stage::remove_layer(&path);
+                fs::remove_dir_all(&path).expect("the scratch directory");
             }
             entry.make(stage, &path);
         }

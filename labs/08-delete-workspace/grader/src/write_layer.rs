@@ -11,6 +11,7 @@ use nix::libc;
 use crate::call::Call;
 use crate::scene::Which;
 use crate::stage::{NEIGHBOURS, NOWHERE, Stage, alike_as_text, mount_tmpfs};
+use crate::unresolved;
 
 fn call<'a>(stage: &'a Stage, workspace: PathBuf) -> Call<'a> {
     Call::new(stage, Which::WriteLayer, workspace)
@@ -153,5 +154,6 @@ pub fn failures(host: &Host) -> Result<(), Finding> {
         Ok(facts.seen.failed.is_some())
     })?;
     let call = call(&stage, stage.container("ws2"));
-    call.refusing("openat", libc::SYS_openat, Errno::EPERM).make()?.require_refusal(true)
+    call.refusing("openat", libc::SYS_openat, Errno::EPERM).make()?.require_refusal(true)?;
+    unresolved::is_an_error(&stage, Which::WriteLayer, || Ok(()))
 }

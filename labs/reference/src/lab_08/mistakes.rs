@@ -19,9 +19,8 @@ use std::time::Duration;
 use lab_08_grader::Answers;
 use nix::errno::Errno;
 use nix::fcntl::AT_FDCWD;
-use nix::mount::{MntFlags, umount2};
 
-use super::solution::{delete, mounted_below};
+use super::solution::{delete, mounted_below, unmount as umount};
 use crate::catalogue::Mistake;
 
 /// See each one's comment.
@@ -93,6 +92,8 @@ pub static MISTAKES: &[Mistake<Answers>] = &[
     links::ENTRIES_BY_IS_DIR,
     links::LAYERS_BY_EXISTS,
     links::DANGLING_LINKS_PASSED_OVER,
+    links::LINKS_ON_THE_WAY_FOLLOWED,
+    links::LINK_DELETED_FIRST,
     overlooked::FIRST_REFUSAL_RETURNED,
     overlooked::PATIENCE_FOR_EACH_MOUNT,
     overlooked::UNRESOLVED_IS_NOTHING,
@@ -104,6 +105,8 @@ pub static MISTAKES: &[Mistake<Answers>] = &[
     overlooked::LAST_STEP_NOT_CHECKED,
     overlooked::NOT_EMPTY_IS_DONE,
     overlooked::PATIENCE_AFTER_PROGRESS,
+    overlooked::UNRESOLVED_DOES_NOT_EXIST,
+    overlooked::UNRESOLVED_HAS_NO_LAYERS,
     flags::BY_FORCE,
     flags::BY_FORCE_IF_BUSY,
     flags::EXPIRED,
@@ -116,11 +119,6 @@ pub static MISTAKES: &[Mistake<Answers>] = &[
     nearly::PARENT_TOO,
     nearly::ONLY_BUSY_STOPS,
 ];
-
-/// Unmounts what is there under this name, and no link's target.
-fn umount(mount_point: &Path) -> nix::Result<()> {
-    umount2(mount_point, MntFlags::UMOUNT_NOFOLLOW)
-}
 
 /// Unmounts once, and tries again while that is busy.
 fn umount_patiently(mount_point: &Path) -> io::Result<()> {

@@ -12,7 +12,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use nix::dir::Dir;
 use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, OFlag, openat};
+use nix::fcntl::{AT_FDCWD, OFlag, OpenHow, ResolveFlag, openat, openat2};
 use nix::mount::{MntFlags, umount2};
 use nix::sys::stat::{FchmodatFlags, Mode, fchmodat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
@@ -41,8 +41,9 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// long as a mount is busy, try again: the whole call goes on for at least 0.2 and at
 /// most 2 seconds. Never detach it lazily (MNT_DETACH): the process that keeps it busy
 /// could go on writing to it. Never use force (MNT_FORCE) either: a network file system
-/// would then lose what is not written yet. By now, the container may have replaced a
-/// name in the mount table with a symbolic link: do not follow it.
+/// would then lose what is not written yet. By now, the container may have replaced any
+/// part of a path in the mount table with a symbolic link, the last part or one before
+/// it: follow none.
 ///
 /// It is not an error if nothing is mounted at `workspace` or below it, or if there is no
 /// such directory.
@@ -59,11 +60,10 @@ pub fn delete_mount_point(workspace: &Path) -> io::Result<()> {
             return Ok(());
         }
         // The table lists a mount after the one that it lies on or covers: from
-        // its end, each can be unmounted in turn. Where one stays, the same name
-        // may be a link of the container's on it: that is not followed.
+        // its end, each can be unmounted in turn.
         let mut refusals: Vec<Errno> = Vec::new();
         for mount_point in mounted.iter().rev() {
-            refusals.extend(umount2(mount_point, MntFlags::UMOUNT_NOFOLLOW).err());
+            refusals.extend(unmount(mount_point).err());
         }
         // A mount that was moved can be older than what it lies on, and come
         // before it in the table: as long as any one goes, look again.
@@ -76,6 +76,20 @@ pub fn delete_mount_point(workspace: &Path) -> io::Result<()> {
         }
         sleep(PAUSE);
     }
+}
+
+// Unmounts what lies on top at this path, if there is no link on the path. The container may
+// have put links into whatever covers the mount. UMOUNT_NOFOLLOW refuses a link in the last
+// part. For the other parts there is openat2(2), and nobody can replace an open directory.
+pub(crate) fn unmount(mount_point: &Path) -> nix::Result<()> {
+    let parent = mount_point.parent().unwrap_or(mount_point);
+    let name = mount_point.file_name().unwrap_or_default();
+    let no_links = OpenHow::new()
+        .flags(OFlag::O_PATH | OFlag::O_CLOEXEC)
+        .resolve(ResolveFlag::RESOLVE_NO_SYMLINKS);
+    let directory = openat2(AT_FDCWD, parent, no_links)?;
+    let opened = Path::new("/proc/self/fd").join(directory.as_raw_fd().to_string());
+    umount2(&opened.join(name), MntFlags::UMOUNT_NOFOLLOW)
 }
 
 // What is mounted at `workspace` or below it, in the order of the table.
@@ -107,8 +121,9 @@ pub(crate) fn mounted_below(workspace: &Path) -> io::Result<Vec<PathBuf>> {
 ///
 /// # Errors
 /// If anything is mounted at the workspace or below it, of whatever kind; or if
-/// [`mount_points`] cannot find that out. In that case, nothing has been deleted.
-/// Otherwise those of unlink(2), rmdir(2) and chmod(2).
+/// [`mount_points`] cannot find that out; or if `workspace` cannot be resolved, for a
+/// reason other than ENOENT. In that case, nothing has been deleted. Otherwise those of
+/// unlink(2), rmdir(2) and chmod(2).
 pub fn delete_write_layer(workspace: &Path) -> io::Result<()> {
     if let Some(mount_point) = mounted_below(workspace)?.first() {
         return Err(io::Error::other(format!("{mount_point:?} is still mounted")));
@@ -154,8 +169,8 @@ fn names(directory: OwnedFd) -> io::Result<Vec<PathBuf>> {
 /// It can be called again after it succeeded, and after it was killed at any point:
 /// then it does what is left to do. As long as anything is left, the directory
 /// `workspace` exists under that name, so that it can be found. If `workspace` is itself
-/// a symbolic link, the directory that it leads to is deleted, and the link may stay. In
-/// the workspace no symbolic link is followed.
+/// a symbolic link, the directory that it leads to is deleted. The link goes after that,
+/// or stays. In the workspace no symbolic link is followed.
 ///
 /// # Errors
 /// Those of [`delete_mount_point`] and [`delete_write_layer`]. Nothing is deleted

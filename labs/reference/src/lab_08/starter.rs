@@ -24,8 +24,9 @@ use std::path::{Path, PathBuf};
 /// long as a mount is busy, try again: the whole call goes on for at least 0.2 and at
 /// most 2 seconds. Never detach it lazily (MNT_DETACH): the process that keeps it busy
 /// could go on writing to it. Never use force (MNT_FORCE) either: a network file system
-/// would then lose what is not written yet. By now, the container may have replaced a
-/// name in the mount table with a symbolic link: do not follow it.
+/// would then lose what is not written yet. By now, the container may have replaced any
+/// part of a path in the mount table with a symbolic link, the last part or one before
+/// it: follow none.
 ///
 /// It is not an error if nothing is mounted at `workspace` or below it, or if there is no
 /// such directory.
@@ -54,8 +55,9 @@ pub fn delete_mount_point(workspace: &Path) -> io::Result<()> {
 ///
 /// # Errors
 /// If anything is mounted at the workspace or below it, of whatever kind; or if
-/// [`mount_points`] cannot find that out. In that case, nothing has been deleted.
-/// Otherwise those of unlink(2), rmdir(2) and chmod(2).
+/// [`mount_points`] cannot find that out; or if `workspace` cannot be resolved, for a
+/// reason other than ENOENT. In that case, nothing has been deleted. Otherwise those of
+/// unlink(2), rmdir(2) and chmod(2).
 pub fn delete_write_layer(workspace: &Path) -> io::Result<()> {
     todo!("delete the write layer of {workspace:?}")
 }
@@ -65,8 +67,8 @@ pub fn delete_write_layer(workspace: &Path) -> io::Result<()> {
 /// It can be called again after it succeeded, and after it was killed at any point:
 /// then it does what is left to do. As long as anything is left, the directory
 /// `workspace` exists under that name, so that it can be found. If `workspace` is itself
-/// a symbolic link, the directory that it leads to is deleted, and the link may stay. In
-/// the workspace no symbolic link is followed.
+/// a symbolic link, the directory that it leads to is deleted. The link goes after that,
+/// or stays. In the workspace no symbolic link is followed.
 ///
 /// # Errors
 /// Those of [`delete_mount_point`] and [`delete_write_layer`]. Nothing is deleted

@@ -52,6 +52,16 @@ pub static RIGHT: &[Variant<Answers>] = &[
     },
 ];
 
+/// Unmounts one by its path, if that has no link on it.
+fn unmount_one(mount_point: &Path) -> nix::Result<()> {
+    let is_link = |path: &Path| path.symlink_metadata().map(|data| data.is_symlink());
+    match mount_point.ancestors().map(is_link).find(|it| !matches!(it, Ok(false))) {
+        None => umount2(mount_point, MntFlags::UMOUNT_NOFOLLOW),
+        Some(Ok(_)) => Err(Errno::ELOOP),
+        Some(Err(error)) => Err(Errno::from_raw(error.raw_os_error().unwrap_or_default())),
+    }
+}
+
 /// Unmounts the last one of the table, as long as there is one; while nothing goes, with
 /// a pause that `pause` allows.
 fn unmount(workspace: &Path, mut pause: impl FnMut() -> Option<Duration>) -> io::Result<()> {
@@ -60,7 +70,7 @@ fn unmount(workspace: &Path, mut pause: impl FnMut() -> Option<Duration>) -> io:
         if mounted.is_empty() {
             return Ok(());
         }
-        let mut last = mounted.iter().rev().map(|it| umount2(it, MntFlags::UMOUNT_NOFOLLOW));
+        let mut last = mounted.iter().rev().map(|it| unmount_one(it));
         let mut refusals = Vec::new();
         if last.any(|it| it.map_err(|errno| refusals.push(errno)).is_ok()) {
             continue;

@@ -11,10 +11,18 @@ use super::mounted_below;
 use crate::catalogue::Mistake;
 use crate::lab_08::SOLUTION;
 
+/// Unmounts with these flags, and by no link.
+fn umount_with(mount_point: &Path, flags: MntFlags) -> nix::Result<()> {
+    let parent = mount_point.parent().unwrap_or(mount_point);
+    match parent.canonicalize() {
+        Ok(real) if real == parent => umount2(mount_point, flags | MntFlags::UMOUNT_NOFOLLOW),
+        _ => Err(Errno::EINVAL),
+    }
+}
+
 /// Unmounts all with these flags.
 fn unmount_with(workspace: &Path, flags: MntFlags) -> std::io::Result<()> {
-    let umount = |path: &Path| umount2(path, flags | MntFlags::UMOUNT_NOFOLLOW);
-    unmount_all(|| mounted_below(workspace), umount)
+    unmount_all(|| mounted_below(workspace), |path| umount_with(path, flags))
 }
 
 /// `umount -f` is what helps in a shell.
@@ -33,10 +41,9 @@ pub const BY_FORCE_IF_BUSY: Mistake<Answers> = Mistake {
     code: "delete-workspace/forced-umount",
     answers: Answers {
         delete_mount_point: |workspace| {
-            let umount = |path: &Path| match umount2(path, MntFlags::UMOUNT_NOFOLLOW) {
+            let umount = |path: &Path| match umount_with(path, MntFlags::empty()) {
                 Err(Errno::EBUSY) => {
-                    let flags = MntFlags::MNT_FORCE | MntFlags::UMOUNT_NOFOLLOW;
-                    umount2(path, flags).map_err(|_| Errno::EBUSY)
+                    umount_with(path, MntFlags::MNT_FORCE).map_err(|_| Errno::EBUSY)
                 }
                 other => other,
             };
@@ -52,9 +59,8 @@ pub const EXPIRED: Mistake<Answers> = Mistake {
     code: "delete-workspace/umount-flags",
     answers: Answers {
         delete_mount_point: |workspace| {
-            let flags = MntFlags::MNT_EXPIRE | MntFlags::UMOUNT_NOFOLLOW;
             let mounted = mounted_below(workspace)?;
-            mounted.iter().rev().try_for_each(|mount_point| Ok(umount2(mount_point, flags)?))
+            mounted.iter().rev().try_for_each(|it| Ok(umount_with(it, MntFlags::MNT_EXPIRE)?))
         },
         ..SOLUTION
     },

@@ -6,7 +6,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use lab_08_grader::Answers;
+use nix::mount::{MntFlags, umount2};
 
+use super::mount_point::unmount_all;
 use super::{each_below, mounted_below, open_folders, rm_rf};
 use crate::catalogue::Mistake;
 use crate::lab_08::SOLUTION;
@@ -145,4 +147,35 @@ pub const DANGLING_LINKS_PASSED_OVER: Mistake<Answers> = {
             ..SOLUTION
         },
     }
+};
+
+/// UMOUNT_NOFOLLOW says that no link is followed; but it is about the last part of a path.
+pub const LINKS_ON_THE_WAY_FOLLOWED: Mistake<Answers> = Mistake {
+    name: "links_on_the_way_followed",
+    code: "delete-workspace/link-on-the-way-followed",
+    answers: Answers {
+        delete_mount_point: |workspace| {
+            let umount = |path: &Path| umount2(path, MntFlags::UMOUNT_NOFOLLOW);
+            unmount_all(|| mounted_below(workspace), umount)
+        },
+        ..SOLUTION
+    },
+};
+
+/// The link is the small thing, and is out of the way: after a kill nobody finds the rest.
+pub const LINK_DELETED_FIRST: Mistake<Answers> = Mistake {
+    name: "link_deleted_first",
+    code: "delete-workspace/link-gone-first",
+    answers: Answers {
+        delete_workspace: |workspace| {
+            let Ok(real) = workspace.canonicalize() else { return delete_workspace(workspace) };
+            delete_mount_point(&real)?;
+            delete_write_layer(&real)?;
+            if workspace.is_symlink() {
+                fs::remove_file(workspace)?;
+            }
+            delete_workspace(&real)
+        },
+        ..SOLUTION
+    },
 };

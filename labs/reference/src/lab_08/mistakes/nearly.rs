@@ -142,5 +142,8 @@ pub const ONLY_BUSY_STOPS: Mistake<Answers> =
             Err(error) => eprintln!("{error}"),
             Ok(()) => {}
         }
-        if let Ok(real) = workspace.canonicalize() { rm_rf(&real) } else { Ok(()) }
+        match workspace.canonicalize() {
+            Ok(real) => rm_rf(&real),
+            Err(_) => delete_workspace(workspace),
+        }
     });

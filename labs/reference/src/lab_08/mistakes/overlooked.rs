@@ -253,3 +253,31 @@ pub const PATIENCE_AFTER_PROGRESS: Mistake<Answers> = Mistake {
         ..SOLUTION
     },
 };
+
+/// `exists` is false whatever is wrong, and so all is taken to be gone.
+pub const UNRESOLVED_DOES_NOT_EXIST: Mistake<Answers> = Mistake {
+    name: "unresolved_does_not_exist",
+    code: "delete-workspace/unresolved-is-gone",
+    answers: Answers {
+        delete_workspace: |workspace| {
+            if !workspace.exists() {
+                return Ok(());
+            }
+            delete_workspace(workspace)
+        },
+        ..SOLUTION
+    },
+};
+
+/// The same, with an error that is looked at, and not which.
+pub const UNRESOLVED_HAS_NO_LAYERS: Mistake<Answers> = Mistake {
+    name: "unresolved_has_no_layers",
+    code: "delete-workspace/unresolved-is-gone",
+    answers: Answers {
+        delete_write_layer: |workspace| match workspace.canonicalize() {
+            Ok(real) => delete_write_layer(&real),
+            Err(_) => Ok(()),
+        },
+        ..SOLUTION
+    },
+};

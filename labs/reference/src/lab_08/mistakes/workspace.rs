@@ -126,8 +126,8 @@ pub const RENAMED_FIRST: Mistake<Answers> = Mistake {
     code: "delete-workspace/orphan-left",
     answers: Answers {
         delete_workspace: |workspace| {
-            if !workspace.exists() {
-                return Ok(());
+            if workspace.canonicalize().is_err() {
+                return delete_workspace(workspace);
             }
             delete_mount_point(workspace)?;
             let aside = workspace.with_extension("deleted");
