@@ -38,6 +38,7 @@ pub mod look;
 pub mod machine;
 pub mod need;
 pub mod oom_score;
+pub mod overlay;
 pub mod places;
 pub mod powers;
 mod printed;

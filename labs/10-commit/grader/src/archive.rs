@@ -1,9 +1,10 @@
 //! An archive, read with care.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::Read;
 
-use tar::EntryType;
+use tar::{EntryType, Header};
 
 /// What an archive has of one file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,8 +15,8 @@ pub struct Entry {
     pub mode: u32,
     /// User and group.
     pub owner: (u64, u64),
-    /// In seconds since 1970.
-    pub mtime: i64,
+    /// In seconds since 1970. A header has room for more of them than the kernel.
+    pub mtime: i128,
     pub xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
 }
 
@@ -65,7 +66,7 @@ const BLOCK: usize = 512;
 /// It is damaged.
 pub fn read(bytes: &[u8]) -> Result<Vec<Entry>, Damage> {
     let unreadable = |error: std::io::Error| Damage::Unreadable(error.to_string());
-    let mut records = records(bytes).map_err(unreadable)?.into_iter();
+    let mut all_records = records(bytes).map_err(unreadable)?.into_iter();
     let mut entries = Vec::new();
     let mut end = 0;
     let mut archive = tar::Archive::new(bytes);
@@ -75,8 +76,12 @@ pub fn read(bytes: &[u8]) -> Result<Vec<Entry>, Damage> {
         entry.read_to_end(&mut content).map_err(unreadable)?;
         let stored = entry.header().entry_size().map_err(unreadable)? as usize;
         end = entry.raw_file_position() as usize + stored.next_multiple_of(BLOCK);
-        let link = || entry.link_name_bytes().map(|it| plain(&it)).unwrap_or_default();
-        let target = || entry.link_name_bytes().map(|it| it.into_owned()).unwrap_or_default();
+        let records = all_records.next().unwrap_or_default();
+        let either = |key: &[u8], other: Cow<[u8]>| {
+            records.get(key).cloned().unwrap_or_else(|| other.into_owned())
+        };
+        let name = plain(&either(b"path", entry.path_bytes()));
+        let target = either(b"linkpath", entry.link_name_bytes().unwrap_or_default());
         let header = entry.header();
         let device = |it: std::io::Result<Option<u32>>| it.ok().flatten().unwrap_or_default();
         let (major, minor) = (device(header.device_major()), device(header.device_minor()));
@@ -85,15 +90,13 @@ pub fn read(bytes: &[u8]) -> Result<Vec<Entry>, Damage> {
             EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
                 Kind::File(content)
             }
-            EntryType::Symlink => Kind::Symlink(target()),
-            EntryType::Link => Kind::HardLink(link()),
+            EntryType::Symlink => Kind::Symlink(target),
+            EntryType::Link => Kind::HardLink(plain(&target)),
             EntryType::Char => Kind::Char(major, minor),
             EntryType::Block => Kind::Block(major, minor),
             EntryType::Fifo => Kind::Fifo,
             other => Kind::Other(other.as_byte()),
         };
-        let name = plain(&entry.path_bytes());
-        let records = records.next().unwrap_or_default();
         if name.is_empty() && kind == Kind::Directory {
             continue;
         }
@@ -114,13 +117,41 @@ pub fn read(bytes: &[u8]) -> Result<Vec<Entry>, Damage> {
                 whole(b"uid").map_or_else(|| number(header.uid()), |it| it as u64),
                 whole(b"gid").map_or_else(|| number(header.gid()), |it| it as u64),
             ),
-            mtime: whole(b"mtime").unwrap_or_else(|| number(header.mtime()) as i64),
+            mtime: records
+                .get(&b"mtime"[..])
+                .and_then(|it| seconds(it))
+                .unwrap_or_else(|| seconds_of(header)),
             xattrs: xattrs.collect(),
         });
     }
     let rest = bytes.get(end..).unwrap_or_default();
     let is_end = rest.len() >= 2 * BLOCK && rest.iter().all(|byte| *byte == 0);
     if is_end && bytes.len().is_multiple_of(BLOCK) { Ok(entries) } else { Err(Damage::NoEnd) }
+}
+
+/// The whole seconds of a pax record: `-1.5` lies in the second that begins at -2.
+fn seconds(value: &[u8]) -> Option<i128> {
+    let value = std::str::from_utf8(value).ok()?;
+    let (whole, fraction) = value.split_once('.').unwrap_or((value, ""));
+    let is_before = value.starts_with('-') && fraction.bytes().any(|digit| digit != b'0');
+    Some(whole.parse::<i128>().ok()? - i128::from(is_before))
+}
+
+/// The time of a header. With its first bit set, the field has no digits and is one number,
+/// as in GNU tar: the next bit is its sign.
+fn seconds_of(header: &Header) -> i128 {
+    let field = header.as_old().mtime;
+    if field[0] & 0x80 == 0 {
+        // Readers take an empty number for 0.
+        return header.mtime().map_or(0, i128::from);
+    }
+    let is_negative = field[0] & 0x40 != 0;
+    let mut number = if is_negative { [0xff; 16] } else { [0; 16] };
+    number[4..].copy_from_slice(&field);
+    if !is_negative {
+        number[4] &= 0x7f;
+    }
+    i128::from_be_bytes(number)
 }
 
 /// `./a/b/` is `a/b`. What begins with a slash stays so.

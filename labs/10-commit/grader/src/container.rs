@@ -3,11 +3,11 @@
 use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use labkit::host::Host;
-use mydocker_kernel::privileges::Privileges;
-use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use labkit::overlay::mount_overlay;
+use nix::mount::{MntFlags, umount2};
 
 use crate::acts::Layers;
 use crate::oracle::World;
@@ -100,17 +100,4 @@ fn changed() -> Tree {
         ("srv/www", directory().with_mode(0o700)),
         ("usr/lib/libc", file("a library")),
     ])
-}
-
-/// As root's or as a user's containers are mounted.
-fn mount_overlay(below: &[PathBuf], write: &Path, work: &Path, at: &Path) -> io::Result<()> {
-    let below: Vec<String> = below.iter().map(|it| it.display().to_string()).collect();
-    // Without these, kernels that are built differently copy up differently.
-    let marks = match Privileges::current() {
-        Privileges::Root => "redirect_dir=off,metacopy=off",
-        _ => "userxattr",
-    };
-    let (below, write, work) = (below.join(":"), write.display(), work.display());
-    let options = format!("lowerdir={below},upperdir={write},workdir={work},index=off,{marks}");
-    Ok(mount(Some("overlay"), at, Some("overlay"), MsFlags::empty(), Some(options.as_str()))?)
 }

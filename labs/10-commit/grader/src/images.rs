@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::symlink;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use labkit::failing;
 use labkit::frame::Returned;
@@ -14,17 +14,45 @@ use nix::errno::Errno;
 use crate::acts::Making;
 use crate::calls::{MAKING, READ, WRITE};
 use crate::made::{
-    BAD_NAME, EXISTING, Made, REFUSED, RULES, call, judge, make, make_of, must_refuse, plain,
+    BAD_NAME, BY_ANOTHER_PATH, EXISTING, Made, REFUSED, RULES, call, judge, make, make_of,
+    must_refuse, plain,
 };
 use crate::store::{Found, NEW, OWNERS, Store, add_image, add_shared, archive, names};
+use crate::world::name;
 
 pub fn is_there(host: &Host) -> Result<(), Finding> {
     plain(host)
 }
 
 pub fn shared(host: &Host) -> Result<(), Finding> {
-    let store = Store::with(host, "shared", |images| add_shared(images, "middle", "base", 2));
-    judge(&make(host, &store, "middle", &["base", "base", "middle"])?)
+    let share = |images: &Path| add_shared(images, "middle", "base", 2);
+    let owners = ["base", "base", "middle"];
+    let store = Store::with(host, "shared", share);
+    judge(&make(host, &store, "middle", &owners)?)?;
+    // Whatever path leads to the directory of images: a relative one, one through a link, and
+    // one that is not UTF-8.
+    let through_a_link = |place: &Path| {
+        let link = place.join("link-to-images");
+        symlink("images", &link).expect("the scratch directory");
+        link
+    };
+    type Given = fn(&Path) -> PathBuf;
+    let paths: [(PathBuf, Given); 3] = [
+        (host.path("relative"), |_| PathBuf::from("images")),
+        (host.path("linked"), through_a_link),
+        (host.path("odd").join(name(b"\xff")), |place| place.join("images")),
+    ];
+    for (place, given) in paths {
+        let store = Store::at(&place, share);
+        let images = given(&place);
+        let making =
+            Making { images: images.clone().into_os_string(), ..store.making("middle", NEW) };
+        let returned = call(host, making, &archive()).standing_in(place).make()?.returned;
+        let made = Made::of(&store, returned, NEW, store.find(NEW, &owners));
+        let made = Made { images: Some(images), ..made };
+        BY_ANOTHER_PATH.judge(&made, made.is_right(), || made.evidence("Ok"))?;
+    }
+    Ok(())
 }
 
 pub fn many_layers(host: &Host) -> Result<(), Finding> {
@@ -102,22 +130,27 @@ pub fn names_are_checked(host: &Host) -> Result<(), Finding> {
 pub fn missing_base(host: &Host) -> Result<(), Finding> {
     plain(host)?;
     type Lay = fn(&Path);
-    let kinds: [(&str, &str, &str, Lay); 3] = [
-        ("no-base", "nowhere", "the base is missing", |_| ()),
-        ("no-layer", "middle", "a layer of the base is a dangling link", |images| {
+    let not_found = Some(ErrorKind::NotFound);
+    let kinds: [(&str, &str, &str, Option<ErrorKind>, Lay); 4] = [
+        ("no-base", "nowhere", "the base is missing", not_found, |_| ()),
+        // A file is there, but nothing in it: an error of whatever kind.
+        ("file", "plain-file", "the base \"plain-file\"", None, |images| {
+            fs::write(images.join("plain-file"), "").expect("the scratch directory");
+        }),
+        ("no-layer", "middle", "a layer of the base is a dangling link", not_found, |images| {
             add_image(images, "gone", 1);
             add_shared(images, "middle", "gone", 1);
             fs::remove_dir_all(images.join("gone")).expect("the scratch directory");
         }),
-        ("gap", "gap", "the base has no layers/01", |images| {
+        ("gap", "gap", "the base has no layers/01", not_found, |images| {
             add_image(images, "gap", 3);
             fs::remove_dir_all(images.join("gap/layers/01")).expect("the scratch directory");
         }),
     ];
-    for (place, base, what, lay) in kinds {
+    for (place, base, what, kind, lay) in kinds {
         let store = Store::with(host, place, lay);
         let made = make(host, &store, base, &[])?;
-        must_refuse(made, &REFUSED, what.to_owned(), Some(ErrorKind::NotFound))?;
+        must_refuse(made, &REFUSED, what.to_owned(), kind)?;
     }
     Ok(())
 }

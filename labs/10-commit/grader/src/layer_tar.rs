@@ -101,6 +101,8 @@ pub fn modes_and_times(host: &Host) -> Result<(), Finding> {
         ("bin/wall", file("wall").with_mode(0o2711).with_mtime(1_222_222_222, 999_999_999)),
         ("etc/shadow", file("secret").with_mode(0o000)),
         ("old", file("of 1970").with_mtime(0, 0)),
+        ("older", file("of 1969").with_mtime(-1, 0)),
+        ("oldest", directory().with_mtime(-2_000_000_000, 0)),
         ("a-link", link_to("bin/su").with_mtime(1_333_333_333, 0)),
         ("root", directory().with_mode(0o700).with_mtime(1_444_444_444, 0)),
         ("tmp", directory().with_mode(0o1777).with_mtime(1_555_555_555, 5)),
@@ -123,25 +125,11 @@ pub fn attributes(host: &Host) -> Result<(), Finding> {
         ("folder", directory().with_xattr("user.odd", b"line\nfeed, = and \0 and \xff")),
         ("overlay", directory().with_xattr("user.overlay.origin", b"an inode's handle")),
         ("overlays", file("").with_xattr("user.overlays", b"not overlayfs's own")),
+        // Its other name may have them, too, or may not.
+        ("two-names", file("").with_xattr("user.a", b"1").with_xattr("user.overlay.b", b"2")),
+        ("two-names-too", name_of("two-names")),
     ]);
     write(host, "attributes", &layer)
-}
-
-pub fn names(host: &Host) -> Result<(), Finding> {
-    let long = format!("{}/{}", "a-long-directory-".repeat(8), "a-long-name-".repeat(15));
-    let layer = tree([
-        (name(b"\xff\xfe"), file("no UTF-8")),
-        (name(b"line\nfeed"), file("")),
-        (name(b"-rf"), file("")),
-        (name(b"back\\slash"), directory()),
-        (Path::new(&long), file("of a long name")),
-        (name(b"long-link"), link_to("over-there/".repeat(15))),
-        (name(b"zz"), name_of(long.as_str())),
-    ]);
-    write(host, "names", &layer)?;
-    // Deeper than a name in a header is long.
-    let deep = vec!["deep"; 50].join("/");
-    write(host, "deep", &tree([(deep, file("down there"))]))
 }
 
 pub fn links(host: &Host) -> Result<(), Finding> {

@@ -14,6 +14,7 @@ mod layer_tar;
 mod listing;
 mod made;
 mod meanwhile;
+mod names;
 mod oracle;
 mod same_bytes;
 mod store;
@@ -64,7 +65,7 @@ pub static EXAM: Exam = Exam {
         Promise::new("owners_are_kept", layer_tar::owners).needing(&[Owners]),
         Promise::new("attributes_are_kept_but_overlays_own", layer_tar::attributes)
             .needing(&[Overlay]),
-        Promise::new("long_and_odd_names_are_kept", layer_tar::names),
+        Promise::new("long_and_odd_names_are_kept", names::are_kept),
         Promise::new("no_link_is_followed", layer_tar::links),
         Promise::new("sockets_are_left_out", layer_tar::sockets),
         Promise::new("devices_keep_their_numbers", layer_tar::devices).needing(&[DeviceFiles]),

@@ -95,7 +95,7 @@ fn add(
             kind: what,
             mode: data.mode() & 0o7777,
             owner: (data.uid().into(), data.gid().into()),
-            mtime: data.mtime(),
+            mtime: data.mtime().into(),
             xattrs: all.into_iter().filter(|(name, _)| !is_own(name)).collect(),
         });
         if is_directory {
@@ -175,8 +175,11 @@ fn differs(must: &Entry, is: &Entry) -> Option<Aspect> {
     match (&must.kind, &is.kind) {
         (Kind::File(must), Kind::File(is)) if must != is => return Some(Aspect::Content),
         (must, is) if must != is => return Some(Aspect::Kind),
-        // Nobody reads what a hard link says of its file.
-        (Kind::HardLink(_), _) => return None,
+        // A hard link need not repeat what its file has. Attributes that it has are set again.
+        (Kind::HardLink(_), _) => {
+            let is_right = is.xattrs.is_empty() || is.xattrs == must.xattrs;
+            return (!is_right).then_some(Aspect::Xattrs);
+        }
         _ if is_mark(&must.name) => return None,
         _ => {}
     }

@@ -1,6 +1,8 @@
 //! What came of a call of new_image, and what is wrong with it.
 
 use std::io::ErrorKind;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 
 use labkit::call::Call;
 use labkit::describe::result;
@@ -27,6 +29,8 @@ pub struct Made {
     pub what: String,
     /// The name that was given.
     pub name: String,
+    /// The path of the directory of images that was given, if it was not the usual one.
+    pub images: Option<PathBuf>,
     /// Of which kind an error must be, if that is promised.
     pub kind: Option<ErrorKind>,
 }
@@ -35,8 +39,17 @@ impl Made {
     /// What has come of a plain call, after which `image` is under the name.
     pub fn of(store: &Store, returned: Returned, name: &str, image: Found) -> Made {
         let (left, changed) = store.differences(name);
-        let (open, what, name) = (Vec::new(), String::new(), name.to_owned());
-        Made { returned, image, left, changed, open, what, name, kind: None }
+        Made {
+            returned,
+            image,
+            left,
+            changed,
+            open: Vec::new(),
+            what: String::new(),
+            name: name.to_owned(),
+            images: None,
+            kind: None,
+        }
     }
 
     /// Whether the image is there as it must be, and nothing else is new.
@@ -72,9 +85,10 @@ impl Made {
     }
 
     pub fn evidence(&self, expected: &str) -> Vec<Evidence> {
-        let call = match self.what.as_str() {
-            "" => format!("{}(…)", NEW_IMAGE.function),
-            what => format!("{}(…), {what}", NEW_IMAGE.function),
+        let call = match (self.what.as_str(), &self.images) {
+            ("", Some(images)) => format!("{}({images:?}, …)", NEW_IMAGE.function),
+            ("", None) => format!("{}(…)", NEW_IMAGE.function),
+            (what, _) => format!("{}(…), {what}", NEW_IMAGE.function),
         };
         let must_be = if expected == "Ok" { "a whole image" } else { "nothing" };
         let list = |all: &[String]| if all.is_empty() { "-".to_owned() } else { all.join(", ") };
@@ -113,6 +127,8 @@ impl Facts for Made {
             ("name", self.name.clone()),
             ("kind", self.kind.map(|kind| format!("{kind:?}")).unwrap_or_default()),
         ]);
+        let images = self.images.as_ref().map(|it| it.as_os_str().as_bytes().escape_ascii());
+        words.extend(images.map(|it| ("images", it.to_string())));
         words
     }
 }
@@ -181,6 +197,18 @@ const fn rules(tables: &'static [&'static [Rule<Made>]]) -> Rules<Made> {
 
 /// The rules on a call that must be refused.
 pub static REFUSED: Rules<Made> = rules(&[HARM, NOT_REFUSED]);
+
+/// The rules on one that is given another path of the directory of images: with its usual one,
+/// the links were right.
+pub static BY_ANOTHER_PATH: Rules<Made> = rules(&[
+    HARM,
+    DONE,
+    &[rule("link-depends-on-path", |it| {
+        it.worst(|it| matches!(it, Fault::ToALink(_) | Fault::Elsewhere(..)))
+    })],
+    IMAGE,
+    BESIDE,
+]);
 
 /// The rules on one whose name or base is no name of an image.
 pub static BAD_NAME: Rules<Made> =

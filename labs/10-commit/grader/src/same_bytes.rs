@@ -57,7 +57,7 @@ pub fn the_same_bytes(host: &Host) -> Result<(), Finding> {
     let written = call(host, &second, MANY)?;
     written.judge()?;
     // The time at which it is written is the same for both, mostly.
-    let is_now = |entry: &Entry| entry.mtime > TIME.0;
+    let is_now = |entry: &Entry| entry.mtime > TIME.0.into();
     let has_now = written.entries.iter().flatten().any(is_now);
     let two = Two { written, is_same: read(&first) == read(&second), has_now };
     SAME.judge(&two, two.is_same && !two.has_now, || {

@@ -97,7 +97,12 @@ impl Store {
 
     /// One that has more, which `lay` adds to its directory of images.
     pub fn with(host: &Host, name: &str, lay: impl FnOnce(&Path)) -> Store {
-        let images = host.path(name).join("images");
+        Store::at(&host.path(name), lay)
+    }
+
+    /// The same, in the new directory `place`.
+    pub fn at(place: &Path, lay: impl FnOnce(&Path)) -> Store {
+        let images = place.join("images");
         add_image(&images, "base", 2);
         // A name that begins the same.
         add_image(&images, "new-too", 1);

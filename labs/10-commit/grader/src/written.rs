@@ -251,6 +251,14 @@ const FILES: &[Rule<Written>] = &[
             is_link(&it.expected) && is_link(&it.written)
         })
     }),
+    rule("link-target-changed", |it| {
+        it.is(Aspect::Kind, |it| {
+            let is_link = |it: &Option<Entry>| {
+                it.as_ref().is_some_and(|it| matches!(it.kind, Kind::Symlink(_)))
+            };
+            is_link(&it.expected) && is_link(&it.written)
+        })
+    }),
     rule("device-numbers-lost", |it| {
         let kinds = |it: &Difference| {
             Some((it.expected.as_ref()?.kind.clone(), it.written.as_ref()?.kind.clone()))
@@ -271,6 +279,10 @@ const FILES: &[Rule<Written>] = &[
             })
     }),
     rule("modes-lost", |it| it.is(Aspect::Mode, |_| true)),
+    rule("times-before-1970-lost", |it| {
+        let is_early = |it: &Difference| it.expected.as_ref().is_some_and(|it| it.mtime < 0);
+        it.is(Aspect::Time, |_| true) && it.all(Aspect::Time).all(is_early)
+    }),
     rule("times-lost", |it| it.is(Aspect::Time, |_| true)),
     rule("attributes-lost", |it| it.is(Aspect::Xattrs, |_| true)),
     rule("wrong-order", |it| it.is(Aspect::Order, |_| true)),

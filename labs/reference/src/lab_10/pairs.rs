@@ -42,6 +42,7 @@ pub static PAIRS: &[Pair<Answers>] = &[
             ("roots_containers_are_archived", "commit/hard-links-copied"),
             ("hard_links_stay_links", "commit/hard-links-copied"),
             ("modes_and_times_are_kept", "commit/special-bits-lost"),
+            ("attributes_are_kept_but_overlays_own", "commit/hard-links-copied"),
             ("long_and_odd_names_are_kept", "commit/hard-links-copied"),
             ("the_same_files_give_the_same_bytes", "commit/hard-links-copied"),
             ("any_write_layer_is_archived", "commit/hard-links-copied"),

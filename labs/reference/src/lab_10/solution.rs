@@ -219,10 +219,12 @@ pub(crate) fn first_name(
 /// content, and the others are hard links to the first. Sockets are left out.
 ///
 /// **As it is on disk.** Each entry has the file's mode with all 12 bits, the numbers of
-/// its owner and group, its modification time in seconds and, as a pax record
-/// `SCHILY.xattr.NAME`, each of its extended attributes, except overlayfs's own,
-/// which begin with `trusted.overlay.` or `user.overlay.`. Fifos and devices get entries
-/// of their types. No symbolic link is followed. Names may be long, and need not be UTF-8.
+/// its owner and group, its modification time in seconds, even if it is before 1970, and,
+/// as a pax record `SCHILY.xattr.NAME`, each of its extended attributes, except
+/// overlayfs's own, which begin with `trusted.overlay.` or `user.overlay.`. The hard link
+/// for another name of a file need not repeat any of this. Fifos and devices get entries
+/// of their types. No symbolic link is followed. Names and the targets of links are kept
+/// byte by byte. They may be long, and need not be UTF-8.
 ///
 /// **The same bytes.** Two write layers with the same files become the same archive,
 /// no matter when it is written, and in which order the files were made.
@@ -279,7 +281,7 @@ impl Layer<'_> {
         if kind.is_dir() {
             header.set_entry_type(EntryType::Directory);
             self.attributes(&on_disk)?;
-            self.archive.append_data(&mut header, path, io::empty())?;
+            append(&mut self.archive, header, path, io::empty())?;
             if is_opaque(&on_disk)? {
                 self.mark(&path.join(".wh..wh..opq"))?;
             }
@@ -287,12 +289,12 @@ impl Layer<'_> {
         }
         if let Some(first) = first_name(&mut self.first_names, &metadata, path) {
             header.set_entry_type(EntryType::Link);
-            return self.archive.append_link(&mut header, path, first);
+            return append_link(&mut self.archive, header, path, &first);
         }
         self.attributes(&on_disk)?;
         if kind.is_symlink() {
             header.set_entry_type(EntryType::Symlink);
-            return self.archive.append_link(&mut header, path, on_disk.read_link()?);
+            return append_link(&mut self.archive, header, path, &on_disk.read_link()?);
         }
         if kind.is_file() {
             let flags = OFlag::O_NOFOLLOW.bits();
@@ -300,7 +302,7 @@ impl Layer<'_> {
             header.set_entry_type(EntryType::Regular);
             header.set_size(metadata.len());
             let content = Content { file, left: metadata.len() };
-            return self.archive.append_data(&mut header, path, content);
+            return append(&mut self.archive, header, path, content);
         }
         header.set_entry_type(match kind {
             kind if kind.is_char_device() => EntryType::Char,
@@ -309,7 +311,7 @@ impl Layer<'_> {
         });
         header.set_device_major(major(metadata.rdev()) as u32)?;
         header.set_device_minor(minor(metadata.rdev()) as u32)?;
-        self.archive.append_data(&mut header, path, io::empty())
+        append(&mut self.archive, header, path, io::empty())
     }
 
     // An empty file whose name is all that counts.
@@ -321,7 +323,7 @@ impl Layer<'_> {
         header.set_gid(0);
         header.set_mtime(0);
         header.set_size(0);
-        self.archive.append_data(&mut header, path, io::empty())
+        append(&mut self.archive, header, path, io::empty())
     }
 
     // The extended attributes of the next entry, sorted: the kernel lists them in the
@@ -349,9 +351,73 @@ pub(crate) fn header(metadata: &Metadata) -> Header {
     header.set_mode(metadata.mode() & 0o7777);
     header.set_uid(metadata.uid().into());
     header.set_gid(metadata.gid().into());
-    header.set_mtime(u64::try_from(metadata.mtime()).unwrap_or(0));
+    set_time(&mut header, metadata.mtime());
     header.set_size(0);
     header
+}
+
+// Before 1970, the seconds are negative: then the whole field is one number, as in GNU tar.
+fn set_time(header: &mut Header, seconds: i64) {
+    match u64::try_from(seconds) {
+        Ok(seconds) => header.set_mtime(seconds),
+        Err(_) => {
+            let field = &mut header.as_old_mut().mtime;
+            field.fill(0xff);
+            field[4..].copy_from_slice(&seconds.to_be_bytes());
+        }
+    }
+}
+
+// Appends an entry. Its name stays what it is, byte by byte: append_data() of the crate
+// refuses a long one that begins with a byte that is not UTF-8.
+pub(crate) fn append<W: Write>(
+    archive: &mut Builder<W>,
+    mut header: Header,
+    name: &Path,
+    content: impl Read,
+) -> io::Result<()> {
+    put(archive, EntryType::GNULongName, &mut header.as_old_mut().name, name)?;
+    header.set_cksum();
+    archive.append(&header, content)
+}
+
+// Appends a link. Its target stays what it is, too: append_link() of the crate makes `a/b`
+// of `a//b`.
+pub(crate) fn append_link<W: Write>(
+    archive: &mut Builder<W>,
+    mut header: Header,
+    name: &Path,
+    target: &Path,
+) -> io::Result<()> {
+    put(archive, EntryType::GNULongLink, &mut header.as_old_mut().linkname, target)?;
+    append(archive, header, name, io::empty())
+}
+
+// Puts a name or a target into its field of a header. If it is too long for that, an entry
+// of this kind, which comes before, has all of it.
+fn put<W: Write>(
+    archive: &mut Builder<W>,
+    kind: EntryType,
+    field: &mut [u8],
+    path: &Path,
+) -> io::Result<()> {
+    let bytes = path.as_os_str().as_bytes();
+    if bytes.len() > field.len() {
+        let mut long = Header::new_gnu();
+        let usual = b"././@LongLink";
+        long.as_old_mut().name[..usual.len()].copy_from_slice(usual);
+        long.set_entry_type(kind);
+        long.set_mode(0o644);
+        long.set_uid(0);
+        long.set_gid(0);
+        // With a NUL at its end.
+        long.set_size(bytes.len() as u64 + 1);
+        long.set_cksum();
+        archive.append(&long, bytes.chain(&b"\0"[..]))?;
+    }
+    let length = bytes.len().min(field.len());
+    field[..length].copy_from_slice(&bytes[..length]);
+    Ok(())
 }
 
 // The content of a file, as long as it was when its entry began: it may grow or shrink
@@ -378,7 +444,8 @@ impl Read for Content {
 /// **Shared.** The layers below are not copied. Each is a symbolic link
 /// `../../OTHER/layers/NN`, where OTHER is the image in which the layer is a directory:
 /// no link leads to a link, and the links are still right if `images` is moved. NN is
-/// the layer's number. `image.json` is copied. `base` stays as it is.
+/// the layer's number. `image.json` is copied. `base` stays as it is. All this holds for
+/// any path of `images`: it may be relative, or lead through a symbolic link.
 ///
 /// **Whole or not at all.** The image appears under its name when it is complete, even
 /// if this process is killed halfway, or another call makes `name` at the same time.
@@ -396,7 +463,7 @@ impl Read for Content {
 /// # Errors
 /// - [`io::ErrorKind::InvalidInput`] if `name` or `base` is not a valid image name.
 /// - [`io::ErrorKind::AlreadyExists`] if there is anything called `name`.
-/// - [`io::ErrorKind::NotFound`] if there is no image `base`, or one of its layers is
+/// - [`io::ErrorKind::NotFound`] if there is nothing called `base`, or one of its layers is
 ///   missing.
 /// - If the archive cannot be unpacked, or anything else fails.
 ///

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, File, Metadata};
+use std::fs::{self, File, FileType, Metadata};
 use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
@@ -15,8 +15,8 @@ use nix::unistd::mkdtemp;
 use tar::{Builder, EntryType, Header};
 
 use super::solution::{
-    Below, Content, FirstNames, attribute, attributes, check_name, fill, first_name, header,
-    is_opaque, is_whiteout, lookup, names,
+    Below, Content, FirstNames, append, append_link, attribute, attributes, check_name, fill,
+    first_name, header, is_opaque, is_whiteout, lookup, names,
 };
 
 /// The parts of a comparison.
@@ -99,8 +99,22 @@ impl Comparing {
     }
 }
 
-/// Extended attributes, with their names.
-pub type Attributes = Vec<(String, Vec<u8>)>;
+/// Pax records, with their keys.
+pub type Records = Vec<(String, Vec<u8>)>;
+
+/// What is written to.
+pub type Archive<'a> = Builder<&'a mut dyn Write>;
+
+/// An entry that is about to be written.
+pub struct Entry<'a> {
+    pub header: Header,
+    pub name: &'a Path,
+    /// Where a link leads.
+    pub target: Option<PathBuf>,
+    /// What comes before it.
+    pub records: Records,
+    pub content: Box<dyn Read>,
+}
 
 /// The parts of writing a layer.
 pub struct Writing {
@@ -112,15 +126,18 @@ pub struct Writing {
     pub header: fn(&Metadata) -> Header,
     /// The path that an entry has.
     pub path: fn(&Path) -> PathBuf,
+    pub append: fn(&mut Archive<'_>, Entry<'_>) -> io::Result<()>,
     /// The name of the mark for a name.
     pub mark: fn(&OsStr) -> OsString,
     pub mark_header: fn() -> Header,
-    /// The attributes that are written.
-    pub attributes: fn(&Path) -> io::Result<Attributes>,
+    /// The attributes that are written, as pax records.
+    pub attributes: fn(&Path) -> io::Result<Records>,
     pub content: fn(File, &Metadata) -> Box<dyn Read>,
     /// Whether directories have entries.
     pub has_directories: bool,
     pub keeps_hard_links: bool,
+    /// Whether a hard link has the attributes of its file, too.
+    pub repeats_attributes: bool,
     /// The name that a hard link leads to, if the file has had another one.
     pub other_name: fn(&mut FirstNames, &Metadata, &Path) -> Option<PathBuf>,
     /// Whether it is looked for another name of a file before anything else.
@@ -142,12 +159,14 @@ pub const WRITING: Writing = Writing {
     is_opaque,
     header,
     path: |path| path.to_owned(),
+    append: append_entry,
     mark: |name| [OsStr::new(".wh."), name].into_iter().collect(),
     mark_header,
     attributes: kept_attributes,
     content: |file, metadata| Box::new(Content { file, left: metadata.len() }),
     has_directories: true,
     keeps_hard_links: true,
+    repeats_attributes: false,
     other_name: first_name,
     looks_for_names_first: false,
     leaves_out_sockets: true,
@@ -168,8 +187,23 @@ pub fn mark_header() -> Header {
     header
 }
 
+/// Writes an entry as the solution does.
+pub fn append_entry(archive: &mut Archive<'_>, entry: Entry<'_>) -> io::Result<()> {
+    append_records(archive, &entry.records)?;
+    match entry.target {
+        Some(target) => append_link(archive, entry.header, entry.name, &target),
+        None => append(archive, entry.header, entry.name, entry.content),
+    }
+}
+
+/// Writes what comes before an entry.
+pub fn append_records(archive: &mut Archive<'_>, records: &[(String, Vec<u8>)]) -> io::Result<()> {
+    let records = records.iter().map(|(key, value)| (key.as_str(), value.as_slice()));
+    archive.append_pax_extensions(records)
+}
+
 /// All attributes but overlayfs's own, sorted.
-pub fn kept_attributes(path: &Path) -> io::Result<Attributes> {
+pub fn kept_attributes(path: &Path) -> io::Result<Records> {
     let mut all = all_attributes(path)?;
     all.retain(|(name, _)| !name.contains(".overlay."));
     all.sort();
@@ -177,10 +211,10 @@ pub fn kept_attributes(path: &Path) -> io::Result<Attributes> {
 }
 
 /// All attributes, in the order of the kernel.
-pub fn all_attributes(path: &Path) -> io::Result<Attributes> {
+pub fn all_attributes(path: &Path) -> io::Result<Records> {
     let with_value = |name: OsString| {
         let value = attribute(path, &name)?.unwrap_or_default();
-        Ok((name.to_string_lossy().into_owned(), value))
+        Ok((format!("SCHILY.xattr.{}", name.to_string_lossy()), value))
     };
     xattr::list(path)?.map(with_value).collect()
 }
@@ -198,7 +232,7 @@ impl Writing {
 
     fn directory(
         &self,
-        archive: &mut Builder<&mut dyn Write>,
+        archive: &mut Archive<'_>,
         top: &Path,
         directory: &Path,
         known: &mut FirstNames,
@@ -219,7 +253,7 @@ impl Writing {
 
     fn entry(
         &self,
-        archive: &mut Builder<&mut dyn Write>,
+        archive: &mut Archive<'_>,
         top: &Path,
         path: &Path,
         known: &mut FirstNames,
@@ -227,67 +261,80 @@ impl Writing {
         let on_disk = top.join(path);
         let metadata = (self.metadata)(&on_disk)?;
         let kind = metadata.file_type();
-        let name = (self.path)(path);
+        let name = &(self.path)(path);
+        let entry = |kind| {
+            let mut header = (self.header)(&metadata);
+            header.set_entry_type(kind);
+            Entry { header, name, target: None, records: vec![], content: Box::new(io::empty()) }
+        };
         if self.looks_for_names_first
             && !kind.is_dir()
             && let Some(first) = first_name(known, &metadata, path)
         {
-            let mut header = (self.header)(&metadata);
-            header.set_entry_type(EntryType::Link);
-            return archive.append_link(&mut header, &name, first);
+            return (self.append)(archive, Entry { target: Some(first), ..entry(EntryType::Link) });
         }
         if (self.is_whiteout)(&metadata) {
             let mark = (self.mark)(name.file_name().unwrap_or_default());
-            let mark = name.with_file_name(mark);
-            return archive.append_data(&mut (self.mark_header)(), mark, io::empty());
+            return self.mark(archive, &name.with_file_name(mark));
         }
         if kind.is_socket() && self.leaves_out_sockets {
             return Ok(());
         }
-        let mut header = (self.header)(&metadata);
-        let attributes = (self.attributes)(&on_disk)?;
-        let attributes: Attributes = attributes
-            .into_iter()
-            .map(|(name, value)| (format!("SCHILY.xattr.{name}"), value))
-            .collect();
-        let records = || attributes.iter().map(|(key, value)| (key.as_str(), value.as_slice()));
+        let records = (self.attributes)(&on_disk)?;
         if kind.is_dir() {
             if self.has_directories {
-                header.set_entry_type(EntryType::Directory);
-                archive.append_pax_extensions(records())?;
-                archive.append_data(&mut header, &name, io::empty())?;
+                (self.append)(archive, Entry { records, ..entry(EntryType::Directory) })?;
             }
             if (self.is_opaque)(&on_disk)? {
-                let mark = name.join(".wh..wh..opq");
-                archive.append_data(&mut (self.mark_header)(), mark, io::empty())?;
+                self.mark(archive, &name.join(".wh..wh..opq"))?;
             }
             return self.directory(archive, top, path, known);
         }
         if self.keeps_hard_links
             && let Some(first) = (self.other_name)(known, &metadata, path)
         {
-            header.set_entry_type(EntryType::Link);
-            return archive.append_link(&mut header, &name, first);
+            let records = if self.repeats_attributes { records } else { vec![] };
+            let link = Entry { target: Some(first), records, ..entry(EntryType::Link) };
+            return (self.append)(archive, link);
         }
-        archive.append_pax_extensions(records())?;
-        if kind.is_symlink() {
-            header.set_entry_type(EntryType::Symlink);
-            return archive.append_link(&mut header, &name, on_disk.read_link()?);
+        let entry = Entry { records, ..entry(entry_type(kind)) };
+        (self.append)(archive, self.with_content(entry, &on_disk, &metadata)?)
+    }
+
+    /// The entry of a file that is not a directory, with what the kernel has of it.
+    fn with_content<'a>(
+        &self,
+        mut entry: Entry<'a>,
+        on_disk: &Path,
+        metadata: &Metadata,
+    ) -> io::Result<Entry<'a>> {
+        if metadata.is_symlink() {
+            entry.target = Some(on_disk.read_link()?);
+        } else if metadata.is_file() {
+            entry.header.set_size(metadata.len());
+            entry.content = (self.content)(File::open(on_disk)?, metadata);
+        } else {
+            let (major, minor) = (self.numbers)(metadata.rdev());
+            entry.header.set_device_major(major as u32)?;
+            entry.header.set_device_minor(minor as u32)?;
         }
-        if kind.is_file() {
-            header.set_size(metadata.len());
-            let content = (self.content)(File::open(&on_disk)?, &metadata);
-            return archive.append_data(&mut header, &name, content);
-        }
-        header.set_entry_type(match kind {
-            kind if kind.is_char_device() => EntryType::Char,
-            kind if kind.is_block_device() => EntryType::Block,
-            _ => EntryType::Fifo,
-        });
-        let (major, minor) = (self.numbers)(metadata.rdev());
-        header.set_device_major(major as u32)?;
-        header.set_device_minor(minor as u32)?;
-        archive.append_data(&mut header, &name, io::empty())
+        Ok(entry)
+    }
+
+    fn mark(&self, archive: &mut Archive<'_>, name: &Path) -> io::Result<()> {
+        let (header, content) = ((self.mark_header)(), Box::new(io::empty()));
+        (self.append)(archive, Entry { header, name, target: None, records: vec![], content })
+    }
+}
+
+/// What stands for a file in an archive.
+fn entry_type(kind: FileType) -> EntryType {
+    match kind {
+        kind if kind.is_symlink() => EntryType::Symlink,
+        kind if kind.is_file() => EntryType::Regular,
+        kind if kind.is_char_device() => EntryType::Char,
+        kind if kind.is_block_device() => EntryType::Block,
+        _ => EntryType::Fifo,
     }
 }
 

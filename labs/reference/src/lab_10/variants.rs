@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io::{self, BufWriter, Read, Write};
 use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 
@@ -19,7 +20,9 @@ use super::solution::{
     Below, attributes, changed_files, fill, is_opaque, is_whiteout, layer_name, lookup, names,
     new_image, unpack_layer, write_layer_tar,
 };
-use super::steps::{MAKING, Making, WRITING, Writing, mark_header};
+use super::steps::{
+    Archive, Entry, MAKING, Making, WRITING, Writing, append_records, kept_attributes, mark_header,
+};
 use crate::catalogue::Variant;
 
 /// Right, and not as the solution does it.
@@ -64,26 +67,27 @@ pub static RIGHT: &[Variant<Answers>] = &[
         name: "with_the_top",
         answers: Answers { write_layer_tar: with_the_top, ..SOLUTION },
     },
-    // Old headers without the fields that only GNU or ustar have.
+    // Pax records for whatever does not fit into a header, and attributes for each name of a
+    // file.
     Variant {
         name: "ustar_headers",
         answers: Answers {
             write_layer_tar: |write_layer, out| {
                 Writing {
-                    header: |metadata| {
-                        let mut header = Header::new_ustar();
-                        header.set_mode(metadata.mode() & 0o7777);
-                        header.set_uid(metadata.uid().into());
-                        header.set_gid(metadata.gid().into());
-                        header.set_mtime(metadata.mtime() as u64);
-                        header.set_size(0);
-                        header
-                    },
+                    header: ustar_header,
                     mark_header: || {
                         let mut header = mark_header();
                         header.set_mode(0o644);
                         header
                     },
+                    attributes: |path| {
+                        let mut records = kept_attributes(path)?;
+                        let seconds = path.symlink_metadata()?.mtime().to_string();
+                        records.push(("mtime".to_owned(), seconds.into_bytes()));
+                        Ok(records)
+                    },
+                    repeats_attributes: true,
+                    append: in_pax_records,
                     ..WRITING
                 }
                 .write(write_layer, out)
@@ -230,6 +234,35 @@ fn with_the_top(write_layer: &Path, out: &mut dyn Write) -> io::Result<()> {
     .write(write_layer, &mut bytes)?;
     archive.get_mut().write_all(&bytes)?;
     archive.finish()
+}
+
+fn ustar_header(metadata: &Metadata) -> Header {
+    let mut header = Header::new_ustar();
+    header.set_mode(metadata.mode() & 0o7777);
+    header.set_uid(metadata.uid().into());
+    header.set_gid(metadata.gid().into());
+    header.set_mtime(metadata.mtime().try_into().unwrap_or(0));
+    header.set_size(0);
+    header
+}
+
+fn in_pax_records(archive: &mut Archive<'_>, mut entry: Entry<'_>) -> io::Result<()> {
+    let target = entry.target.unwrap_or_default();
+    let fields = entry.header.as_old_mut();
+    for (key, field, path) in [
+        ("path", &mut fields.name, entry.name),
+        ("linkpath", &mut fields.linkname, target.as_path()),
+    ] {
+        let bytes = path.as_os_str().as_bytes();
+        let length = bytes.len().min(field.len());
+        field[..length].copy_from_slice(&bytes[..length]);
+        if bytes.len() > field.len() {
+            entry.records.push((key.to_owned(), bytes.to_vec()));
+        }
+    }
+    entry.header.set_cksum();
+    append_records(archive, &entry.records)?;
+    archive.append(&entry.header, entry.content)
 }
 
 fn links_by_name(draft: &Path, base: &Path, archive: &mut dyn Read) -> io::Result<()> {

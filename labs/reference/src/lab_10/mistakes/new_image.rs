@@ -1,155 +1,30 @@
-//! What people get wrong in new_image.
+//! What people get wrong in new_image, except in its layers.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use lab_10_grader::Answers;
 
 use crate::catalogue::Mistake;
 use crate::lab_10::SOLUTION;
-use crate::lab_10::solution::{check_name, fill, layer_name, names, new_image, unpack_layer};
+use crate::lab_10::solution::{check_name, fill, names, new_image};
 use crate::lab_10::steps::{MAKING, Making};
 
 type Function = fn(&Path, &str, &str, &mut dyn Read) -> io::Result<()>;
 
-const fn mistake(name: &'static str, code: &'static str, new_image: Function) -> Mistake<Answers> {
+pub const fn mistake(
+    name: &'static str,
+    code: &'static str,
+    new_image: Function,
+) -> Mistake<Answers> {
     Mistake { name, code, answers: Answers { new_image, ..SOLUTION } }
 }
 
 /// What is returned for a program that must compile.
 pub const MAKES_NOTHING: Mistake<Answers> =
     mistake("makes_nothing", "answer/did-nothing", |_, _, _, _| Ok(()));
-
-/// Fills the directory of an image; `share` makes what a layer below becomes.
-fn fill_by(
-    draft: &Path,
-    base: &Path,
-    archive: &mut dyn Read,
-    share: fn(&Path, &Path) -> io::Result<()>,
-) -> io::Result<()> {
-    let (layers, below) = (draft.join("layers"), base.join("layers"));
-    fs::create_dir(&layers)?;
-    let count = names(&below)?.len();
-    for number in (0..count).map(layer_name) {
-        below.join(&number).canonicalize()?;
-        share(&below.join(&number), &layers.join(&number))?;
-    }
-    unpack_layer(archive, &layers.join(layer_name(count)))?;
-    fs::copy(base.join("image.json"), draft.join("image.json"))?;
-    Ok(())
-}
-
-fn copy(from: &Path, to: &Path) -> io::Result<()> {
-    fs::create_dir(to)?;
-    for name in names(from)? {
-        let (from, to) = (from.join(&name), to.join(&name));
-        if from.is_dir() { copy(&from, &to)? } else { fs::copy(from, to).map(drop)? }
-    }
-    Ok(())
-}
-
-/// The blog's way: an image has all its files.
-pub const LAYERS_COPIED: Mistake<Answers> =
-    mistake("layers_copied", "commit/layers-copied", |images, base, name, archive| {
-        Making { fill: |draft, base, archive| fill_by(draft, base, archive, copy), ..MAKING }
-            .make(images, base, name, archive)
-    });
-
-/// To the layer where it lies.
-pub const ABSOLUTE_LINKS: Mistake<Answers> =
-    mistake("absolute_links", "commit/absolute-link", |images, base, name, archive| {
-        Making {
-            fill: |draft, base, archive| {
-                fill_by(draft, base, archive, |from, to| symlink(from.canonicalize()?, to))
-            },
-            ..MAKING
-        }
-        .make(images, base, name, archive)
-    });
-
-/// Whatever the layer of the base is.
-pub const LINKS_TO_THE_BASE: Mistake<Answers> =
-    mistake("links_to_the_base", "commit/link-to-a-link", |images, base, name, archive| {
-        Making {
-            fill: |draft, base, archive| {
-                fill_by(draft, base, archive, |from, to| {
-                    let mut names: Vec<_> = from.iter().rev().take(3).collect();
-                    names.reverse();
-                    symlink(["../..".as_ref()].into_iter().chain(names).collect::<PathBuf>(), to)
-                })
-            },
-            ..MAKING
-        }
-        .make(images, base, name, archive)
-    });
-
-/// A relative link is read from the directory that it is in.
-pub const LINKS_FROM_THE_WRONG_PLACE: Mistake<Answers> = mistake(
-    "links_from_the_wrong_place",
-    "commit/link-leads-elsewhere",
-    |images, base, name, archive| {
-        Making {
-            fill: |draft, base, archive| {
-                fill_by(draft, base, archive, |from, to| {
-                    let real = from.canonicalize()?;
-                    let mut names: Vec<_> = real.iter().rev().take(3).collect();
-                    names.reverse();
-                    symlink(["..".as_ref()].into_iter().chain(names).collect::<PathBuf>(), to)
-                })
-            },
-            ..MAKING
-        }
-        .make(images, base, name, archive)
-    },
-);
-
-/// The layers have other numbers than those of the base.
-fn numbered(
-    draft: &Path,
-    base: &Path,
-    archive: &mut dyn Read,
-    number_of: fn(usize, usize) -> usize,
-) -> io::Result<()> {
-    fill(draft, base, archive)?;
-    let layers = draft.join("layers");
-    let count = names(&layers)?.len();
-    for number in 0..count {
-        let path = layers.join(layer_name(number));
-        fs::rename(path, layers.join(format!("n{}", number_of(number, count))))?;
-    }
-    for name in names(&layers)? {
-        let number = name.to_string_lossy()[1..].parse().expect("a number");
-        fs::rename(layers.join(&name), layers.join(layer_name(number)))?;
-    }
-    Ok(())
-}
-
-/// 01 is the first.
-pub const NUMBERED_FROM_ONE: Mistake<Answers> =
-    mistake("numbered_from_one", "commit/layer-numbers-wrong", |images, base, name, archive| {
-        Making {
-            fill: |draft, base, archive| numbered(draft, base, archive, |number, _| number + 1),
-            ..MAKING
-        }
-        .make(images, base, name, archive)
-    });
-
-/// 00 is the newest, as the first of lowerdir.
-pub const NEW_LAYER_AT_THE_BOTTOM: Mistake<Answers> = mistake(
-    "new_layer_at_the_bottom",
-    "commit/layer-numbers-wrong",
-    |images, base, name, archive| {
-        Making {
-            fill: |draft, base, archive| {
-                numbered(draft, base, archive, |number, count| (number + 1) % count)
-            },
-            ..MAKING
-        }
-        .make(images, base, name, archive)
-    },
-);
 
 /// An image is its layers.
 pub const CONFIGURATION_LOST: Mistake<Answers> =

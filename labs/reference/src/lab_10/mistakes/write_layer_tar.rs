@@ -1,4 +1,5 @@
-//! What people get wrong in write_layer_tar.
+//! What people get wrong in write_layer_tar: in which entries there are, in their order, and
+//! in writing them.
 
 use std::cmp::Reverse;
 use std::ffi::{OsStr, OsString};
@@ -6,20 +7,19 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use lab_10_grader::Answers;
-use tar::Header;
 
 use crate::catalogue::Mistake;
 use crate::lab_10::SOLUTION;
-use crate::lab_10::solution::{FirstNames, attribute, header, is_whiteout, names, write_layer_tar};
-use crate::lab_10::steps::{WRITING, Writing, all_attributes, kept_attributes, mark_header};
+use crate::lab_10::solution::{FirstNames, attribute, is_whiteout, names, write_layer_tar};
+use crate::lab_10::steps::{WRITING, Writing, kept_attributes, mark_header};
 
 type Function = fn(&Path, &mut dyn Write) -> io::Result<()>;
 
-const fn mistake(
+pub const fn mistake(
     name: &'static str,
     code: &'static str,
     write_layer_tar: Function,
@@ -59,13 +59,6 @@ pub const WHITEOUTS_AS_DEVICES: Mistake<Answers> =
 pub const NAMES_BEFORE_WHITEOUTS: Mistake<Answers> =
     mistake("names_before_whiteouts", "commit/whiteout-as-hard-link", |write_layer, out| {
         Writing { looks_for_names_first: true, ..WRITING }.write(write_layer, out)
-    });
-
-/// Eight bits each, as it was before Linux 2.6.
-pub const OLD_DEVICE_NUMBERS: Mistake<Answers> =
-    mistake("old_device_numbers", "commit/device-numbers-lost", |write_layer, out| {
-        let numbers = |device: u64| (device >> 8 & 0xff, device & 0xff);
-        Writing { numbers, ..WRITING }.write(write_layer, out)
     });
 
 /// Compared as they are shown.
@@ -114,86 +107,6 @@ pub const TRUSTED_ONLY: Mistake<Answers> =
             Ok(attribute(path, "trusted.overlay.opaque".as_ref())?.is_some_and(|it| it == b"y"))
         };
         Writing { is_opaque, ..WRITING }.write(write_layer, out)
-    });
-
-/// All attributes are kept.
-pub const OVERLAYS_OWN_TOO: Mistake<Answers> =
-    mistake("overlays_own_too", "commit/overlay-attributes-written", |write_layer, out| {
-        let attributes = |path: &Path| {
-            let mut all = all_attributes(path)?;
-            all.sort();
-            Ok(all)
-        };
-        Writing { attributes, ..WRITING }.write(write_layer, out)
-    });
-
-/// A header has no field for them.
-pub const ATTRIBUTES_LOST: Mistake<Answers> =
-    mistake("attributes_lost", "commit/attributes-lost", |write_layer, out| {
-        Writing { attributes: |_| Ok(vec![]), ..WRITING }.write(write_layer, out)
-    });
-
-/// Writes the archive by hand into a buffer, and changes each name in it.
-fn renamed(
-    write_layer: &Path,
-    out: &mut dyn Write,
-    rename: fn(&[u8]) -> Vec<u8>,
-) -> io::Result<()> {
-    let mut bytes = Vec::new();
-    write_layer_tar(write_layer, &mut bytes)?;
-    let mut at = 0;
-    while let Some(header) = bytes.get_mut(at..at + 512) {
-        let header: &mut [u8; 512] = header.try_into().expect("a block");
-        let mut changed = Header::from_byte_slice(header).clone();
-        if header[0] == 0 {
-            break;
-        }
-        let size = changed.entry_size()? as usize;
-        if !changed.entry_type().is_pax_local_extensions()
-            && !changed.entry_type().is_gnu_longname()
-        {
-            let end = header[..100].iter().position(|byte| *byte == 0).unwrap_or(100);
-            let name = rename(&header[..end]);
-            let field = &mut changed.as_old_mut().name;
-            field.fill(0);
-            let length = name.len().min(100);
-            field[..length].copy_from_slice(&name[..length]);
-            changed.set_cksum();
-        }
-        *header = *changed.as_bytes();
-        at += 512 + size.next_multiple_of(512);
-    }
-    out.write_all(&bytes)
-}
-
-/// From the root, as paths in a container are.
-pub const ABSOLUTE_NAMES: Mistake<Answers> =
-    mistake("absolute_names", "commit/paths-not-relative", |write_layer, out| {
-        renamed(write_layer, out, |name| [b"/", name].concat())
-    });
-
-/// append_dir_all("write-layer", …).
-pub const NAMES_OF_THE_HOST: Mistake<Answers> =
-    mistake("names_of_the_host", "commit/paths-not-relative", |write_layer, out| {
-        let path = |path: &Path| Path::new("write-layer").join(path);
-        Writing { path, ..WRITING }.write(write_layer, out)
-    });
-
-/// Names that went through a String.
-pub const NAMES_AS_TEXT: Mistake<Answers> =
-    mistake("names_as_text", "commit/lossy-names", |write_layer, out| {
-        let path = |path: &Path| PathBuf::from(path.to_string_lossy().into_owned());
-        Writing { path, ..WRITING }.write(write_layer, out)
-    });
-
-/// A header has room for so many.
-pub const NAMES_OF_100_BYTES: Mistake<Answers> =
-    mistake("names_of_100_bytes", "commit/long-name-cut", |write_layer, out| {
-        let path = |path: &Path| {
-            let bytes = path.as_os_str().as_bytes();
-            PathBuf::from(OsStr::from_bytes(&bytes[..bytes.len().min(100)]))
-        };
-        Writing { path, ..WRITING }.write(write_layer, out)
     });
 
 /// metadata() is shorter than symlink_metadata().
@@ -247,51 +160,6 @@ pub const ENTRIES_TWICE: Mistake<Answers> =
             Ok(all)
         };
         Writing { names, ..WRITING }.write(write_layer, out)
-    });
-
-/// rwxrwxrwx.
-pub const NINE_BITS_OF_THE_MODE: Mistake<Answers> =
-    mistake("nine_bits_of_the_mode", "commit/special-bits-lost", |write_layer, out| {
-        let header = |metadata: &fs::Metadata| {
-            let mut header = header(metadata);
-            header.set_mode(metadata.mode() & 0o777);
-            header
-        };
-        Writing { header, ..WRITING }.write(write_layer, out)
-    });
-
-/// As examples of the crate have them.
-pub const DEFAULT_MODES: Mistake<Answers> =
-    mistake("default_modes", "commit/modes-lost", |write_layer, out| {
-        let header = |metadata: &fs::Metadata| {
-            let mut header = header(metadata);
-            header.set_mode(if metadata.is_dir() { 0o755 } else { 0o644 });
-            header
-        };
-        Writing { header, ..WRITING }.write(write_layer, out)
-    });
-
-/// Who makes an image is root.
-pub const OWNERS_LOST: Mistake<Answers> =
-    mistake("owners_lost", "commit/owners-lost", |write_layer, out| {
-        let header = |metadata: &fs::Metadata| {
-            let mut header = header(metadata);
-            header.set_uid(0);
-            header.set_gid(0);
-            header
-        };
-        Writing { header, ..WRITING }.write(write_layer, out)
-    });
-
-/// HeaderMode::Deterministic, so that the same files give the same bytes.
-pub const TIMES_LOST: Mistake<Answers> =
-    mistake("times_lost", "commit/times-lost", |write_layer, out| {
-        let header = |metadata: &fs::Metadata| {
-            let mut header = header(metadata);
-            header.set_mtime(1_153_704_088);
-            header
-        };
-        Writing { header, ..WRITING }.write(write_layer, out)
     });
 
 /// A mark is made now, and says so.
