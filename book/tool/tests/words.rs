@@ -5,9 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use labkit::lab::Lab;
 use labkit::language::Language;
-use labkit::recorded::Recorded;
+use labkit::recorded;
 use mydocker_book::checkout::{self, ROOT};
 use regex::Regex;
 
@@ -156,38 +155,20 @@ fn chinese_reports() -> Vec<Text> {
         Regex::new(&format!("{tables}|{said}|{listed}")).expect("a regular expression")
     });
     let labs = checkout::labs().expect("the labs");
+    let snapshots = recorded::all(&ROOT.join("labs/reference/tests/snapshots"));
     let mut texts = Vec::new();
-    for lab in &labs {
-        for (file, mut recorded) in recorded(lab) {
-            recorded.printed.clear();
-            let report = recorded.report(lab, Language::Chinese);
-            let lines = report.lines().enumerate().filter(|(_, line)| !OTHERS.is_match(line));
-            texts.extend(lines.map(|(number, line)| Text {
-                place: format!("{}, line {} of its report", place(&file, 0), number + 1),
-                words: without_code(line),
-            }));
-        }
+    for (name, mut recorded) in snapshots.expect("the snapshots") {
+        let number = recorded::lab_of(&name).expect("a mistake's snapshot");
+        let lab = labs.iter().find(|lab| lab.number == number).expect("the lab");
+        recorded.printed.clear();
+        let report = recorded.report(lab, Language::Chinese);
+        let lines = report.lines().enumerate().filter(|(_, line)| !OTHERS.is_match(line));
+        texts.extend(lines.map(|(number, line)| Text {
+            place: format!("{name}.snap, line {} of its report", number + 1),
+            words: without_code(line),
+        }));
     }
     texts
-}
-
-/// What the snapshots of labs/reference record of a lab's wrong answers.
-fn recorded(lab: &Lab) -> Vec<(PathBuf, Recorded)> {
-    // The programs of lab 09 are graded apart.
-    let prefixes = [format!("matrix__lab_{}__", lab.number), "programs__".to_owned()];
-    let is_of_lab = |name: &str| match lab.number.as_str() {
-        // This one lists what is not gradable.
-        "09" => name.starts_with(&prefixes[1]) && !name.contains("__what_the_adapter_does_not"),
-        _ => name.starts_with(&prefixes[0]),
-    };
-    let named = files("snap")
-        .into_iter()
-        .filter(|file| file.file_name().is_some_and(|name| is_of_lab(&name.to_string_lossy())));
-    let read = |file: PathBuf| match Recorded::read(&file) {
-        Ok(recorded) => (file, recorded),
-        Err(error) => panic!("{}: {error}", file.display()),
-    };
-    named.map(read).collect()
 }
 
 /// Whether a page is all Chinese: `README.zh.md`.

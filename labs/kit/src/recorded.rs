@@ -12,6 +12,38 @@ use crate::look::Look;
 use crate::report;
 use crate::verdict::{Evidence, Finding};
 
+/// The snapshot that lists what is not gradable, not what a mistake gets.
+pub const NOT_OF_A_MISTAKE: &str = "programs__what_the_adapter_does_not_tell";
+
+/// The number of the lab that has the mistake of which a snapshot records what it gets;
+/// nothing if the snapshot is of another kind.
+pub fn lab_of(snapshot: &str) -> Option<&str> {
+    match snapshot.strip_prefix("matrix__lab_") {
+        Some(rest) => rest.get(..2),
+        // The programs of lab 09 are graded apart.
+        None if snapshot == NOT_OF_A_MISTAKE => None,
+        None => snapshot.starts_with("programs__").then_some("09"),
+    }
+}
+
+/// All that the snapshots in a directory record, by their names.
+///
+/// # Errors
+/// One cannot be read, or is something else.
+pub fn all(snapshots: &Path) -> io::Result<BTreeMap<String, Recorded>> {
+    let mut all = BTreeMap::new();
+    for entry in fs::read_dir(snapshots)? {
+        let path = entry?.path();
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        if lab_of(&name).is_some() {
+            let recorded = Recorded::read(&path)
+                .map_err(|error| io::Error::other(format!("{}: {error}", path.display())))?;
+            all.insert(name, recorded);
+        }
+    }
+    Ok(all)
+}
+
 /// The promises that a mistake breaks, and what was found on the first of them: facts,
 /// not how a report puts them.
 #[derive(Debug, Clone, Serialize, Deserialize)]

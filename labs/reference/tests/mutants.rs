@@ -25,7 +25,7 @@ fn main() -> ExitCode {
     machine::stand_apart().expect("root may have a mount namespace");
     let next = AtomicUsize::new(0);
     thread::scope(|scope| {
-        for _ in 0..thread::available_parallelism().map_or(1, |count| count.get()) {
+        for _ in 0..exam::at_once() {
             scope.spawn(|| {
                 let mut take = || next.fetch_add(1, Ordering::Relaxed);
                 while let number = take()

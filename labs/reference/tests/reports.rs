@@ -2,7 +2,6 @@
 //! snapshots of `matrix` and `programs` that gets it.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -11,7 +10,7 @@ use lab_reference::lab_11;
 use lab_reference::{lab_01, lab_02, lab_03, lab_04, lab_05, lab_06, lab_07, lab_08, lab_10};
 use labkit::lab::Lab;
 use labkit::language::Language;
-use labkit::recorded::Recorded;
+use labkit::recorded::{self, Recorded};
 use libtest_mimic::{Arguments, Failed, Trial};
 
 fn main() -> ExitCode {
@@ -46,25 +45,12 @@ fn report(mistake: &str, recorded: &Recorded) -> String {
 /// What each mistake gets, in the order of their names.
 fn snapshots() -> BTreeMap<String, Recorded> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/snapshots");
-    let mut snapshots = BTreeMap::new();
-    for entry in fs::read_dir(&directory).expect("the snapshots") {
-        let path = entry.expect("an entry").path();
-        let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
-        let is_of_a_mistake = name.starts_with("matrix__") || name.starts_with("programs__");
-        // This one lists what is not gradable.
-        if is_of_a_mistake && name != "programs__what_the_adapter_does_not_tell" {
-            let recorded = Recorded::read(&path);
-            let recorded = recorded.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-            snapshots.insert(name, recorded);
-        }
-    }
-    snapshots
+    recorded::all(&directory).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// The lab that a mistake is one of, by the name of its snapshot.
 fn lab(mistake: &str) -> Lab {
-    let number = mistake.strip_prefix("matrix__lab_").and_then(|rest| rest.get(..2));
-    match number.unwrap_or("09") {
+    match recorded::lab_of(mistake).expect("a mistake's snapshot") {
         "01" => lab_01::CATALOGUE.lab(),
         "02" => lab_02::CATALOGUE.lab(),
         "03" => lab_03::CATALOGUE.lab(),
