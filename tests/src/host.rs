@@ -58,8 +58,8 @@ impl Host {
     /// The same, with another name for the folder of images and containers.
     ///
     /// # Panics
-    /// As [`Host::new`]. Tests that were built for an ordinary user are not run by root:
-    /// root would do, on this machine, what they expect to be refused.
+    /// As [`Host::new`]; and if root runs tests that were built for an ordinary user. On this
+    /// machine, root would really do what these tests expect to be refused.
     pub fn with_root_named(program: &str, name: &str) -> Host {
         if geteuid().is_root() {
             assert!(cfg!(can_root), "built for an ordinary user, but run by root: build it again");

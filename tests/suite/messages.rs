@@ -103,7 +103,7 @@ fn a_folder_that_is_somebody_elses() {
     let host = host();
     let archive = harness::busybox::busybox_tar();
     let archive = archive.to_str().expect("UTF-8");
-    // Whatever else is in /usr, this is not.
+    // Whatever is in /usr, this is not.
     let missing = format!("/usr/mydocker-{}", std::process::id());
     let arguments = ["--root", &missing, "image", "import", "busybox", archive];
     insta::assert_snapshot!(message(&host, &arguments, 125).replace(&missing, "/usr/MISSING"));

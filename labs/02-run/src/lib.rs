@@ -38,10 +38,11 @@ use nix::unistd::Pid;
 ///
 /// - 125 if a step before the command failed, whatever the reason: then the command
 ///   must not run;
-/// - 127 if there is no such command: execve(2) returns ENOENT, even if only the
-///   interpreter of a script is missing;
-/// - 126 if the command cannot be executed: execve(2) returns any other error. ENOTDIR
-///   may be 127, too. If the file is not a program (ENOEXEC), execvp(3) may try a shell.
+/// - 127 if there is no such command: execve(2) returns ENOENT. It also does so if only
+///   the interpreter of a script is missing;
+/// - 126 if the command cannot be executed: execve(2) returns any other error. For
+///   ENOTDIR, 127 is right too. If the file is not a program (ENOEXEC), execvp(3) may try
+///   a shell.
 ///
 /// # Errors
 /// Those of clone(2), if one of the namespaces is refused: then nothing is started.

@@ -55,7 +55,7 @@ pub fn enter_with_pivot_root(new_root: &Path) -> io::Result<()> {
 /// may be a relative path, and need not be UTF-8:
 ///
 /// - on `proc`, a fresh proc that allows no set-user-ID programs, no devices and no
-///   execution (MS_NOSUID, MS_NODEV, MS_NOEXEC);
+///   execution (MS_NOSUID, MS_NODEV, MS_NOEXEC), even if a proc is mounted there already;
 /// - on `proc/sys`, itself once more, read-only and with the same flags: it holds the
 ///   kernel's settings;
 /// - on `dev`, a fresh tmpfs (MS_NOSUID, `mode=755`). In it are six of the host's

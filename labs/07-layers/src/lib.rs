@@ -108,13 +108,14 @@ pub fn whiteouts_to_aufs(layer: &Path, user_xattr: bool) -> io::Result<()> {
 ///   symbolic link; empty if the host has none, or if the link leads nowhere;
 /// - `dev`, `proc`, `sys`: empty directories to mount on.
 ///
-/// Files have mode 0644 and directories 0755, whatever the umask, and whatever
-/// `workspace` hands down to what is made in it: its set-group-ID bit, or a default ACL
-/// as in acl(5). But a directory that `image` has too gets all twelve bits of the mode
-/// it has there, including the set-group-ID bit and the sticky bit: in the merged tree,
-/// the mode of the topmost directory counts. That mode may close `etc` even to its
-/// owner, for example 0555. The function works all the same, also if the caller has
-/// none of root's capabilities, such as CAP_DAC_OVERRIDE.
+/// Files have mode 0644 and directories 0755, whatever the umask is. `workspace` may have
+/// the set-group-ID bit or a default ACL, see acl(5). What is made in it inherits them,
+/// but must still get these modes. A directory that `image` has too gets all twelve bits
+/// of the mode it has there, including the set-group-ID bit and the sticky bit: in the
+/// merged tree, the mode of the topmost directory counts. If that is 0555, for example,
+/// not even the owner can make files in `etc`. If it is 0311, the owner cannot read `etc`,
+/// and if it is 0000, nothing in it can be reached. The function must succeed even then,
+/// and even if the caller has none of root's capabilities, such as CAP_DAC_OVERRIDE.
 ///
 /// Nothing is written into `image`, no time of its directories changes, not even that
 /// of the last access, and nothing is mounted. Follow no symbolic link of the image,
@@ -137,9 +138,9 @@ pub fn create_init_layer(workspace: &Path, image: &Path, hostname: &str) -> io::
 /// `work`, which overlayfs needs. Both are empty and on one file system; neither is
 /// inside the other.
 ///
-/// Both have mode 0755, whatever the umask, and whatever `workspace` hands down: its
-/// set-group-ID bit, or a default ACL. The write layer's mode becomes that of the
-/// container's `/`. The process keeps its umask, whatever is returned.
+/// Both have mode 0755, whatever the umask is, even if `workspace` has the set-group-ID
+/// bit or a default ACL. The write layer's mode becomes that of the container's `/`. The
+/// process keeps its umask, whatever is returned.
 ///
 /// # Errors
 /// Those of mkdir(2) and chmod(2). Ignore none of them. EEXIST if one of the two exists

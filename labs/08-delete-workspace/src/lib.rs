@@ -25,11 +25,12 @@ use std::path::{Path, PathBuf};
 /// most 2 seconds. Never detach it lazily (MNT_DETACH): the process that keeps it busy
 /// could go on writing to it. Never use force (MNT_FORCE) either: a network file system
 /// would then lose what is not written yet. By now, the container may have replaced any
-/// part of a path in the mount table with a symbolic link, the last part or one before
-/// it: follow none.
+/// part of a path in the mount table with a symbolic link, not only the last part. Do not
+/// follow any of them.
 ///
 /// It is not an error if nothing is mounted at `workspace` or below it, or if there is no
-/// such directory.
+/// such directory. Nor is it one if a mount is gone before you get to it: when you unmount
+/// below a shared mount, the copies below its peers go along. See mount_namespaces(7).
 ///
 /// # Errors
 /// Those of umount2(2), those of [`mount_points`], and those that say why `workspace`
@@ -54,9 +55,9 @@ pub fn delete_mount_point(workspace: &Path) -> io::Result<()> {
 /// It is not an error if a directory is already gone.
 ///
 /// # Errors
-/// If anything is mounted at the workspace or below it, of whatever kind; or if
-/// [`mount_points`] cannot find that out; or if `workspace` cannot be resolved, for a
-/// reason other than ENOENT. In that case, nothing has been deleted. Otherwise those of
+/// An error of any kind if something is mounted at the workspace or below it, if
+/// [`mount_points`] cannot find that out, or if `workspace` cannot be resolved for a
+/// reason other than ENOENT. In these cases, nothing has been deleted. Otherwise those of
 /// unlink(2), rmdir(2) and chmod(2).
 pub fn delete_write_layer(workspace: &Path) -> io::Result<()> {
     todo!("delete the write layer of {workspace:?}")
@@ -67,8 +68,10 @@ pub fn delete_write_layer(workspace: &Path) -> io::Result<()> {
 /// It can be called again after it succeeded, and after it was killed at any point:
 /// then it does what is left to do. As long as anything is left, the directory
 /// `workspace` exists under that name, so that it can be found. If `workspace` is itself
-/// a symbolic link, the directory that it leads to is deleted. The link goes after that,
-/// or stays. In the workspace no symbolic link is followed.
+/// a symbolic link, the directory that it leads to is deleted. The link itself may stay,
+/// or be deleted after the directory. It may lead to another link. In the workspace no
+/// symbolic link is followed. Any directory in it may be closed to its owner, not only those
+/// of the write layer.
 ///
 /// # Errors
 /// Those of [`delete_mount_point`] and [`delete_write_layer`]. Nothing is deleted

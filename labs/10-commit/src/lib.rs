@@ -74,12 +74,12 @@ pub fn changed_files(write_layer: &Path, layers: &[PathBuf]) -> io::Result<Vec<C
 /// content, and the others are hard links to the first. Sockets are left out.
 ///
 /// **As it is on disk.** Each entry has the file's mode with all 12 bits, the numbers of
-/// its owner and group, its modification time in seconds, even if it is before 1970, and,
-/// as a pax record `SCHILY.xattr.NAME`, each of its extended attributes, except
-/// overlayfs's own, which begin with `trusted.overlay.` or `user.overlay.`. The hard link
-/// for another name of a file need not repeat any of this. Fifos and devices get entries
-/// of their types. No symbolic link is followed. Names and the targets of links are kept
-/// byte by byte. They may be long, and need not be UTF-8.
+/// its owner and group, and its modification time in seconds, even if that is before 1970.
+/// Each extended attribute is a pax record `SCHILY.xattr.NAME`. Overlayfs's own attributes
+/// are left out: they begin with `trusted.overlay.` or `user.overlay.`. A hard link to the
+/// first name need not repeat any of this. Fifos and devices get entries of their types.
+/// No symbolic link is followed. Names and the targets of links are kept byte by byte.
+/// They may be long, and need not be UTF-8.
 ///
 /// **The same bytes.** Two write layers with the same files become the same archive,
 /// no matter when it is written, and in which order the files were made.
@@ -105,7 +105,7 @@ pub fn write_layer_tar(write_layer: &Path, out: &mut dyn Write) -> io::Result<()
 /// `../../OTHER/layers/NN`, where OTHER is the image in which the layer is a directory:
 /// no link leads to a link, and the links are still right if `images` is moved. NN is
 /// the layer's number. `image.json` is copied. `base` stays as it is. All this holds for
-/// any path of `images`: it may be relative, or lead through a symbolic link.
+/// any path of `images`. It may be relative, or lead through a symbolic link.
 ///
 /// **Whole or not at all.** The image appears under its name when it is complete, even
 /// if this process is killed halfway, or another call makes `name` at the same time.

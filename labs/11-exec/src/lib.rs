@@ -58,7 +58,7 @@ pub fn join(namespaces: &[(CloneFlags, OwnedFd)]) -> io::Result<()> {
 /// - is in all namespaces of that process, like any other process of the container. Only
 ///   a child that is born after [`join`] is a member of a PID namespace;
 /// - begins in `/`, the container's root. If the container shares the mount namespace of
-///   this process, that is this process's root directory;
+///   this process, `/` is the root directory of this process;
 /// - gets its words exactly as given, and `environment` (`NAME=value`), and nothing of
 ///   this process's own. If its name has no `/`, it is looked up in the container, in the
 ///   `PATH` of `environment`, which has one;
@@ -76,10 +76,11 @@ pub fn join(namespaces: &[(CloneFlags, OwnedFd)]) -> io::Result<()> {
 /// What fails in a child is written to stderr, and the number is docker's:
 ///
 /// - 125 if a step before the command failed: then the command must not run;
-/// - 127 if there is no such command: execve(2) returns ENOENT or ENOTDIR, for a name in
-///   each directory of `PATH`. It also returns ENOENT if only the interpreter of a script
-///   is missing;
-/// - 126 if the command cannot be executed: execve(2) returns any other error.
+/// - 127 if there is no such command: execve(2) returns ENOENT or ENOTDIR. For a name, it
+///   does so in each directory of `PATH`. It also returns ENOENT if only the interpreter
+///   of a script is missing;
+/// - 126 if the command cannot be executed: execve(2) returns any other error. After
+///   ENOEXEC, execvp(3) lets a shell run the file. You may do so, too.
 ///
 /// # Errors
 /// Those of [`open_namespaces`], of clone(2) and of waitpid(2).

@@ -36,7 +36,7 @@ pub struct Promise {
     pub needs: &'static [Need],
     /// Finds out, on a fresh host.
     pub judge: fn(&Host) -> Result<(), Finding>,
-    /// Whether that takes a second, where others take a tenth of one.
+    /// Whether that takes about a second. Others take a tenth of one.
     pub is_long: bool,
 }
 
@@ -342,8 +342,8 @@ pub(crate) fn report_on(
     conclusion.exit_code()
 }
 
-/// How many promises are graded at once: half of the time a grading waits, for the kernel
-/// or for an answer that waits itself.
+/// How many promises are graded at once. Half of the time, a grading only waits: for the
+/// kernel, or for an answer that waits itself.
 pub fn at_once() -> usize {
     2 * available_parallelism().map_or(1, NonZero::get)
 }

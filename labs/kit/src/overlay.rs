@@ -12,11 +12,11 @@ pub fn user_xattr() -> bool {
     Privileges::current() != Privileges::Root
 }
 
-/// Mounts an overlay at `at`, on the layers `lower`, the topmost first. No path has a
-/// separator in it.
+/// Mounts an overlay at `at`, on the layers `lower`, the topmost first. No path may contain
+/// a separator.
 ///
 /// # Errors
-/// As those of mount(2).
+/// Those of mount(2).
 pub fn mount_overlay(
     lower: &[impl AsRef<Path>],
     upper: &Path,

@@ -15,8 +15,8 @@ use crate::verdict::{Evidence, Finding};
 /// The snapshot that lists what is not gradable, not what a mistake gets.
 pub const NOT_OF_A_MISTAKE: &str = "programs__what_the_adapter_does_not_tell";
 
-/// The number of the lab that has the mistake of which a snapshot records what it gets;
-/// nothing if the snapshot is of another kind.
+/// The number of the lab whose mistake a snapshot is about; None if the snapshot is of
+/// another kind.
 pub fn lab_of(snapshot: &str) -> Option<&str> {
     match snapshot.strip_prefix("matrix__lab_") {
         Some(rest) => rest.get(..2),
@@ -26,10 +26,10 @@ pub fn lab_of(snapshot: &str) -> Option<&str> {
     }
 }
 
-/// All that the snapshots in a directory record, by their names.
+/// What each snapshot in a directory records, by its name.
 ///
 /// # Errors
-/// One cannot be read, or is something else.
+/// One cannot be read, or is not a recording.
 pub fn all(snapshots: &Path) -> io::Result<BTreeMap<String, Recorded>> {
     let mut all = BTreeMap::new();
     for entry in fs::read_dir(snapshots)? {

@@ -32,11 +32,11 @@ impl Lock {
         }
     }
 
-    /// Whether what is locked has this name. Between open(2) and flock(2) it may have been
-    /// deleted or renamed, and the name may be another one's by now.
+    /// Whether what is locked still has this name. Between open(2) and flock(2), it may have
+    /// been deleted or renamed, and the name may belong to something else by now.
     ///
     /// # Errors
-    /// As fstat(2) and lstat(2), but not ENOENT: then it has not.
+    /// Those of fstat(2) and lstat(2), except ENOENT: then nothing has this name.
     pub fn is_on(&self, path: &Path) -> Result<bool> {
         let locked = self.0.metadata().on("fstat", path)?;
         let there = if_there(path.symlink_metadata()).on("lstat", path)?;

@@ -69,7 +69,7 @@ pub static EXAM: Exam = Exam {
             tree::judge(host, vec![trees::neighbours()])
         }),
         Promise::new("stacked_mounts_are_on_each_other", |host| {
-            tree::judge(host, vec![trees::stacked()])
+            tree::judge(host, vec![trees::stacked(), trees::deep()])
         }),
         Promise::new("a_mount_may_come_before_its_parent", |host| {
             tree::judge(host, vec![trees::child_first()])

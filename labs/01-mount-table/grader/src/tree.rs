@@ -84,10 +84,10 @@ fn finding(subject: &Subject, wrong: Wrong) -> Finding {
 fn evidence(wrong: &Wrong) -> Vec<Evidence> {
     let mounts = &wrong.case.input;
     let picture = |what: String, drawing| Evidence::Tree { what, drawing };
-    let lines = mounts.iter().map(|it| format!("{} {} {:?}\n", it.id, it.parent, it.mount_point));
+    let line = |it: &Mount| format!("{} {} {:?}\n", it.id, it.parent, it.mount_point);
     let table = wrong.what("the table: id, parent, mount point");
     vec![
-        picture(table, or_nothing(lines.collect())),
+        picture(table, in_short(mounts.iter().map(line).collect())),
         picture("tree(table), as it must be".to_owned(), drawing(&wrong.case.expected, mounts)),
         picture(
             "tree(table), as it was".to_owned(),
@@ -101,13 +101,25 @@ fn drawing(tree: &Tree, mounts: &[Mount]) -> String {
     let line = |(depth, id): &(usize, u32)| {
         let mount = mounts.iter().find(|mount| mount.id == *id);
         let place = mount.map_or("?".to_owned(), |mount| format!("{:?}", mount.mount_point));
-        // No table of a test is deeper; an answer may say what it likes.
+        // Deeper ones do not fit into a line; the number says how deep they are.
         let margin = "  ".repeat((*depth).min(20));
         format!("{depth:>2} {margin}{id} {place}\n")
     };
-    or_nothing(tree.iter().map(line).collect())
+    in_short(tree.iter().map(line).collect())
 }
 
-fn or_nothing(drawing: String) -> String {
-    if drawing.is_empty() { "-".to_owned() } else { drawing }
+/// How many lines are shown of the beginning and of the end of what is longer than both.
+const SHOWN: usize = 40;
+
+/// Lines for a reader: of very many, the first and the last ones.
+fn in_short(lines: Vec<String>) -> String {
+    let left_out = lines.len().saturating_sub(2 * SHOWN);
+    match (lines.is_empty(), left_out) {
+        (true, _) => "-".to_owned(),
+        (false, 0) => lines.concat(),
+        _ => {
+            let (first, last) = (&lines[..SHOWN], &lines[SHOWN + left_out..]);
+            format!("{}… ({left_out})\n{}", first.concat(), last.concat())
+        }
+    }
 }

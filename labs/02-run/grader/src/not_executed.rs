@@ -53,7 +53,7 @@ pub fn missing_command(host: &Host) -> Result<(), Finding> {
     let name = "only-here";
     script(&host.path(name), 0o755);
     by_name(host, name, NOT_FOUND)?;
-    // The script exists, and execve(2) says ENOENT of its interpreter.
+    // The script exists. execve(2) returns ENOENT because of its interpreter.
     let name = "without-its-interpreter";
     let path = host.path(name);
     for file in [&path, &host.path(PROGRAMS).join(name)] {
@@ -68,7 +68,7 @@ pub fn closed_command(host: &Host) -> Result<(), Finding> {
     let name = "closed-in-path";
     script(&host.path(PROGRAMS).join(name), 0o644);
     by_name(host, name, CANNOT_BE_EXECUTED)?;
-    // Whatever else execve(2) can say. Of ENOTDIR, some shells make 126 and others 127.
+    // Whatever else execve(2) can return. For ENOTDIR, some shells end with 126, others with 127.
     let touch = host.busybox("root").join("bin/touch");
     for errno in [ENOEXEC, ELOOP, E2BIG, ETXTBSY, EIO] {
         let attempt = attempt_where(host, None, &[&touch], |call| call.refusing(EXECUTING, errno))?;

@@ -1,5 +1,6 @@
 //! join.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use labkit::describe::result;
@@ -107,6 +108,8 @@ struct Joined {
     members: Members,
     /// Whether others are in the group, whose numbers have the same digits in them.
     is_filled: bool,
+    /// Whether the process is in the half for memory before the call.
+    was_half_in: bool,
     /// What the kernel has said, if it has refused something.
     refusal: Option<Errno>,
     /// Whether the process ended after the first write.
@@ -133,6 +136,9 @@ const OUTCOME: &[Rule<Joined>] = &[
     rule("taken-for-another-process", |it| {
         it.is_filled && it.returned.is_ok() && !it.members.has_joined()
     }),
+    rule("half-taken-for-all", |it| {
+        it.was_half_in && it.returned.is_ok() && !it.members.has_joined()
+    }),
     rule("one-hierarchy-only", |it| it.members.has_joined_in_part() && !it.members.has_joined()),
     rule("answer/returned-error", |it| it.returned.is_err()),
     rule("answer/did-nothing", |it| !it.members.has_anybody().contains(&true)),
@@ -151,6 +157,19 @@ fn join_others(model: &Model, group: Group) -> Result<Joined, Finding> {
     model.fill(&group, process);
     let joined = join_by(model, group, process, None, false)?;
     Ok(Joined { is_filled: true, ..joined })
+}
+
+/// Has a process join a group of version 1 of which one half has it already, as after a call
+/// that failed in the middle.
+fn join_the_other_half(model: &Model, group: Group) -> Result<Joined, Finding> {
+    let process = kernel::start_process();
+    // To the judgement, it is as if the answer had written this half.
+    let before = model.contents();
+    let listed = format!("{process}\n");
+    fs::write(group.memory.join(PROCS), listed).expect("a file of the witness's own");
+    let joined = join_by(model, group, process, None, false)?;
+    let members = Members { before, ..joined.members };
+    Ok(Joined { members, was_half_in: true, ..joined })
 }
 
 fn join_by(
@@ -180,8 +199,15 @@ fn join_by(
     })?;
     let members = Members { group, before, contents: model.contents(), process, caller };
     let (returned, empty_write) = (seen.returned, model.empty_write());
-    let is_filled = false;
-    Ok(Joined { returned, members, is_filled, refusal, ended_between: ends_between, empty_write })
+    Ok(Joined {
+        returned,
+        members,
+        is_filled: false,
+        was_half_in: false,
+        refusal,
+        ended_between: ends_between,
+        empty_write,
+    })
 }
 
 pub fn written(host: &Host) -> Result<(), Finding> {
@@ -189,7 +215,9 @@ pub fn written(host: &Host) -> Result<(), Finding> {
     Version::BOTH.into_iter().try_for_each(|version| {
         let model = Model::new(host, version, Lacks::Nothing);
         join_others(&model, model.make_group("c1"))?.require_success()
-    })
+    })?;
+    let model = Model::new(host, Version::One, Lacks::Nothing);
+    join_the_other_half(&model, model.make_group("c1"))?.require_success()
 }
 
 fn written_on(host: &Host, version: Version) -> Result<(), Finding> {
@@ -236,9 +264,10 @@ impl Joined {
     fn require_success(&self) -> Result<(), Finding> {
         let is_whole = self.members.has_joined() && self.empty_write.is_none();
         RULES.judge(self, self.returned.is_ok() && is_whole, || {
-            let call = match self.is_filled {
-                true => "join(…, PID), the group has 1PID, PID1, 1PID1",
-                false => "join(…, PID)",
+            let call = match (self.is_filled, self.was_half_in) {
+                (true, _) => "join(…, PID), the group has 1PID, PID1, 1PID1",
+                (_, true) => "join(…, PID), group.memory has PID already, group.pids has not",
+                _ => "join(…, PID)",
             };
             let mut evidence = vec![Evidence::differs(call, "Ok", result(&self.returned))];
             if let Some(file) = &self.empty_write {

@@ -31,7 +31,7 @@ use crate::group::Group;
 pub enum Version {
     /// A hierarchy for each controller: memory, pids.
     One,
-    /// One for all: cgroup2.
+    /// One hierarchy for all controllers: cgroup2.
     Two,
 }
 
@@ -58,7 +58,7 @@ impl Version {
         plain.into_iter().try_for_each(|(_, outcome)| outcome)
     }
 
-    /// The one that it is not.
+    /// The other one.
     pub fn other(self) -> Version {
         match self {
             Version::One => Version::Two,
@@ -107,7 +107,7 @@ pub const PROCS: &str = "cgroup.procs";
 /// What some of the hosts lack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lacks {
-    /// All that the labs ask for is there.
+    /// The host has everything that the lab asks for.
     Nothing,
     /// The kernel does not count swap.
     Swap,
@@ -138,24 +138,24 @@ impl Lacks {
 
 /// A host's /sys/fs/cgroup as a folder of plain files.
 pub struct Model<'h> {
-    /// Where it stands.
+    /// The host that it is on.
     pub host: &'h Host,
-    /// Which version it is laid out like.
+    /// The version whose layout it has.
     pub version: Version,
-    /// What it does not have.
+    /// What it lacks.
     pub lacks: Lacks,
-    /// The folder.
+    /// Its top directory.
     pub top: PathBuf,
     /// What was written into its files, one write(2) after the other.
     writes: Rc<RefCell<Vec<Written>>>,
 }
 
-/// What one write(2) has written. For the kernel each is a command of its own.
+/// What one write(2) has written. To the kernel, each is a command.
 #[derive(Debug, Clone)]
 pub struct Written {
     /// Into which file.
     pub file: PathBuf,
-    /// What.
+    /// Which text.
     pub text: String,
 }
 
@@ -318,9 +318,8 @@ impl<'h> Model<'h> {
         self.writes.borrow().clone()
     }
 
-    /// The file of the first write that has nothing but the end of a line in it. For the
-    /// kernel that is an empty command: a file with a limit of the memory takes it for 0, all
-    /// others say EINVAL.
+    /// The file of the first write that contains only a line feed. To the kernel, that is an
+    /// empty command. A file that limits memory reads it as 0, and all others return EINVAL.
     pub fn empty_write(&self) -> Option<PathBuf> {
         let writes = self.writes.borrow();
         let mut empty = writes.iter().filter(|it| it.text.trim().is_empty());

@@ -30,13 +30,16 @@ struct Removed {
     returned: Returned,
     before: Contents,
     after: Contents,
+    /// Whether another program removed directories in the meantime.
+    had_help: bool,
 }
 
 fn remove(model: &Model) -> Result<Removed, Finding> {
     let group = model.group(NAME);
     let before = model.contents();
     let returned = model.act(&REMOVE, group.clone()).make()?.returned;
-    Ok(Removed { version: model.version, group, returned, before, after: model.contents() })
+    let (version, after, had_help) = (model.version, model.contents(), false);
+    Ok(Removed { version, group, returned, before, after, had_help })
 }
 
 static GONE: Rules<Removed> = Rules {
@@ -46,7 +49,8 @@ static GONE: Rules<Removed> = Rules {
         rule("other-group-changed", |it| it.changed_elsewhere()),
         rule("groups-in-it-left", |it| it.left_in_it()),
         rule("gone-is-a-failure", |it| {
-            it.returned.is_err() && (it.folders_in(&it.after) == 0 || it.was_half_gone())
+            let is_gone = it.folders_in(&it.after) == 0;
+            it.returned.is_err() && (is_gone || it.was_half_gone() || it.had_help)
         }),
         rule("answer/returned-error", |it| it.returned.is_err()),
         rule("one-hierarchy-only", |it| {
@@ -151,6 +155,7 @@ pub fn twice(host: &Host) -> Result<(), Finding> {
     let harder = |version| {
         remove(&Model::new(host, version, Lacks::Nothing))?.require_gone()?;
         gone_meanwhile(host, version)?;
+        inner_gone_meanwhile(host, version)?;
         if version == Version::Two {
             return Ok(());
         }
@@ -188,26 +193,46 @@ pub fn removes_directory(asked: &Asked) -> bool {
 fn gone_meanwhile(host: &Host, version: Version) -> Result<(), Finding> {
     let model = Model::new(host, version, Lacks::Nothing);
     let group = model.make_empty_group(NAME);
-    let before = model.contents();
-    let folders: Vec<PathBuf> = group.folders().into_iter().map(Path::to_owned).collect();
-    let mut is_there = true;
-    let call = host.act(&REMOVE, group.clone()).in_new(CloneFlags::CLONE_NEWUSER);
+    let all = group.folders().into_iter().map(Path::to_owned).collect();
+    helped(&model, all, "the group")
+}
+
+/// The same with the groups inside it. The answer may already have listed them: then it comes
+/// to one that it has not yet touched, and that is gone.
+fn inner_gone_meanwhile(host: &Host, version: Version) -> Result<(), Finding> {
+    let model = Model::new(host, version, Lacks::Nothing);
+    let group = model.make_empty_group(NAME);
+    let folders = group.folders().into_iter();
+    let inner: Vec<PathBuf> =
+        folders.flat_map(|folder| INNER.map(|name| folder.join(name))).collect();
+    inner.iter().for_each(|folder| fs::create_dir(folder).expect("the scratch folder"));
+    helped(&model, inner, "the groups inside it")
+}
+
+const INNER: [&str; 3] = ["inner-1", "inner-2", "inner-3"];
+
+/// Has the answer remove the group, and another program remove `folders` while it waits.
+fn helped(model: &Model, folders: Vec<PathBuf>, what: &str) -> Result<(), Finding> {
+    let (version, group, before) = (model.version, model.group(NAME), model.contents());
+    let mut is_first = true;
+    let call = model.host.act(&REMOVE, group.clone()).in_new(CloneFlags::CLONE_NEWUSER);
     let call = call.deciding(RMDIR, move |asked| {
-        if !removes_directory(asked) || !is_there {
+        if !removes_directory(asked) || !is_first {
             return None;
         }
-        is_there = false;
+        is_first = false;
         folders.iter().for_each(|folder| fs::remove_dir(folder).expect("it is empty"));
         Some(Errno::EBUSY)
     });
     let returned = call.make()?.returned;
-    let removed = Removed { version, group, returned, before, after: model.contents() };
+    let after = model.contents();
+    let removed = Removed { version, group, returned, before, after, had_help: true };
     // Whoever gives up at EBUSY breaks other promises.
     let is_wrong = removed.returned.as_ref().is_err_and(|failure| failure.is(Errno::ENOENT));
     GONE.judge(&removed, !is_wrong, || {
-        let what =
-            format!("remove(…), version {}, removed by others after EBUSY", version.number());
-        vec![Evidence::differs(what, "Ok", result(&removed.returned))]
+        let version = version.number();
+        let call = format!("remove(…), version {version}, others remove {what} after EBUSY");
+        vec![Evidence::differs(call, "Ok", result(&removed.returned))]
     })
 }
 
@@ -277,7 +302,7 @@ pub fn refused(host: &Host) -> Result<(), Finding> {
             let _ = open_to(0o755);
             let (returned, after) = (call?.returned, model.contents());
             let group = model.group(NAME);
-            let removed = Removed { version, group, returned, before, after };
+            let removed = Removed { version, group, returned, before, after, had_help: false };
             let is_told = removed.returned.is_err() || removed.left().is_empty();
             RULES.judge(&removed, is_told, || {
                 removed.evidence("EACCES (Permission denied)", "ENOENT")

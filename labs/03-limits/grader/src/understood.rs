@@ -1,20 +1,20 @@
 //! How the kernel reads what is written into a file with a limit.
 //!
-//! What it makes of a text is recorded in tests/said-by-kernels.txt, of both versions.
+//! tests/said-by-kernels.txt is a recording of that, for both versions.
 
 use nix::errno::Errno;
 
 use crate::model::Version;
 use crate::values::Kind;
 
-/// The number from which on pids.max refuses one. See PID_MAX_LIMIT in the kernel's
+/// The smallest number that pids.max refuses. See PID_MAX_LIMIT in the kernel's
 /// include/linux/threads.h.
 const TOO_MANY: u64 = 4_194_305;
 
-/// The limit that a text sets; nothing: the word for no limit.
+/// The limit that a text sets; None for the word that means no limit.
 ///
 /// # Errors
-/// What write(2) says: EINVAL, and ERANGE for what no limit of processes can be.
+/// Those of write(2): EINVAL, or ERANGE for a number that is too large for pids.max.
 pub fn understood(version: Version, kind: Kind, text: &str) -> Result<Option<u64>, Errno> {
     let text = text.trim();
     if text == kind.no_limit(version) {
@@ -27,7 +27,7 @@ pub fn understood(version: Version, kind: Kind, text: &str) -> Result<Option<u64
     .map(Some)
 }
 
-/// See memparse() in the kernel's lib/cmdline.c: nothing at all is 0.
+/// See memparse() in the kernel's lib/cmdline.c. An empty text is 0.
 fn bytes(text: &str) -> Result<u64, Errno> {
     const UNITS: &str = "kmgtpe";
     let unit = text.chars().next_back().and_then(|last| UNITS.find(last.to_ascii_lowercase()));
@@ -49,8 +49,8 @@ fn processes(text: &str) -> Result<u64, Errno> {
     }
 }
 
-/// A number without a sign: after 0x it is hexadecimal, after 0 octal. One that is
-/// too large for any limit is the largest that there is.
+/// A number without a sign. After 0x it is hexadecimal, after 0 octal. If it is too
+/// large, it is the largest that there is.
 fn number(text: &str) -> Option<u128> {
     let (digits, radix) = match text.strip_prefix('0') {
         Some("") | None => (text, 10),

@@ -33,7 +33,7 @@ impl Kind {
 
 /// A file, and what it has.
 pub struct Value {
-    /// Of which version the file is.
+    /// The version that the file belongs to.
     pub version: Version,
     /// What it limits.
     pub kind: Kind,
@@ -54,13 +54,13 @@ impl Value {
         }
     }
 
-    /// What is best written for that.
+    /// The best text to write for that.
     pub fn expected(&self) -> String {
         let no_limit = self.kind.no_limit(self.version);
         self.wanted().map_or(no_limit.to_owned(), |number| number.to_string())
     }
 
-    /// Whether a text that is written sets it.
+    /// Whether writing this text sets it.
     pub fn is_set_by(&self, text: &str) -> bool {
         !text.is_empty() && understood(self.version, self.kind, text) == Ok(self.wanted())
     }

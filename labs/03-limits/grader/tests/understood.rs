@@ -1,4 +1,4 @@
-//! What the models of lab 03 take kernels to say is what kernels say.
+//! The models of lab 03 answer as kernels do.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -24,7 +24,7 @@ struct Said {
     version: Version,
     file: &'static str,
     text: String,
-    /// The name of an error, or what the file has then.
+    /// The name of an error, or what the file contains afterwards.
     answer: &'static str,
 }
 
@@ -63,7 +63,7 @@ fn as_by_kernels() -> Result<(), Failed> {
             Ok(Some(number)) => number.to_string(),
             Err(errno) => format!("{errno:?}"),
         };
-        // The two limits of version 1 are held against each other, too.
+        // Version 1 also compares its two limits with each other.
         let is_order = said.version == Version::One && said.answer == "EINVAL" && read != "EINVAL";
         if read != said.answer && !(is_order && said.text.parse::<u64>().is_ok()) {
             return Err(format!("{said:?}, understood as {read}").into());
@@ -72,7 +72,7 @@ fn as_by_kernels() -> Result<(), Failed> {
     Ok(())
 }
 
-/// Asked in a sandbox, which has control groups of its own.
+/// The kernel is asked in a sandbox, which has its own control groups.
 const EXAM: Exam<()> = Exam {
     lab_toml: "",
     promises: &[Promise { name: "said", needs: &[Need::ControlGroups], check: |(), _| said() }],
@@ -103,7 +103,7 @@ fn said() -> Result<(), Finding> {
     require(differing.is_empty(), || differing, || None, "kit/unforeseen")
 }
 
-/// The name of the error of one write(2), or what the file has after it.
+/// The name of the error of one write(2), or what the file contains after it.
 fn write(file: &Path, text: &str) -> String {
     let written =
         OpenOptions::new().write(true).open(file).and_then(|mut it| it.write_all(text.as_bytes()));

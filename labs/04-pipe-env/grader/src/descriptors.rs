@@ -27,6 +27,12 @@ const OF_PIPE: [i32; 3] = [57, 900, 1500];
 const OF_PROC: [(&str, i32); 2] = [("/proc/self/status", 30), ("/proc/self/fd", 1200)];
 /// Those that are close-on-exec already.
 const CLOSE_ON_EXEC: [i32; 3] = [40, 700, 2000];
+/// So many that no list of them fits into one buffer of the usual sizes: in getdents64(2), each
+/// takes 24 bytes, and the C library reads 32 KiB at a time. Between [`FIRST`] and these, all
+/// numbers are free.
+const MANY: std::ops::Range<i32> = 64..1664;
+/// How many of those that are left are shown at most.
+const SHOWN: usize = 20;
 /// The first number that is free.
 const GAP: i32 = 7;
 /// What RLIMIT_NOFILE is by then: some of the numbers are above the soft limit only, others
@@ -42,6 +48,8 @@ struct Closed {
     passed_on: BTreeMap<i32, String>,
     /// The call that has failed, if one has.
     refused: Option<&'static str>,
+    /// Whether there were many of them.
+    were_many: bool,
 }
 
 fn observe(host: &Host) -> Result<Closed, Finding> {
@@ -69,6 +77,25 @@ fn observe_while(host: &Host, refused: Option<Refused>) -> Result<Closed, Findin
         close_on_exec: allowed(CLOSE_ON_EXEC),
         limits: (LIMIT, HARD_LIMIT.min(most)),
     };
+    observe_of(host, opening, refused)
+}
+
+/// The same, where very many are open.
+fn observe_many(host: &Host) -> Result<Closed, Finding> {
+    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).expect("a resource of every kernel");
+    let opening = Opened {
+        directory: host.precious().folder.clone(),
+        file: host.precious().file(),
+        of_directory: MANY.filter(|number| (*number as u64) < most).collect(),
+        of_pipe: Vec::new(),
+        others: Vec::new(),
+        close_on_exec: Vec::new(),
+        limits: (LIMIT, HARD_LIMIT.min(most)),
+    };
+    Ok(Closed { were_many: true, ..observe_of(host, opening, None)? })
+}
+
+fn observe_of(host: &Host, opening: Opened, refused: Option<Refused>) -> Result<Closed, Finding> {
     let mut opened = [&FIRST[..], &opening.of_directory, &opening.of_pipe].concat();
     opened.extend(opening.others.iter().map(|(_, number)| *number));
     opened.sort_unstable();
@@ -77,7 +104,8 @@ fn observe_while(host: &Host, refused: Option<Refused>) -> Result<Closed, Findin
         call = call.refusing(&[number], Errno::EPERM);
     }
     let (seen, passed_on) = call.make_and_look(|place, _| passed_on(place)).map_err(closed_list)?;
-    Ok(Closed { seen, opened, passed_on, refused: refused.map(|(name, _)| name) })
+    let refused = refused.map(|(name, _)| name);
+    Ok(Closed { seen, opened, passed_on, refused, were_many: false })
 }
 
 /// What is open in a process and is not close-on-exec.
@@ -143,6 +171,8 @@ impl Facts for Closed {
             ("limit", LIMIT.to_string()),
             ("hard", HARD_LIMIT.to_string()),
             ("lowest", self.lowest().to_string()),
+            ("count", self.opened.len().to_string()),
+            ("left", self.left().len().to_string()),
         ]);
         words
     }
@@ -159,6 +189,8 @@ static OTHERS: Rules<Closed> = Rules {
             failure.is_some_and(|failure| failure.errno == Some(Errno::EBADF as i32))
         }),
         rule("answer/returned-error", |it| it.seen.returned.is_err()),
+        // The same answer has closed the few that were open before.
+        rule("too-many-to-list", |it| it.were_many && !it.left().is_empty()),
         rule("close-on-exec-taken-away", |it| {
             it.left().iter().any(|number| CLOSE_ON_EXEC.contains(number))
         }),
@@ -188,6 +220,7 @@ static STANDARD: Rules<Closed> = Rules {
 
 pub fn others(host: &Host) -> Result<(), Finding> {
     observe(host)?.judge_others()?;
+    observe_many(host)?.judge_others()?;
     // An answer that cannot close them must say so, or do it in another way.
     REFUSED.into_iter().try_for_each(|call| {
         let refused = observe_while(host, Some(call))?;
@@ -199,10 +232,17 @@ impl Closed {
     /// The promise that there are no others.
     fn judge_others(&self) -> Result<(), Finding> {
         let left = self.left();
-        let shown: Vec<String> =
-            left.iter().map(|number| format!("{number} -> {}", self.passed_on[number])).collect();
+        let few = left.iter().take(SHOWN);
+        let mut shown: Vec<String> =
+            few.map(|number| format!("{number} -> {}", self.passed_on[number])).collect();
+        if left.len() > SHOWN {
+            shown.push(format!("…, {} in all", left.len()));
+        }
         let what = match self.refused {
             Some(call) => format!("/proc/PID/fd above 2, while {call}(2) fails with EPERM"),
+            None if self.were_many => {
+                format!("/proc/PID/fd above 2, without close-on-exec, of {}", self.opened.len())
+            }
             None => "/proc/PID/fd above 2, without close-on-exec".to_owned(),
         };
         let kept = left.is_empty() && self.seen.returned.is_ok();

@@ -9,7 +9,9 @@ use std::os::unix::ffi::OsStrExt;
 
 use labkit::answering::Answering;
 use labkit::call::output;
+use labkit::calls::WRITE;
 use labkit::describe::Failure;
+use labkit::failing::Failed;
 use labkit::frame::Returned;
 use labkit::host::Host;
 use labkit::inside::Place;
@@ -23,6 +25,7 @@ use crate::acts::{
     Command, RECEIVE_COMMAND, RECEIVE_EACH, Received, SEND_COMMAND, SEND_EACH, SEND_TO_NOBODY,
 };
 use crate::pipe::{Ends, Pipe};
+use crate::probes;
 
 /// What an act returned, or why it did not.
 pub type Ended<T> = Result<T, Finding>;
@@ -111,6 +114,25 @@ pub fn send_to_nobody(host: &Host, command: Vec<OsString>) -> Sent {
     host.end_all([sender]);
     let ended = output(sent, SEND_COMMAND.function);
     Sent { ended, ends, ignores_sigpipe, end_was_seen: false, message: Vec::new() }
+}
+
+/// Sends a short command while its `nth` write(2) is interrupted, which is returned if there
+/// was one.
+///
+/// # Errors
+/// The act did not come to its end.
+pub fn send_while_interrupted(host: &Host, nth: usize) -> Result<(Option<Failed>, Sent), Finding> {
+    let pipe = Pipe::new();
+    let call = host.act(&SEND_COMMAND, Command(probes::text())).giving(pipe.ends());
+    let Pipe { read_end, write_end } = pipe;
+    drop(write_end);
+    let seen = call.failing(nth, &[WRITE], Errno::EINTR).make()?;
+    // It is short: the pipe holds it.
+    fcntl(&read_end, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).expect("a pipe can do that");
+    let mut message = Vec::new();
+    let end_was_seen = File::from(read_end).read_to_end(&mut message).is_ok();
+    let (ended, ends, ignores_sigpipe) = (Ok(seen.returned), Ends::NONE, true);
+    Ok((seen.failed, Sent { ended, ends, ignores_sigpipe, end_was_seen, message }))
 }
 
 /// Whether a process ignores SIGPIPE, as far as it is still there.

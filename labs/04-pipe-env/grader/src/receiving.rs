@@ -8,10 +8,11 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use arbitrary::Unstructured;
 use labkit::calls::Calls;
 use labkit::describe::result;
-use labkit::failing;
+use labkit::failing::{self, Failed};
 use labkit::frame::{Facts, Rule, Rules, Words, rule};
 use labkit::generated::{self, list, text as text_of};
 use labkit::host::Host;
+use labkit::sys::can_decide_on_calls;
 use labkit::verdict::{Evidence, Finding, HUNG};
 use nix::errno::Errno;
 
@@ -316,7 +317,7 @@ pub fn pieces(host: &Host) -> Result<(), Finding> {
     let message = send(host, probes::text(), |_| ()).message;
     let own = receive_in_pieces(host, probes::text(), &message);
     if own.is_exact() {
-        return Ok(());
+        return each_read_interrupted(host, &message);
     }
     let seen = match &own.received {
         Ok(Ok(Command(arguments))) => format!("{arguments:?}"),
@@ -326,6 +327,26 @@ pub fn pieces(host: &Host) -> Result<(), Finding> {
     let what = format!("receive_command, 1 of {} bytes, then the others", message.len());
     let evidence = vec![Evidence::differs(what, format!("{:?}", own.command), seen)];
     Arriving::diagnose(host, own).judge(&OF_PIECES, evidence)
+}
+
+/// A signal may come at any moment: each read(2) in turn is interrupted before it has read
+/// anything.
+fn each_read_interrupted(host: &Host, message: &[u8]) -> Result<(), Finding> {
+    // Otherwise every read(2) would be interrupted, for ever.
+    if !can_decide_on_calls() {
+        return Ok(());
+    }
+    failing::each(|nth| {
+        let (failed, own) = receive_while_failing(host, message, nth, Errno::EINTR)?;
+        let Some(failed) = failed.filter(|_| !own.is_exact()) else { return Ok(failed.is_some()) };
+        let seen = match &own.received {
+            Ok(returned) => result(returned),
+            Err(finding) => in_words(finding).to_owned(),
+        };
+        let what = format!("{FUNCTION} while {failed} fails with EINTR");
+        let evidence = vec![Evidence::differs(what, "Ok", seen)];
+        Arriving::diagnose(host, own).judge(&OF_PIECES, evidence).map(|()| true)
+    })
 }
 
 /// The promise that no beginning of a message, as long as `lengths` say, is taken
@@ -456,23 +477,33 @@ const READ: Calls = ("read", &[libc::SYS_read, libc::SYS_readv]);
 /// The whole message is in the pipe, and the `nth` call that reads fails: nobody knows what
 /// it would have said. Returns whether as many were made.
 fn read_fails(host: &Host, nth: usize) -> Result<bool, Finding> {
-    let command = probes::text();
-    let message = send(host, command.clone(), |_| ()).message;
-    let pipe = Pipe::new();
-    let call = host.act(&RECEIVE_COMMAND, ()).giving(pipe.ends());
-    // It is short: the pipe holds it.
-    let _ = File::from(pipe.write_end).write_all(&message);
-    let seen = call.failing(nth, &[READ], Errno::EIO).make()?;
-    let Some(failed) = seen.failed else { return Ok(false) };
-    if seen.returned.is_err() {
+    let message = send(host, probes::text(), |_| ()).message;
+    let (failed, own) = receive_while_failing(host, &message, nth, Errno::EIO)?;
+    let Some(failed) = failed else { return Ok(false) };
+    if own.arrived().is_none() {
         return Ok(true);
     }
     let what = format!("{FUNCTION} while {failed} fails with {:?}", Errno::EIO);
-    let own = Exchange::ready(command, seen.returned);
     let seen = format!("Ok({:?})", own.arrived().unwrap_or_default());
     let facts = Arriving { read_failed: true, ..Arriving::diagnose(host, own) };
     facts.judge(&OF_CUT_OFF, vec![Evidence::differs(what, "Err", seen)])?;
     Ok(true)
+}
+
+/// The whole message of the simplest command is in the pipe, and the `nth` call that reads
+/// fails.
+fn receive_while_failing(
+    host: &Host,
+    message: &[u8],
+    nth: usize,
+    errno: Errno,
+) -> Result<(Option<Failed>, Exchange), Finding> {
+    let pipe = Pipe::new();
+    let call = host.act(&RECEIVE_COMMAND, ()).giving(pipe.ends());
+    // It is short: the pipe holds it.
+    let _ = File::from(pipe.write_end).write_all(message);
+    let seen = call.failing(nth, &[READ], errno).make()?;
+    Ok((seen.failed, Exchange::ready(probes::text(), seen.returned)))
 }
 
 pub fn nothing(host: &Host) -> Result<(), Finding> {

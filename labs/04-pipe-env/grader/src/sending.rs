@@ -1,8 +1,10 @@
 //! send_command, and the grader as the reader.
 
 use labkit::describe::result;
+use labkit::failing;
 use labkit::frame::{Facts, Rule, Rules, Words, rule};
 use labkit::host::Host;
+use labkit::sys::can_decide_on_calls;
 use labkit::verdict::{Evidence, Finding, HUNG};
 use nix::errno::Errno;
 
@@ -10,6 +12,7 @@ use crate::LAB;
 use crate::acts::SEND_COMMAND;
 use crate::exchange::{
     Ended, Sent, in_words, interrupt, send, send_at_once_to_nobody, send_to_nobody,
+    send_while_interrupted,
 };
 use crate::pipe::Ends;
 use crate::probes;
@@ -191,7 +194,29 @@ pub fn signal(host: &Host) -> Result<(), Finding> {
     let (whole, written) = (facts.quiet.message.len(), facts.own().message.len());
     let kept = facts.own().ended == Ok(Ok(())) && whole == written && whole > 0;
     let what = "bytes written by send_command, interrupted by two signals";
-    facts.judge(&INTERRUPTED, kept, vec![Evidence::differs(what, whole, written)])
+    facts.judge(&INTERRUPTED, kept, vec![Evidence::differs(what, whole, written)])?;
+    each_write_interrupted(host)
+}
+
+/// A signal may come at any moment: each write(2) in turn is interrupted before it has written
+/// anything.
+fn each_write_interrupted(host: &Host) -> Result<(), Finding> {
+    // Otherwise every write(2) would be interrupted, for ever.
+    if !can_decide_on_calls() {
+        return Ok(());
+    }
+    let quiet = send(host, probes::text(), |_| ());
+    let whole = quiet.message.len();
+    failing::each(|nth| {
+        let (failed, sent) = send_while_interrupted(host, nth)?;
+        let Some(failed) = failed else { return Ok(false) };
+        let written = sent.message.len();
+        let kept = sent.ended == Ok(Ok(())) && whole == written;
+        let what = format!("bytes written by send_command while {failed} fails with EINTR");
+        let facts = Sending { quiet: quiet.clone(), disturbed: Some(sent) };
+        facts.judge(&INTERRUPTED, kept, vec![Evidence::differs(what, whole, written)])?;
+        Ok(true)
+    })
 }
 
 fn returned_in_words(ended: &Ended<labkit::frame::Returned>) -> String {

@@ -106,6 +106,25 @@ impl Archive {
         self
     }
 
+    /// The same, with the bits of the file's type in each mode, as Docker's archive code
+    /// writes them. See inode(7).
+    pub fn with_type_bits(mut self) -> Archive {
+        for entry in &mut self.entries {
+            entry.mode |= match entry.kind {
+                Kind::Folder => 0o040000,
+                Kind::Symlink(_) => 0o120000,
+                _ => 0o100000,
+            };
+        }
+        self
+    }
+
+    /// The same without its first entry, the layer itself.
+    pub fn without_layer(mut self) -> Archive {
+        self.entries.remove(0);
+        self
+    }
+
     /// The same, where all was last changed at the beginning of 1970.
     pub fn without_times(mut self) -> Archive {
         self.entries.iter_mut().for_each(|entry| entry.mtime = 0);
@@ -221,7 +240,7 @@ impl Archive {
                 Kind::Unknown(letter, _) => format!("  type {:?}", char::from(*letter)),
                 Kind::File(_) | Kind::Folder | Kind::Fifo => String::new(),
             };
-            // Only what is odd about an owner is worth a word.
+            // Only odd owners are shown.
             let owner = match owner.0.max(owner.1) >= u32::MAX.into() {
                 true => format!("  owner {}:{}", owner.0, owner.1),
                 false => String::new(),

@@ -3,10 +3,10 @@
 use std::cell::RefCell;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use labkit::calls::RENAME;
-use labkit::frame::{Rules, rule};
+use labkit::frame::{Facts, Rules, Words, rule};
 use labkit::host::Host;
 use labkit::verdict::{Evidence, Finding};
 
@@ -14,7 +14,7 @@ use crate::LAB;
 use crate::acts::{CREATE, Place};
 use crate::archive::Archive;
 use crate::diagnosis::RULES;
-use crate::listing::{Aspect, Difference, evidence};
+use crate::listing::{Aspect, Difference, Node, evidence};
 use crate::outside::shown;
 use crate::run::{Due, Run, call, place, returned_evidence, run};
 
@@ -60,11 +60,7 @@ fn in_such_a_directory(
 ) -> Result<(), Finding> {
     let archive = Archive::small();
     let elsewhere = run(host, &place(host, &format!("not-{name}")), &archive, Due::Layer)?;
-    let place = place(host, name);
-    let around = host.path(name);
-    chown(&around, None, group).expect("the sandbox has this group");
-    fs::set_permissions(&around, Permissions::from_mode(0o2755)).expect("the scratch directory");
-    let run = run(host, &place, &archive, Due::Layer)?;
+    let run = run(host, &set_group_id_place(host, name, group), &archive, Due::Layer)?;
     if elsewhere.returned.is_err() {
         return Ok(());
     }
@@ -75,6 +71,66 @@ fn in_such_a_directory(
     let mut all = vec![returned_evidence("Ok", &run.returned)];
     all.extend(evidence(&run.differences.iter().collect::<Vec<_>>()));
     run.judge(rules, kept, all)
+}
+
+/// A new directory with that bit, and where in it the archive lies.
+fn set_group_id_place(host: &Host, name: &str, group: Option<u32>) -> Place {
+    let place = place(host, name);
+    let around = host.path(name);
+    chown(&around, None, group).expect("the sandbox has this group");
+    fs::set_permissions(&around, Permissions::from_mode(0o2755)).expect("the scratch directory");
+    place
+}
+
+/// The layer itself, where the archive has no entry for it.
+struct WithoutEntry {
+    layer: Node,
+}
+
+impl Facts for WithoutEntry {
+    fn words(&self) -> Words {
+        let (user, group) = self.layer.owner;
+        let mode = format!("{:04o}", self.layer.mode);
+        vec![("mode", mode), ("owner", format!("{user}:{group}"))]
+    }
+}
+
+static WITHOUT_ENTRY: Rules<WithoutEntry> = Rules {
+    lab: LAB,
+    function: CREATE.function,
+    tables: &[&[rule("layer-without-entry", |_| true)]],
+};
+
+/// Neither the umask nor the directory around a layer decides on its mode.
+pub fn mode_without_entry(host: &Host) -> Result<(), Finding> {
+    let Some(layer) = without_entry(host, "without-entry", None)? else { return Ok(()) };
+    let seen = format!("{:04o}", layer.mode);
+    let evidence = Evidence::differs("the mode of layer", "0755", &seen);
+    WITHOUT_ENTRY.judge(&WithoutEntry { layer }, seen == "0755", || vec![evidence])
+}
+
+/// Nor does that directory decide on its group.
+pub fn owner_without_entry(host: &Host) -> Result<(), Finding> {
+    let Some(layer) = without_entry(host, "of-a-group-without-entry", Some(GROUP))? else {
+        return Ok(());
+    };
+    let seen = format!("{}:{}", layer.owner.0, layer.owner.1);
+    let evidence = Evidence::differs("the owner of layer", "0:0", &seen);
+    WITHOUT_ENTRY.judge(&WithoutEntry { layer }, seen == "0:0", || vec![evidence])
+}
+
+/// The layer itself after an archive without an entry for it. If archives with one become
+/// no layers either, another promise is about that.
+fn without_entry(host: &Host, name: &str, group: Option<u32>) -> Result<Option<Node>, Finding> {
+    let archive = Archive::small();
+    let elsewhere = run(host, &place(host, &format!("not-{name}")), &archive, Due::Layer)?;
+    if !elsewhere.is_done() {
+        return Ok(None);
+    }
+    let place = set_group_id_place(host, name, group);
+    let run = run(host, &place, &archive.without_layer(), Due::Layer)?;
+    run.judge(&RULES, run.is_done(), vec![returned_evidence("Ok", &run.returned)])?;
+    Ok(run.layer.and_then(|mut layer| layer.remove(Path::new(""))))
 }
 
 /// Others make layers there, and call their unfinished ones as this answer calls its own.

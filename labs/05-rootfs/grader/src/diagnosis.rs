@@ -352,7 +352,7 @@ impl Run {
             .filter(|link| file(link).is_some_and(|node| node.first_name == must.first_name));
         links.any(|link| match difference.aspect {
             Aspect::Owner => link.owner == is.owner,
-            Aspect::Mode => link.mode == is.mode,
+            Aspect::Mode => link.mode & 0o7777 == is.mode,
             _ => link.mtime as i64 == is.mtime,
         })
     }
@@ -366,8 +366,10 @@ impl Run {
         self.of(Aspect::Mode).into_iter().map(|it| (self.must(it), self.is(it)))
     }
 
+    /// Whether all wrong modes are so, but for the layer's own: it may be the one for no entry.
     fn all_modes(&self, is_so: fn(&Node, u32) -> bool) -> bool {
-        self.has_wrong_modes() && self.modes().all(|(must, is)| is_so(must, is.mode))
+        let mut below = self.modes().filter(|(must, _)| !is_top(&must.first_name)).peekable();
+        self.only_attributes() && below.peek().is_some() && below.all(|it| is_so(it.0, it.1.mode))
     }
 
     /// Whether a time is right in its lower 32 bits, and only there.

@@ -123,11 +123,30 @@ pub fn contents(host: &Host) -> Result<(), Finding> {
 
 pub fn folder_modes(host: &Host) -> Result<(), Finding> {
     none(small(host)?, on(is_folder, &[Aspect::Mode]))?;
-    around::set_group_id(host)
+    around::set_group_id(host)?;
+    around::mode_without_entry(host)
 }
 
 pub fn file_modes(host: &Host) -> Result<(), Finding> {
-    none(small(host)?, on(is_file, &[Aspect::Mode]))
+    none(small(host)?, on(is_file, &[Aspect::Mode]))?;
+    with_type_bits(host)
+}
+
+/// Modes that have the bits of the file's type, too.
+fn with_type_bits(host: &Host) -> Result<(), Finding> {
+    let known = run(host, &place(host, "type-bits-not"), &Archive::small(), Due::Layer)?;
+    if !known.is_done() || known.differences.iter().any(|it| !it.aspect.is_attribute()) {
+        return Ok(());
+    }
+    let archive = Archive::small().with_type_bits();
+    let run = run(host, &place(host, "type-bits"), &archive, Due::Layer)?;
+    if run.returned.is_err() {
+        let evidence = [returned_evidence("Ok, and the layer is there", &run.returned)];
+        return Err(RULES.finding("file-type-in-mode", &run).with(evidence));
+    }
+    none(run.without(&known.differences), |it, _| {
+        [Aspect::Missing, Aspect::Kind, Aspect::Mode].contains(&it.aspect)
+    })
 }
 
 pub fn hard_links(host: &Host) -> Result<(), Finding> {
@@ -197,7 +216,8 @@ pub fn owners(host: &Host) -> Result<(), Finding> {
         [Aspect::Missing, Aspect::Kind, Aspect::Owner, Aspect::Mode].contains(&it.aspect)
     })?;
     headers_of_links(host, (7, 8))?;
-    around::group(host)
+    around::group(host)?;
+    around::owner_without_entry(host)
 }
 
 /// With numbers that do not fit a byte, too.

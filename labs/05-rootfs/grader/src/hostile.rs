@@ -129,7 +129,7 @@ pub fn hard_links(host: &Host) -> Result<(), Finding> {
 }
 
 /// Entries that are refused, and must be named: a device, where nobody may make one; names
-/// that look otherwise in a program's text; and what cannot get its attributes.
+/// that look different in a program's text; and what cannot get its attributes.
 pub fn what_cannot_be_made(host: &Host) -> Result<(), Finding> {
     forbidden_device(host)?;
     // The last one is longer than a header has room for.

@@ -107,7 +107,8 @@ pub fn expected(archive: &Archive) -> Listing {
         };
         let mtime = entry.mtime as i64;
         let first_name = name.clone();
-        let node = Node { what, mode: entry.mode, owner: entry.owner, mtime, first_name };
+        let mode = entry.mode & 0o7777;
+        let node = Node { what, mode, owner: entry.owner, mtime, first_name };
         listing.insert(name, node);
     }
     // A listing is in the order of the names.

@@ -1,4 +1,5 @@
-//! Owners whose numbers no file can have: an archive has room for larger ones than chown(2).
+//! Owners whose numbers no file can have: an archive has room for larger ones than chown(2)
+//! takes.
 
 use std::path::Path;
 
@@ -11,15 +12,15 @@ use crate::diagnosis::RULES;
 use crate::listing::{Aspect, Listing};
 use crate::run::{Due, Run, Trick, place, returned_evidence, run};
 
-/// The name of the entry: nothing else is called so.
+/// The name of the entry. Nothing else has it.
 const NAME: &str = "of-nobody";
 
-/// The first number that needs more than 32 bits, of which a cast makes root's; and the
-/// largest of 32 bits, which is -1 to chown(2): it changes nothing.
+/// The first number that needs more than 32 bits: a cast turns it into root's. And the
+/// largest of 32 bits: to chown(2) it is -1, which changes nothing.
 const NUMBERS: [u64; 2] = [1 << 32, u32::MAX as u64];
 
-/// A user or a group with such a number is an attribute that cannot be set, on an entry of
-/// each kind.
+/// A user or a group with such a number is an attribute that cannot be set. It is tried on
+/// an entry of each kind.
 pub fn owners_too_large(host: &Host) -> Result<(), Finding> {
     if !gives_owners(host)? {
         return Ok(());
@@ -38,7 +39,7 @@ pub fn owners_too_large(host: &Host) -> Result<(), Finding> {
 }
 
 /// Whether a file gets its owner, or an error says that it cannot: an ordinary user's sandbox
-/// has no owner but root. What gets none anyway is another promise's to say.
+/// has no owner but root. If neither happens, another promise is about that.
 fn gives_owners(host: &Host) -> Result<bool, Finding> {
     let of_another = Entry { owner: (1, 1), ..file("of-another", 0o640, "x") };
     let archive = Archive::new([folder("./", 0o755), of_another]);
@@ -58,7 +59,7 @@ fn refused(host: &Host, at: &str, entry: &Entry, owner: Owner) -> Result<(), Fin
 }
 
 impl Run {
-    /// Whom an entry belongs to in the archive, and whom it belongs to in the layer.
+    /// Who owns an entry in the archive, and who owns it in the layer.
     pub fn owners(&self, entry: &Path) -> Words {
         let owner = |listing: &Listing| listing.get(entry).map(|node| node.owner);
         let owners = [Some(&self.expected), self.layer.as_ref()].map(|it| it.and_then(owner));

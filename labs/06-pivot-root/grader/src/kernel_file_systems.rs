@@ -261,7 +261,30 @@ pub fn proc_is_fresh(host: &Host) -> Result<(), Finding> {
         Err(failure) => &failure.to_string(),
     };
     let evidence = Evidence::differs("readlink(\"new_root/proc/self\")", "getpid()", seen);
-    facts.judge(&ON_PROC, facts.below.proc_is_own, vec![evidence])
+    facts.judge(&ON_PROC, facts.below.proc_is_own, vec![evidence])?;
+    fresh_over_an_older_one(host, facts.new_root)
+}
+
+/// Another proc is on new_root/proc already: the host's.
+fn fresh_over_an_older_one(host: &Host, new_root: PathBuf) -> Result<(), Finding> {
+    static RULES: Rules<Mounted> = rules(&[
+        &[rule("older-proc-kept", |it| it.seen.returned.is_ok() && it.below.proc_self.is_ok())],
+        GENERAL,
+    ]);
+    let place = new_root.join("proc");
+    let made = call(host, &new_root).after(move || {
+        let nothing: Option<&str> = None;
+        let bind = MsFlags::MS_BIND | MsFlags::MS_REC;
+        Ok(mount(Some("/proc"), &place, nothing, bind, nothing)?)
+    });
+    let facts = look(made, new_root)?;
+    let what = "readlink(\"new_root/proc/self\"), where the host's proc was mounted before";
+    let seen = match &facts.below.proc_self {
+        Ok(_) => "the PID of another PID namespace",
+        Err(failure) => &failure.to_string(),
+    };
+    let evidence = Evidence::differs(what, "getpid()", seen);
+    facts.judge(&RULES, facts.below.proc_is_own, vec![evidence])
 }
 
 pub fn proc_flags(host: &Host) -> Result<(), Finding> {

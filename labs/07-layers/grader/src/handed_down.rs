@@ -23,7 +23,7 @@ const VERSION: u32 = 2;
 const USER_OBJ: u32 = 0x01;
 const GROUP_OBJ: u32 = 0x04;
 const OTHER: u32 = 0x20;
-/// The ID of those that need none.
+/// The ID in entries that need none.
 const NOBODY: u32 = u32::MAX;
 
 /// A tag and its permissions have 16 bits each, the lower byte first.
@@ -34,7 +34,7 @@ const fn entry(tag: u32, permissions: u32) -> u32 {
 impl HandedDown {
     pub const ALL: [HandedDown; 2] = [HandedDown::SetGroupId, HandedDown::DefaultAcl];
 
-    /// Makes a workspace so. Where the file system has no ACLs, it stays a usual one.
+    /// Prepares a workspace. If the file system has no ACLs, it stays as it is.
     ///
     /// # Panics
     /// The mode cannot be set.
@@ -51,8 +51,8 @@ impl HandedDown {
         }
     }
 
-    /// Whether a mode is what becomes of the one that mkdir(2) or open(2) is asked for, and
-    /// another one.
+    /// Whether mkdir(2) or open(2), asked for one mode, makes the other in such a workspace,
+    /// and the two differ.
     pub fn explains(self, asked: u32, seen: u32) -> bool {
         let handed_down = match self {
             HandedDown::SetGroupId => asked | 0o2000,
@@ -61,7 +61,7 @@ impl HandedDown {
         seen != asked && seen == handed_down
     }
 
-    /// The command that makes a workspace so.
+    /// The command that prepares a workspace in the same way.
     pub fn command(self) -> &'static str {
         match self {
             HandedDown::SetGroupId => "chmod g+s workspace",

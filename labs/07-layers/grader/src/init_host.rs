@@ -107,10 +107,13 @@ pub fn furnish_etc(resolver: Resolver, resolv_conf: &[u8]) -> io::Result<()> {
     }
 }
 
-/// The mode of the image's `etc`, where that is a directory: as usual here, and closed even to
-/// its owner.
+/// The mode of the image's `etc`, if that is a directory: the usual one here, and one that
+/// closes it even to its owner.
 pub const ETC: u32 = 0o711;
 pub const CLOSED_ETC: u32 = 0o555;
+/// Modes with which not even the owner may read it. With the last one, the owner cannot reach
+/// what is in it either.
+pub const UNREADABLE_ETC: [u32; 2] = [0o311, 0o000];
 
 pub fn fill_image(image: &Path, outside: &Canary, links: Links, etc: u32) -> Canary {
     fill(image, &[("bin/sh", ""), ("sys/keep", "")]);

@@ -13,7 +13,7 @@ use crate::LAB;
 use crate::acts::CREATE_INIT_LAYER;
 use crate::handed_down::HandedDown;
 use crate::image_times::no_directory_is_listed;
-use crate::init_host::{CLOSED_ETC, ETC, Links, Resolver, dropped_line};
+use crate::init_host::{CLOSED_ETC, ETC, Links, Resolver, UNREADABLE_ETC, dropped_line};
 use crate::init_scene::{Caller, HOSTNAME, Made, PLAIN, Scene};
 
 /// A drawn tree without what is in the files: one has random words in it.
@@ -153,6 +153,7 @@ impl Facts for Made {
     fn words(&self) -> Words {
         let mut words = error_of(&self.seen.returned);
         words.push(("outside", self.outside.folder.display().to_string()));
+        words.push(("etc", octal(self.etc)));
         words.extend(self.dropped_line().map(|line| ("line", line)));
         words.extend(self.handed_down.map(|it| ("command", it.command().to_owned())));
         if let Some(name) = self.wrong_directories().first() {
@@ -187,6 +188,10 @@ const GENERAL: &[Rule<Made>] = &[
     rule("resolver-read-as-text", |it| it.resolver == Resolver::Bytes && it.seen.returned.is_err()),
     rule("image-mode-too-early", |it| {
         it.caller == Caller::Owner && it.etc == CLOSED_ETC && it.seen.returned.is_err()
+    }),
+    rule("unreadable-directory-refused", |it| {
+        let is_unreadable = it.caller == Caller::Owner && UNREADABLE_ETC.contains(&it.etc);
+        is_unreadable && it.seen.returned.is_err()
     }),
     rule("answer/returned-error", |it| it.seen.returned.is_err()),
     rule("answer/did-nothing", |it| !it.init_layer.exists()),
@@ -299,8 +304,10 @@ pub fn everybody_can_read_the_init_layer(host: &Host) -> Result<(), Finding> {
         let made = Scene { handed_down: Some(handed_down), ..PLAIN }.observe(host)?;
         judge(&made, &MODES_ONLY, wrong_modes(&made))?;
     }
-    // Without root's capabilities, what is closed to its owner must be filled before.
-    for etc in [ETC, CLOSED_ETC] {
+    // Without root's capabilities, a directory must be filled before it is closed to its owner,
+    // and the image's must not be opened: a mode is seen without that.
+    let [unreadable, unreachable] = UNREADABLE_ETC;
+    for etc in [ETC, CLOSED_ETC, unreadable, unreachable] {
         let made = Scene { caller: Caller::Owner, etc, ..PLAIN }.observe(host)?;
         let mut evidence = wrong_modes(&made);
         if made.seen.returned.is_err() {

@@ -1,4 +1,4 @@
-//! A call of create_init_layer, on a host of its own, and what is seen of it.
+//! A call of create_init_layer, on its own host, and what is seen of it.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -34,7 +34,7 @@ pub struct Made {
     pub resolv_conf: Vec<u8>,
     pub handed_down: Option<HandedDown>,
     pub caller: Caller,
-    /// The mode of the image's `etc`, where that is a directory.
+    /// The mode of the image's `etc`, if that is a directory.
     pub etc: u32,
     pub before: Before,
 }
@@ -44,23 +44,23 @@ pub struct Made {
 pub enum Caller {
     /// One with all of root's capabilities.
     Root,
-    /// One with none of them, to whom the workspace and the image belong.
+    /// The owner of the workspace and the image, with none of them.
     Owner,
 }
 
 /// What others have made in a workspace.
 pub const OF_OTHERS: [(&str, &str); 2] = [("write-layer/notes", ""), ("lock", "")];
 
-/// The call, on a host of its own.
+/// The call, on its own host.
 pub struct Scene {
     pub links: Links,
     pub resolver: Resolver,
-    /// A call to the kernel that fails.
+    /// A system call that fails.
     pub failing: Option<Failing>,
     /// What the workspace hands down.
     pub handed_down: Option<HandedDown>,
     pub caller: Caller,
-    /// The mode of the image's `etc`, where that is a directory.
+    /// The mode of the image's `etc`, if that is a directory.
     pub etc: u32,
 }
 
@@ -101,7 +101,7 @@ impl Scene {
         }
         let outside =
             Canary::new(ground.join("outside")).expect("a directory in the scratch directory");
-        // As nothing below an image is: who takes these modes has followed a link.
+        // Nothing below an image has these modes: an answer that takes them has followed a link.
         let closed = |name: &str| {
             let path = outside.folder.join(name);
             fs::set_permissions(path, Permissions::from_mode(0o710)).expect("just made");

@@ -69,8 +69,9 @@ impl Layer {
     /// # Errors
     /// None.
     pub fn generate(choices: &mut Unstructured) -> Result<Layer> {
+        // Some of them, and whiteouts of them, sort before the opaque mark, others after it.
         let names: [&[u8]; 8] =
-            [b"a", b"b", b".c", b"d e", b"x.wh.y", b".whale", "é".as_bytes(), b"\xff"];
+            [b"a", b".b", b".c", b"-d e", b"x.wh.y", b".whale", "é".as_bytes(), b"\xff"];
         let top = *choices.choose(&[Kind::Directory, Kind::OpaqueDirectory])?;
         let mut entries = vec![(PathBuf::new(), top)];
         list(choices, 12, |choices| {

@@ -182,7 +182,7 @@ impl Written {
         escapes.iter().any(|escape| self.has_text(*escape)) && !self.is_asked(b"0")
     }
 
-    /// How a path is written of which some separators are escaped, and others are not.
+    /// How a path is written that has some of its separators escaped, and others not.
     fn escaped_in_part(&self) -> Option<&[u8]> {
         let text = self.read.text.as_bytes();
         let written = |path: &OsString, separators: &[u8]| {
@@ -216,8 +216,8 @@ struct Spelling {
 }
 
 impl Spelling {
-    /// Reads a path, with or without its escapes, at the beginning of a text; nothing if
-    /// another one is there.
+    /// Reads a path, with or without its escapes, at the beginning of a text; None if the
+    /// text begins with another path.
     fn of(path: &[u8], text: &[u8], separators: &[u8]) -> Option<Spelling> {
         let mut spelling = Spelling::default();
         for byte in path {
@@ -233,7 +233,7 @@ impl Spelling {
                 return None;
             }
         }
-        // It ends where an option or a layer does, or the text.
+        // It ends where an option, a layer or the text ends.
         let next = text.get(spelling.length);
         next.is_none_or(|byte| b":,".contains(byte)).then_some(spelling)
     }

@@ -22,7 +22,7 @@ use crate::overlay::{mount_overlay, opaque_attribute, user_xattr};
 use crate::rewritten::{Direction, any_layer, attempt_failing};
 
 /// The layer below.
-const IMAGE: [(&str, &str); 9] = [
+const IMAGE: [(&str, &str); 11] = [
     ("etc/motd", "Welcome"),
     ("etc/hosts", "of the image"),
     ("old/a", ""),
@@ -30,17 +30,24 @@ const IMAGE: [(&str, &str); 9] = [
     ("var/log", ""),
     ("var/lib/db", ""),
     ("var/lib/in/side/old", ""),
+    ("var/.bashrc", ""),
+    ("var/.cache/old", ""),
     ("deep/er/x", ""),
     ("deep/er/y", ""),
 ];
 
 /// What the layer has in it besides what it hides.
-const LAYER: [(&str, &str); 3] =
-    [("etc/hosts", "of the layer"), ("var/new", "new"), ("var/lib/keep", "keep")];
+const LAYER: [(&str, &str); 4] = [
+    ("etc/hosts", "of the layer"),
+    ("var/new", "new"),
+    ("var/lib/keep", "keep"),
+    ("var/.cache/keep", "keep"),
+];
 
-/// What AUFS writes into the layer; the last four need no mark of overlayfs's,
-/// because the directory that they lie in is opaque, or is below one that is.
-const AUFS_MARKS: [&str; 7] = [
+/// What AUFS writes into the layer; those after the opaque mark need no mark of overlayfs's,
+/// because the directory that they lie in is opaque, or is below one that is. Sorted by
+/// name, the last two come before that mark, and the others after it.
+const AUFS_MARKS: [&str; 9] = [
     ".wh.old",
     "etc/.wh.motd",
     "deep/er/.wh.x",
@@ -48,7 +55,13 @@ const AUFS_MARKS: [&str; 7] = [
     "var/.wh.log",
     "var/lib/.wh.db",
     "var/lib/in/side/.wh.old",
+    "var/.wh..bashrc",
+    "var/.cache/.wh.old",
 ];
+
+/// What must not be in the layer then: it would be listed.
+const NO_WHITEOUTS: [&str; 5] =
+    ["var/log", "var/lib/db", "var/lib/in/side/old", "var/.bashrc", "var/.cache/old"];
 
 /// All that is known of one call.
 struct Rewritten {
@@ -227,13 +240,14 @@ const OF_OPAQUE: &[Rule<Rewritten>] = &[
     rule("opaque-value", |it| it.opaque.as_deref().is_some_and(|value| value != b"y")),
     rule("opaque-mark-lost", |it| it.opaque.is_none()),
     rule("opaque-top-forgotten", |it| it.top_opaque.is_none()),
-    rule("whiteout-in-opaque-folder", |it| {
-        ["var/log", "var/lib/db", "var/lib/in/side/old"].iter().any(|name| it.left(name).is_some())
-    }),
+    rule("whiteout-in-opaque-folder", |it| NO_WHITEOUTS.iter().any(|name| it.left(name).is_some())),
 ];
 
 /// What is left of AUFS.
-const LEFT: &[Rule<Rewritten>] = &[rule("book-keeping-left", |it| it.has_names_with(b".wh..wh."))];
+const LEFT: &[Rule<Rewritten>] = &[
+    rule("book-keeping-left", |it| it.has_names_with(b".wh..wh.")),
+    rule("marker-left-behind", |it| it.has_names_with(b".wh.")),
+];
 
 fn judge(
     it: &Rewritten,
@@ -280,15 +294,16 @@ fn judge_deletions(it: &Rewritten) -> Result<(), Finding> {
     let is_back = deleted.iter().any(|name| it.merged.contains(name));
     let kept = !is_back && !it.merged.is_empty() && !it.has_names_with(b".wh.");
     let what = "names in the overlay of the layer on the image";
-    let expected = "deep, deep/er, deep/er/y, etc, etc/hosts, link, var, var/lib, var/lib/in, \
-        var/lib/in/side, var/lib/keep, var/new";
+    let expected = "deep, deep/er, deep/er/y, etc, etc/hosts, link, var, var/.cache, \
+        var/.cache/keep, var/lib, var/lib/in, var/lib/in/side, var/lib/keep, var/new";
     judge(it, &DELETIONS, kept, vec![Evidence::differs(what, expected, join(&it.merged))])
 }
 
 fn judge_opaque(it: &Rewritten) -> Result<(), Finding> {
     let below = |name: &&PathBuf| name.starts_with("var") && *name != Path::new("var");
     let seen = join(it.merged.iter().filter(below));
-    let expected = "var/lib, var/lib/in, var/lib/in/side, var/lib/keep, var/new";
+    let expected = "var/.cache, var/.cache/keep, var/lib, var/lib/in, var/lib/in/side, \
+        var/lib/keep, var/new";
     let is_top_opaque = it.top_opaque.as_deref() == Some(b"y");
     let what = "names below var in the overlay of the layer on the image";
     let mut evidence = vec![Evidence::differs(what, expected, &seen)];

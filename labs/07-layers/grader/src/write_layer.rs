@@ -33,7 +33,7 @@ struct Made {
 /// How it is called.
 #[derive(Clone, Copy, Default)]
 struct Scene {
-    /// A call to the kernel that fails.
+    /// A system call that fails.
     failing: Option<Failing>,
     /// What the workspace hands down.
     handed_down: Option<HandedDown>,
@@ -176,7 +176,7 @@ pub fn work_lies_beside_the_write_layer(host: &Host) -> Result<(), Finding> {
     no_mode_is_handed_down(host, &WORK, "work", |made| &made.work)
 }
 
-/// Whether one of the two has its mode wherever it is made.
+/// Whether one of the two has its mode in every workspace.
 fn no_mode_is_handed_down(
     host: &Host,
     rules: &Rules<Made>,

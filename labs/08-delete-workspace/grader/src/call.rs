@@ -56,9 +56,9 @@ pub struct Call<'a> {
     refused: Option<(&'static str, i64, Errno)>,
     /// Which of its calls fails, from 1, and with what.
     failing: Option<(usize, Errno)>,
-    /// Why the path that the answer is told cannot be resolved.
+    /// Why the path that the answer gets cannot be resolved.
     unresolved: Option<Errno>,
-    /// Whether a call before this one was killed when that path led nowhere, and something
+    /// Whether a call before this one was killed when that path led nowhere, while something
     /// was left.
     was_lost: bool,
     /// All that lies beside the workspace.
@@ -142,7 +142,7 @@ impl<'a> Call<'a> {
             }
             lost.set(true);
             let _ = kill(Pid::from_raw(asked.pid()), Signal::SIGKILL);
-            // It ends before it hears of this.
+            // It ends before it learns of this.
             Some(Errno::EINTR)
         });
         let ended = call.make();

@@ -12,6 +12,7 @@ use nix::errno::Errno;
 use nix::mount::MntFlags;
 
 use crate::facts::{Facts, PARTS};
+use crate::paths::{has_escapes, printable};
 use crate::scene::{Open, Which};
 
 /// How long a mount that stays busy must be tried again, and how long it may be by our
@@ -22,7 +23,7 @@ const AT_MOST: Duration = Duration::from_millis(3_000);
 /// is left of the last one when these are over.
 const PAUSES: Duration = Duration::from_millis(2_100);
 
-/// Where a path has a link.
+/// Which part of a path is a link: the last one, or one before it.
 #[derive(PartialEq)]
 enum At {
     ItsEnd,
@@ -93,6 +94,7 @@ const MOUNTS: &[Rule<Facts>] = &[
     }),
     rule("busy-retried-too-long", |it| it.should_unmount() && it.is_too_long()),
     rule("parent-first", |it| it.should_unmount() && it.stopped_busy() && !it.has_unmounted()),
+    rule("tries-counted", |it| it.should_unmount() && it.stopped_busy_though_none_is()),
     rule("answer/returned-error", |it| it.should_unmount() && it.seen.returned.is_err()),
 ];
 
@@ -104,10 +106,12 @@ const FILES: &[Rule<Facts>] = &[
     rule("string-prefix", |it| it.seen.returned.is_err() && it.mistaken_neighbour().is_some()),
     rule("closed-folder", |it| it.seen.returned.is_err() && it.without_privileges),
     rule("gone-is-a-failure", |it| {
-        let nothing = it.mounts_before().is_empty() && it.which == Which::MountPoint;
-        it.seen.returned.is_err() && (it.something_was_gone() || nothing)
+        it.seen.returned.is_err() && (it.something_was_gone() || it.has_nothing_to_unmount())
     }),
     rule("names-with-dots-left", |it| !it.only_with_dots_left().is_empty()),
+    rule("link-resolved-once", |it| {
+        it.seen.returned.is_err() && it.given.is_symlink() && it.left_behind() == ["."]
+    }),
     rule("dangling-link-left", |it| !it.dangling_links_left().is_empty()),
     rule("only-known-parts-deleted", Facts::are_only_strangers_left),
     rule("answer/returned-error", |it| it.seen.returned.is_err()),
@@ -171,8 +175,8 @@ impl Facts {
         self.open.as_ref().is_some_and(|(_, open)| *open == Open::Throughout)
     }
 
-    /// Whether something else was unmounted by the path of one of its mounts, on which there
-    /// is a link now: on what covers that mount.
+    /// Whether something else was unmounted by the path of one of its mounts. In what covers
+    /// that mount, a part of the path is a link now.
     fn has_unmounted_by_a_link(&self, at: At) -> bool {
         let elsewhere = self.unmounted_elsewhere();
         let leads_there = |path: &Path| {
@@ -188,6 +192,21 @@ impl Facts {
     fn stopped_busy(&self) -> bool {
         let failure = self.seen.returned.as_ref().err();
         failure.is_some_and(|failure| failure.errno == Some(Errno::EBUSY as i32))
+    }
+
+    /// Whether it stopped so after it had unmounted something, while no file was open.
+    fn stopped_busy_though_none_is(&self) -> bool {
+        let is_undisturbed = self.open.is_none() && self.refused.is_none();
+        self.stopped_busy() && self.has_unmounted() && is_undisturbed
+    }
+
+    /// Whether all that it is to unmount was gone from the beginning, or is gone when it returns
+    /// what the kernel says of what is not there.
+    fn has_nothing_to_unmount(&self) -> bool {
+        let is_gone = |failure: &Failure| failure.is(Errno::EINVAL) || failure.is(Errno::ENOENT);
+        let has_said_so = self.seen.returned.as_ref().is_err_and(is_gone);
+        let was_gone = self.mounts_before().is_empty() || has_said_so;
+        self.which == Which::MountPoint && !self.is_mounted() && was_gone
     }
 
     /// Whether a mount was to go by force.
@@ -368,25 +387,4 @@ impl Facts {
 fn has_parent(table: &MountTable, mount: &Mount, other: &Mount) -> bool {
     let parent = table.mounts.iter().find(|it| it.id == mount.parent && it.id != mount.id);
     parent.is_some_and(|it| it.id == other.id || has_parent(table, it, other))
-}
-
-/// A path on one line, whatever bytes are in it.
-fn printable(path: &Path) -> String {
-    let mut text = String::new();
-    for chunk in path.as_os_str().as_bytes().utf8_chunks() {
-        for c in chunk.valid().chars() {
-            if c.is_control() {
-                text.extend(c.escape_default());
-            } else {
-                text.push(c);
-            }
-        }
-        text.extend(chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}")));
-    }
-    text
-}
-
-/// Whether the mount table writes this path otherwise than it is.
-fn has_escapes(path: &Path) -> bool {
-    path.as_os_str().as_bytes().iter().any(|byte| b" \t\n\\".contains(byte))
 }

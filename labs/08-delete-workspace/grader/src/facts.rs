@@ -10,7 +10,7 @@ use labkit::call::Seen;
 use labkit::canary::Canary;
 use labkit::describe::{Failure, mounts_below, result, tree, walk};
 use labkit::frame::Returned;
-use labkit::verdict::{Evidence, Finding};
+use labkit::verdict::{Evidence, Finding, Whose};
 use mydocker_kernel::mountinfo::{Mount, MountTable};
 use nix::errno::Errno;
 use nix::mount::MntFlags;
@@ -20,6 +20,9 @@ use crate::stage::{MODE_OF_LETTERS, MODE_OF_SHARED, Stage};
 
 /// What a canary has in it.
 const FILES_OF_A_CANARY: &str = "photos thesis.txt";
+
+/// So many mounts are shown: more of them say nothing new.
+const SHOWN: usize = 30;
 
 /// What a whole workspace consists of.
 pub const PARTS: [&str; 5] = [".", "init-layer", "write-layer", "work", "mnt"];
@@ -41,9 +44,9 @@ pub struct Facts {
     /// The kernel call that failed meanwhile, and what it failed with.
     pub refused: Option<&'static str>,
     pub errno: Errno,
-    /// Why the path that it was told cannot be resolved.
+    /// Why the path that it got cannot be resolved.
     pub unresolved: Option<Errno>,
-    /// Whether a call before this one was killed when that path led nowhere, and something
+    /// Whether a call before this one was killed when that path led nowhere, while something
     /// was left.
     pub was_lost: bool,
     pub seen: Seen<Returned>,
@@ -258,17 +261,33 @@ impl Facts {
             let seen = if self.is_too_long() { "longer" } else { "shorter" };
             evidence.push(Evidence::differs("how long it tried", "0.2 to 2 s", seen));
         }
-        evidence.push(self.seen.host_evidence());
-        if !self.mounts_after().is_empty() {
+        let changes = self.seen.host_changes();
+        evidence.push(Evidence::changes(Whose::Host, &changes[..changes.len().min(SHOWN)]));
+        let left = self.mounts_after().len();
+        if expected == "Ok" && left > SHOWN {
+            let what = format!("grep -c {workspace:?} /proc/self/mountinfo");
+            evidence.push(Evidence::differs(what, "0", left.to_string()));
+        }
+        if left > 0 {
             // All are the container's: none of them is left out of the drawing.
             let hosts = MountTable { mounts: Vec::new() };
             evidence.push(Evidence::Tree {
                 what: "/proc/self/mountinfo".to_owned(),
-                drawing: mounts_below(&self.seen.host_after, &hosts, workspace),
+                drawing: shortened(mounts_below(&self.seen.host_after, &hosts, workspace)),
             });
         }
         evidence
     }
+}
+
+/// The first lines of a drawing, and how many more it has.
+fn shortened(drawing: String) -> String {
+    let more = drawing.lines().count().saturating_sub(SHOWN);
+    if more == 0 {
+        return drawing;
+    }
+    let shown: Vec<&str> = drawing.lines().take(SHOWN).collect();
+    format!("{}\n… +{more}", shown.join("\n"))
 }
 
 fn listing<'a>(entries: impl Iterator<Item = &'a String>) -> String {

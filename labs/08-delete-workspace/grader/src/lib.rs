@@ -5,6 +5,7 @@ mod call;
 mod diagnosis;
 mod facts;
 mod mount_point;
+mod paths;
 mod scene;
 mod stage;
 mod unresolved;

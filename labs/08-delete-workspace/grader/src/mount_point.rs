@@ -20,6 +20,9 @@ use crate::unresolved;
 /// So many mounts that become free one by one keep an answer busy for 3.3 seconds.
 const MANY: usize = 22;
 
+/// So many mounts are too many for whoever counts tries instead of time.
+const CROWD: usize = 150;
+
 fn call<'a>(stage: &'a Stage, workspace: PathBuf) -> Call<'a> {
     Call::new(stage, Which::MountPoint, workspace)
 }
@@ -39,7 +42,10 @@ fn must_unmount(call: Call) -> Result<(), Finding> {
 
 pub fn nothing_is_mounted(host: &Host) -> Result<(), Finding> {
     let stage = Stage::new(host);
-    must_unmount(call(&stage, stage.container("ws1")))
+    must_unmount(call(&stage, stage.container("ws1")))?;
+    let workspace = stage.container("ws2");
+    stage.mount_caches(&workspace, CROWD);
+    must_unmount(call(&stage, workspace))
 }
 
 pub fn files_stay(host: &Host) -> Result<(), Finding> {
@@ -241,9 +247,9 @@ pub fn link_on_a_cover(host: &Host) -> Result<(), Finding> {
     let workspace = stage.container("ws1");
     let mnt = workspace.join("mnt");
     mount_tmpfs(&mnt.join("var/cache"));
-    // The second root lies on the first, and is busy. It has a link where the first has a
-    // volume, and one on the way to another of its mounts: the names of both lead to mounts
-    // of the host now.
+    // The second root covers the first, and is busy. It has a link where the first has a
+    // volume, and another link on the way to one of the first one's mounts. Both paths lead
+    // to mounts of the host now.
     mount_tmpfs(&mnt);
     for (target, name) in [(&backup, "data"), (&machine, "var")] {
         symlink(target, mnt.join(name)).expect("the scratch directory");
@@ -291,5 +297,16 @@ pub fn twice(host: &Host) -> Result<(), Finding> {
     must_unmount(call(&stage, workspace.clone()))?;
     must_unmount(call(&stage, workspace.clone()))?;
     fs::remove_dir_all(&workspace).expect("nothing is mounted there");
-    must_unmount(call(&stage, workspace))
+    must_unmount(call(&stage, workspace))?;
+    // One of two peers takes the other one's mount along: the table says so, if it is read
+    // again.
+    let workspace = stage.workspace("peers");
+    stage.mount_peers(&workspace);
+    let facts = call(&stage, workspace).make()?;
+    if facts.seen.returned.is_err() {
+        // Whoever reads the table only once is told of what is worse.
+        covered_mounts_go(&stage)?;
+        moved_mounts_go(&stage)?;
+    }
+    facts.require(facts.mounts_after().is_empty())
 }

@@ -267,6 +267,26 @@ impl<'a> Stage<'a> {
         caches.inspect(|cache| mount_tmpfs(cache)).map(|cache| cache.join("file")).collect()
     }
 
+    /// Two directories of a container's root that are peers, with a mount in each: if one of
+    /// those is unmounted, the other one goes along.
+    pub fn mount_peers(&self, workspace: &Path) {
+        let [one, other] = ["mnt/one", "mnt/other"].map(|name| workspace.join(name));
+        mount_tmpfs(&workspace.join("mnt"));
+        mount_tmpfs(&one);
+        fs::create_dir_all(&other).expect("the scratch directory");
+        mount(NOTHING, &one, NOTHING, MsFlags::MS_SHARED, NOTHING)
+            .and_then(|()| mount(Some(&one), &other, NOTHING, MsFlags::MS_BIND, NOTHING))
+            .expect("the sandbox allows it");
+        mount_tmpfs(&one.join("data"));
+    }
+
+    /// Closes directories outside the write layer to their owner, as an image may do.
+    pub fn close_init_layer(&self, workspace: &Path) {
+        write(&workspace.join("init-layer/run/file"), "");
+        set_mode(&workspace.join("init-layer/run"), 0o000);
+        set_mode(&workspace.join("init-layer/etc"), 0o555);
+    }
+
     /// A tmpfs that can be moved.
     fn mount_aside(&self) -> PathBuf {
         let aside = self.host.path("aside");

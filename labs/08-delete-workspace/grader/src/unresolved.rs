@@ -13,11 +13,11 @@ use crate::stage::{Stage, set_mode};
 /// One byte more than a name can have. See path_resolution(7).
 const TOO_LONG: usize = 256;
 
-/// Whether that is an error. If it is not, `plain` says what is wrong with the function
-/// anyway.
+/// Whether the function returns an error for them. If it does not, `plain` says first what
+/// is wrong with it anyway.
 ///
 /// # Errors
-/// It is not.
+/// It returns none.
 pub fn is_an_error(
     stage: &Stage,
     which: Which,
@@ -38,12 +38,12 @@ pub fn is_an_error(
     ] {
         let mut call = Call::new(stage, which, host.path(path)).unresolved(errno);
         if errno == Errno::EACCES {
-            // To root nothing is closed.
+            // Nothing is closed to root.
             call = call.without_privileges();
         }
         let facts = call.make()?;
         if !facts.is_harmless() {
-            // What is unmounted or deleted then is another promise's to say.
+            // Another promise says what was unmounted or deleted.
             return Ok(());
         }
         if facts.seen.returned.is_ok() {

@@ -52,6 +52,12 @@ pub fn links(host: &Host) -> Result<(), Finding> {
     let workspace = stage.container("ws2");
     let link = host.path("link-to-ws2");
     symlink(&workspace, &link).expect("the scratch directory");
+    must_delete(call(&stage, workspace).given_as(link))?;
+    // By a link to a link.
+    let workspace = stage.container("ws4");
+    let link = host.path("current");
+    symlink(&workspace, host.path("latest")).expect("the scratch directory");
+    symlink("latest", &link).expect("the scratch directory");
     must_delete(call(&stage, workspace).given_as(link))
 }
 
@@ -87,7 +93,10 @@ pub fn neighbours(host: &Host) -> Result<(), Finding> {
 pub fn without_privileges(host: &Host) -> Result<(), Finding> {
     let stage = Stage::new(host);
     plain(&stage)?;
-    must_delete(call(&stage, stage.workspace("ws1")).without_privileges())
+    must_delete(call(&stage, stage.workspace("ws1")).without_privileges())?;
+    let workspace = stage.workspace("ws2");
+    stage.close_init_layer(&workspace);
+    must_delete(call(&stage, workspace).without_privileges())
 }
 
 pub fn failed_umount(host: &Host) -> Result<(), Finding> {
@@ -135,7 +144,7 @@ pub fn killed(host: &Host) -> Result<(), Finding> {
         }
     }
     any_parts_may_be_gone(&stage)?;
-    // By a link. As long as anything is left, that leads there.
+    // Given as a link, which must lead to the workspace as long as anything is left.
     let workspace = stage.container("linked");
     let link = host.path("link-to-linked");
     symlink(&workspace, &link).expect("the scratch directory");

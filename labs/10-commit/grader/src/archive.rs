@@ -54,6 +54,8 @@ impl Kind {
 pub enum Damage {
     /// It ends too early, a sum is wrong, or the like.
     Unreadable(String),
+    /// A pax record does not end where its length says: how it begins.
+    Record(String),
     /// After the last entry there are no two blocks of zeros, or something else.
     NoEnd,
 }
@@ -66,7 +68,7 @@ const BLOCK: usize = 512;
 /// It is damaged.
 pub fn read(bytes: &[u8]) -> Result<Vec<Entry>, Damage> {
     let unreadable = |error: std::io::Error| Damage::Unreadable(error.to_string());
-    let mut all_records = records(bytes).map_err(unreadable)?.into_iter();
+    let mut all_records = records(bytes)?.into_iter();
     let mut entries = Vec::new();
     let mut end = 0;
     let mut archive = tar::Archive::new(bytes);
@@ -137,8 +139,8 @@ fn seconds(value: &[u8]) -> Option<i128> {
     Some(whole.parse::<i128>().ok()? - i128::from(is_before))
 }
 
-/// The time of a header. With its first bit set, the field has no digits and is one number,
-/// as in GNU tar: the next bit is its sign.
+/// The time in a header. If its first bit is set, the field is one binary number and not
+/// digits, as in GNU tar. The next bit is its sign.
 fn seconds_of(header: &Header) -> i128 {
     let field = header.as_old().mtime;
     if field[0] & 0x80 == 0 {
@@ -168,17 +170,18 @@ type Records = BTreeMap<Vec<u8>, Vec<u8>>;
 
 /// The pax records of each entry. See pax(1p): a record says how long it is, and may
 /// have any bytes in its value.
-fn records(bytes: &[u8]) -> std::io::Result<Vec<Records>> {
+fn records(bytes: &[u8]) -> Result<Vec<Records>, Damage> {
+    let unreadable = |error: std::io::Error| Damage::Unreadable(error.to_string());
     let mut all = Vec::new();
     let mut next = Records::new();
     let mut archive = tar::Archive::new(bytes);
-    for entry in archive.entries()?.raw(true) {
-        let mut entry = entry?;
+    for entry in archive.entries().map_err(unreadable)?.raw(true) {
+        let mut entry = entry.map_err(unreadable)?;
         match entry.header().entry_type() {
             EntryType::XHeader => {
                 let mut data = Vec::new();
-                entry.read_to_end(&mut data)?;
-                next.extend(parse(&data));
+                entry.read_to_end(&mut data).map_err(unreadable)?;
+                next.extend(parse(&data)?);
             }
             EntryType::XGlobalHeader | EntryType::GNULongName | EntryType::GNULongLink => {}
             _ => all.push(std::mem::take(&mut next)),
@@ -187,18 +190,31 @@ fn records(bytes: &[u8]) -> std::io::Result<Vec<Records>> {
     Ok(all)
 }
 
-fn parse(mut data: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
+/// Readers go from one record to the next by its length, and refuse one that has no line
+/// feed at its end. Zeros after the last one are no record.
+fn parse(mut data: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Damage> {
     let mut records = Vec::new();
-    while let Some(space) = data.iter().position(|byte| *byte == b' ') {
-        let length = std::str::from_utf8(&data[..space]).ok().and_then(|it| it.parse().ok());
-        let Some(record) = length.and_then(|length: usize| data.get(space + 1..length)) else {
-            break;
-        };
-        data = &data[space + 1 + record.len()..];
-        let record = record.strip_suffix(b"\n").unwrap_or(record);
+    while data.first().is_some_and(|byte| *byte != 0) {
+        let (record, rest) = first_record(data).ok_or_else(|| Damage::Record(beginning(data)))?;
         if let Some(equals) = record.iter().position(|byte| *byte == b'=') {
             records.push((record[..equals].to_vec(), record[equals + 1..].to_vec()));
         }
+        data = rest;
     }
-    records
+    Ok(records)
+}
+
+/// The first record without its length and its line feed, and what comes after it.
+fn first_record(data: &[u8]) -> Option<(&[u8], &[u8])> {
+    let space = data.iter().position(|byte| *byte == b' ')?;
+    let length: usize = std::str::from_utf8(&data[..space]).ok()?.parse().ok()?;
+    let record = data.get(space + 1..length)?.strip_suffix(b"\n")?;
+    Some((record, &data[length..]))
+}
+
+/// The length and the key of a record, for a reader.
+fn beginning(data: &[u8]) -> String {
+    const SHOWN: usize = 60;
+    let key = data.iter().position(|byte| *byte == b'=').map_or(SHOWN, |equals| equals + 1);
+    data[..key.min(SHOWN).min(data.len())].escape_ascii().to_string()
 }

@@ -162,7 +162,16 @@ pub fn hard_links(host: &Host) -> Result<(), Finding> {
         ("etc/hosts-too", name_of("etc/hosts")),
         ("etc/motd", file("of one name")),
     ]);
-    compare(host, "hard-links", &World { write, below: vec![image()] })
+    compare(host, "hard-links", &World { write, below: vec![image()] })?;
+    // The first in the order is not the one with the fewest directories above it.
+    let write = tree([
+        ("deep/down/here/one", file("one file at three depths")),
+        ("deep/down/two", name_of("deep/down/here/one")),
+        ("three", name_of("deep/down/here/one")),
+        ("etc/four", file("another file, at two depths")),
+        ("four", name_of("etc/four")),
+    ]);
+    compare(host, "depths", &World { write, below: vec![image()] })
 }
 
 pub fn links(host: &Host) -> Result<(), Finding> {

@@ -133,7 +133,7 @@ pub fn missing_base(host: &Host) -> Result<(), Finding> {
     let not_found = Some(ErrorKind::NotFound);
     let kinds: [(&str, &str, &str, Option<ErrorKind>, Lay); 4] = [
         ("no-base", "nowhere", "the base is missing", not_found, |_| ()),
-        // A file is there, but nothing in it: an error of whatever kind.
+        // The base is a file: an error of any kind.
         ("file", "plain-file", "the base \"plain-file\"", None, |images| {
             fs::write(images.join("plain-file"), "").expect("the scratch directory");
         }),

@@ -1,6 +1,7 @@
 //! write_layer_tar.
 
 use std::fs::{self, File};
+use std::ops::RangeInclusive;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{chown, lchown};
 use std::path::{Path, PathBuf};
@@ -91,6 +92,9 @@ pub fn hard_links(host: &Host) -> Result<(), Finding> {
         ("bin/c", name_of("bin/b")),
         ("etc/link", link_to("a-target")),
         ("etc/link-too", name_of("etc/link")),
+        // The first in the order is not the one with the fewest directories above it.
+        ("opt/deep/down", file("one file at two depths")),
+        ("up", name_of("opt/deep/down")),
     ]);
     write(host, "hard-links", &layer)
 }
@@ -129,8 +133,18 @@ pub fn attributes(host: &Host) -> Result<(), Finding> {
         ("two-names", file("").with_xattr("user.a", b"1").with_xattr("user.overlay.b", b"2")),
         ("two-names-too", name_of("two-names")),
     ]);
-    write(host, "attributes", &layer)
+    write(host, "attributes", &layer)?;
+    // A second record shows whether a reader finds the end of the first.
+    let values = LENGTHS.into_iter().flatten().map(|length| {
+        let node = file("").with_xattr("user.k", &vec![b'v'; length]);
+        (length.to_string(), node.with_xattr("user.l", b"the next one"))
+    });
+    write(host, "attributes-of-a-length", &tree(values))
 }
+
+/// How long a value of `user.k` is if its pax record has 98 to 103 bytes, or 998 to 1004.
+/// The length of a record counts its own digits, and here it gets one more of them.
+const LENGTHS: [RangeInclusive<usize>; 2] = [74..=78, 973..=978];
 
 pub fn links(host: &Host) -> Result<(), Finding> {
     let precious = host.precious();

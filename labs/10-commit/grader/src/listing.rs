@@ -175,7 +175,7 @@ fn differs(must: &Entry, is: &Entry) -> Option<Aspect> {
     match (&must.kind, &is.kind) {
         (Kind::File(must), Kind::File(is)) if must != is => return Some(Aspect::Content),
         (must, is) if must != is => return Some(Aspect::Kind),
-        // A hard link need not repeat what its file has. Attributes that it has are set again.
+        // A hard link need not repeat what its file has. If it has attributes, they are set again.
         (Kind::HardLink(_), _) => {
             let is_right = is.xattrs.is_empty() || is.xattrs == must.xattrs;
             return (!is_right).then_some(Aspect::Xattrs);

@@ -198,7 +198,7 @@ const fn rules(tables: &'static [&'static [Rule<Made>]]) -> Rules<Made> {
 /// The rules on a call that must be refused.
 pub static REFUSED: Rules<Made> = rules(&[HARM, NOT_REFUSED]);
 
-/// The rules on one that is given another path of the directory of images: with its usual one,
+/// The rules on one that gets another path of the directory of images. With the usual path,
 /// the links were right.
 pub static BY_ANOTHER_PATH: Rules<Made> = rules(&[
     HARM,

@@ -11,7 +11,7 @@ use crate::layer_tar::{MANY, call, lay_layer, write};
 use crate::world::{directory, file, link_to, name, name_of, tree};
 use crate::written::RULES;
 
-/// How many bytes the field of a header has for a name, and for a target.
+/// How many bytes a header has for a name, and for a target.
 const FIELD: usize = 100;
 
 pub fn are_kept(host: &Host) -> Result<(), Finding> {
@@ -61,8 +61,8 @@ fn targets(host: &Host) -> Result<(), Finding> {
     write(host, "targets", &tree(links))
 }
 
-/// Names that are too long for a header, and begin with a byte that is not UTF-8: the longest
-/// part of them that is text is empty.
+/// Names that are too long for a header, and begin with a byte that is not UTF-8. If they are
+/// cut off after the last whole character, nothing is left of them.
 fn long_and_odd(host: &Host) -> Result<(), Finding> {
     let odd =
         |end: u8| PathBuf::from(OsString::from_vec([b"\xff".as_slice(), &[end; ODD - 1]].concat()));

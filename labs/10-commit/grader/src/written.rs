@@ -64,6 +64,7 @@ impl Written {
         if let Err(damage) = &self.entries {
             let seen = match damage {
                 Damage::Unreadable(why) => why.clone(),
+                Damage::Record(record) => format!("`{record}…` does not end where its length says"),
                 Damage::NoEnd => "the two blocks of zeros at its end are missing".to_owned(),
             };
             all.push(Evidence::differs("the archive", "can be read", seen));
@@ -150,6 +151,9 @@ impl Facts for Written {
         if let Err(Damage::Unreadable(why)) = &self.entries {
             words.push(("damage", why.clone()));
         }
+        if let Err(Damage::Record(record)) = &self.entries {
+            words.push(("record", record.clone()));
+        }
         words.push(("call", self.while_.clone()));
         words
     }
@@ -163,6 +167,7 @@ const ARCHIVE: &[Rule<Written>] = &[
     rule("answer/returned-error", |it| it.returned.is_err()),
     rule("answer/did-nothing", |it| it.length == 0),
     rule("end-mark-missing", |it| it.entries == Err(Damage::NoEnd)),
+    rule("pax-record-length-wrong", |it| matches!(it.entries, Err(Damage::Record(_)))),
     rule("archive-damaged", |it| it.entries.is_err()),
 ];
 

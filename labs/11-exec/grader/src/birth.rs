@@ -46,7 +46,7 @@ struct Born {
     /// What of the host's is open in it but 0, 1 and 2, and what the call is.
     hosts: Vec<String>,
     at: &'static str,
-    /// What root of the container could look at. Before a birth, it is that of the process
+    /// What root of the container could look at. Before a birth, that belongs to the process
     /// that starts the new one: a child inherits whether it is dumpable.
     could: Vec<String>,
 }
@@ -180,7 +180,8 @@ pub fn nobody_looks(host: &Host) -> Result<(), Finding> {
         tables: &[&[rule("born-dumpable", |it| !it.could.is_empty())]],
     };
     let kinds = FAST | CloneFlags::CLONE_NEWUSER;
-    // A process that is closed just before it is the command may have been born open.
+    // A process that is closed just before it becomes the command may have been open at its
+    // birth.
     for (call, rules) in [(EXEC, &LOOKED), (FORK, &AT_BIRTH)] {
         each(host, kinds, &[call], |born| {
             rules.judge(born, born.could.is_empty(), || {

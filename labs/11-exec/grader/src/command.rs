@@ -30,7 +30,7 @@ pub fn namespaces(host: &Host) -> Result<(), Finding> {
 pub fn directories(host: &Host) -> Result<(), Finding> {
     static WITHOUT_MOUNTS: Rules<Entered> =
         rules(&[BASIC, &[rule("working-directory-kept", Entered::keeps_callers_cwd)], STARTED]);
-    // Joining a container that shares the mounts of its host leads to no other directory.
+    // If a container shares the host's mounts, joining it does not change the directory.
     let without_mounts = FAST.difference(CloneFlags::CLONE_NEWNS);
     for (kinds, rules) in [(FAST, &ENTERS), (without_mounts, &WITHOUT_MOUNTS)] {
         let facts = observe(host, Given::Path, kinds)?;

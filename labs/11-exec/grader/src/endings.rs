@@ -93,7 +93,7 @@ impl Ending {
         self.judge_where(host, rules, what, "")
     }
 
-    /// The same of a call that was not as usual: `so` says in what way.
+    /// The same for a call that was not as usual. `so` says in which way.
     fn judge_where(
         &self,
         host: &Host,
@@ -188,8 +188,8 @@ pub fn missing_command(host: &Host) -> Result<(), Finding> {
         ..scene.order(container, &["nothing"])
     })?;
     ending.judge(host, &NOT_RUN, &format!("[\"nothing\"], [{path:?}]"))?;
-    // Nor is there a command below a file. A script exists without its interpreter, but
-    // execve(2) says ENOENT of that.
+    // There is no command below a file either. A script can exist without its interpreter,
+    // but execve(2) returns ENOENT for it.
     let below = ["/tmp/tools/closed/nothing"];
     let scripts = ["/tmp/tools/without-its-interpreter", "without-its-interpreter"];
     for word in below.into_iter().chain(scripts) {
@@ -212,13 +212,29 @@ pub fn closed_command(host: &Host) -> Result<(), Finding> {
         let ending = attempt(host, CANNOT_BE_EXECUTED, order)?;
         ending.judge(host, &NOT_RUN, &format!("{words:?}"))?;
     }
-    // Whatever else execve(2) can say.
+    // Whatever else execve(2) can return.
     for errno in [Errno::ENOEXEC, Errno::ELOOP, Errno::E2BIG, Errno::EIO] {
         let order = |scene: &Scene, container: &Container| scene.order(container, &["/bin/true"]);
         let ending =
             attempt_so(host, CANNOT_BE_EXECUTED, order, |call| call.refusing(EXECUTING, errno))?;
         let so = format!(", where execve(2) says {errno:?}");
         ending.judge_where(host, &NOT_RUN, "[\"/bin/true\"]", &so)?;
+    }
+    Ok(())
+}
+
+/// A name whose command is behind an entry of `PATH` that is missing, or is a file: there
+/// execve(2) returns ENOENT or ENOTDIR, and the look-up goes on.
+pub fn found_in_a_later_directory(host: &Host) -> Result<(), Finding> {
+    static RULES: Rules<Ending> =
+        rules(&[&[rule("look-up-ends-early", |it| it.is(NOT_FOUND) || it.is(CANNOT_BE_EXECUTED))]]);
+    for entry in ["nothing", "closed"] {
+        let path = format!("PATH={TOOLS}/{entry}:/bin");
+        let ending = attempt(host, 0, |scene, container| Order {
+            environment: vec![CString::new(path.as_str()).expect("no NUL in it")],
+            ..scene.order(container, &["true"])
+        })?;
+        ending.judge(host, &RULES, &format!("[\"true\"], [{path:?}]"))?;
     }
     Ok(())
 }

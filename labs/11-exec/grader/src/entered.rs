@@ -285,8 +285,8 @@ impl Entered {
         self.caller_after != self.caller_before
     }
 
-    /// Whether a directory of the command is on no mount of the container's. If it shares
-    /// the host's mounts, none is.
+    /// Whether a directory of the command is outside the container's mounts. If the container
+    /// shares the host's mounts, none is.
     fn is_outside(&self) -> bool {
         let mount = |spot: Option<Spot>| spot.map(|(mount, _)| mount);
         let containers = mount(self.containers_root);

@@ -162,8 +162,24 @@ pub fn every_namespace(host: &Host) -> Result<(), Finding> {
 
 pub fn user_namespace_first(host: &Host) -> Result<(), Finding> {
     let kinds = FAST | CloneFlags::CLONE_NEWUSER;
-    observe(host, kinds, Who::User, |call| call)?.must_be_complete()
+    observe(host, kinds, Who::User, |call| call)?.must_be_complete()?;
+    // Root may join in whatever order: where the second call fails, the first one shows.
+    let facts = observe(host, kinds, Who::Root, |call| call.failing(2, SETNS, Errno::EINVAL))?;
+    let Some(failed) = facts.seen.failed else { return Ok(()) };
+    let joined = facts.joined();
+    let is_first = joined.is_empty() || joined.iter().any(|kind| kind == "user");
+    ORDER.judge(&facts, is_first, || {
+        let what = format!("/proc/PID/ns, namespaces of the container, where {failed} fails");
+        vec![Evidence::differs(what, "user", joined.join(BETWEEN))]
+    })
 }
+
+/// Why the first namespace that was joined is not the user namespace.
+static ORDER: Rules<Joined> = Rules {
+    lab: LAB,
+    function: FUNCTION,
+    tables: &[&[rule("others-before-the-user-namespace", |_| true)]],
+};
 
 pub fn directories(host: &Host) -> Result<(), Finding> {
     let facts = observe(host, FAST, Who::Root, |call| call)?;

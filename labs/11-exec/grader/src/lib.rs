@@ -37,7 +37,10 @@ pub static EXAM: Exam = Exam {
         Promise::new("the_command_begins_in_the_containers_root", command::directories),
         Promise::new("the_words_arrive_as_given", command::words),
         Promise::new("the_environment_is_the_given_one", command::environment),
-        Promise::new("a_name_is_found_in_the_container", command::found_by_name),
+        Promise::new("a_name_is_found_in_the_container", |host| {
+            command::found_by_name(host)?;
+            endings::found_in_a_later_directory(host)
+        }),
         Promise::new("only_the_three_streams_are_open", descriptors::only_the_streams),
         Promise::new("nothing_of_the_host_is_born_into_it", birth::nothing_of_the_host),
         Promise::new("nobody_inside_can_look_at_it", birth::nobody_looks),

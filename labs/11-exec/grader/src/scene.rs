@@ -73,8 +73,8 @@ impl Scene {
         Scene { root, pipes: pipes.into(), canary: random_words().expect("random words") }
     }
 
-    /// The container, which runs. If it has no mount namespace of its own, its root is the
-    /// host's, and it has the probe that is there.
+    /// The running container. If it has no mount namespace of its own, its root is the
+    /// host's, and so is its probe.
     pub fn start(&self, host: &Host, proc: &Proc, kinds: CloneFlags) -> Container {
         if !kinds.contains(CloneFlags::CLONE_NEWNS) {
             return Container::bare(proc, kinds);

@@ -158,18 +158,6 @@ pub static UNFORESEEN: &[Variant<Answers>] = &[
             ..SOLUTION
         },
     },
-    // Enough for all tables that were looked at.
-    Variant {
-        name: "four_levels_of_mounts",
-        answers: Answers {
-            tree: |mounts| {
-                let mut tree = solution::tree(mounts);
-                tree.retain(|(depth, _)| *depth <= 4);
-                tree
-            },
-            ..SOLUTION
-        },
-    },
     Variant {
         name: "three_optional_fields_at_most",
         answers: Answers {

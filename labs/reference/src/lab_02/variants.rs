@@ -103,7 +103,7 @@ pub static RIGHT: &[Variant<Answers>] = &[
             ..SOLUTION
         },
     },
-    // As docker and dash have it: below a file there is nothing.
+    // As docker and dash do it: there is nothing below a file.
     Variant {
         name: "below_a_file_is_127",
         answers: Answers {

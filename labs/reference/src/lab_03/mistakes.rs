@@ -101,6 +101,7 @@ pub static MISTAKES: &[Mistake<Answers>] = &[
     processes::A_LINE_IN_TWO,
     processes::OWN_WORDS_FOR_THE_DEAD,
     processes::MEMORY_AS_IT_IS,
+    processes::KNOWN_BY_ITS_MEMORY,
     removal::REMOVE_DIR_ALL,
     removal::ONE_HIERARCHY,
     removal::NO_SECOND_TRY,
@@ -122,4 +123,5 @@ pub static MISTAKES: &[Mistake<Answers>] = &[
     removal::A_DEADLINE_EACH,
     removal::TIME_BEGINS_ANEW,
     removal::UNREADABLE_IS_EMPTY,
+    removal::LISTED_MEANS_THERE,
 ];

@@ -99,5 +99,8 @@ pub static MISTAKES: &[Mistake<Answers>] = &[
     environment::NAMES_AS_TEXT,
     receiving::A_MEBIBYTE,
     receiving::ERROR_IS_AN_END,
+    receiving::NO_SIGNAL_AT_THE_END,
+    sending::COUNT_BY_ONE_CALL,
+    descriptors::ONE_BUFFER_OF_THE_LIST,
     writing_down::COUNT_OF_TWO_DIGITS,
 ];

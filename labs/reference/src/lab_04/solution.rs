@@ -47,8 +47,9 @@ pub fn send_command(read_end: OwnedFd, write_end: OwnedFd, command: &[OsString])
 ///
 /// This runs in the container's first process, which is the reader. Even so,
 /// clone(2) gave it copies of both ends of the pipe. It reads up to the end, which
-/// comes only when no process has the write end open any more. When the
-/// function returns, both ends are closed in this process. See pipe(7).
+/// comes only when no process has the write end open any more; if the message itself
+/// says where it ends, there is no need to wait for that. When the function returns,
+/// both ends are closed in this process. See pipe(7).
 ///
 /// # Errors
 /// Those of read(2). It is also an error if the message was cut off at any point,
@@ -124,9 +125,9 @@ fn name_of(variable: &OsStr) -> &[u8] {
 /// Makes sure that a program started by execve(2) now gets the descriptors 0, 1 and
 /// 2, and no others: close the others, or mark them close-on-exec.
 ///
-/// They may have any numbers, with gaps, even above both limits of RLIMIT_NOFILE, the soft
-/// and the hard one; some may be close-on-exec already. Nothing in this process uses them
-/// afterwards. /proc is mounted, and a number below both limits is free.
+/// The others may have any numbers, with gaps, even above both limits of RLIMIT_NOFILE,
+/// the soft and the hard one. Some may be close-on-exec already. Nothing in this process
+/// uses them afterwards. /proc is mounted, and a number below both limits is free.
 ///
 /// # Errors
 /// Those of the calls that you make: it is an error if a descriptor above 2 would

@@ -17,7 +17,6 @@ pub static PAIRS: &[Pair<Answers>] = &[
     Pair {
         name: "shells_out_to_tar",
         broken: &[
-            ("folders_have_their_modes", "rootfs/set-group-id-inherited"),
             // It goes by the names of users and groups, if there are some.
             ("all_have_their_owners", "rootfs/owners-lost"),
             // GNU tar doubles a backslash in what it says.

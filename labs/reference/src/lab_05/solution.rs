@@ -27,10 +27,12 @@ const UNSET: Mode = Mode::empty();
 /// links as names of one file, fifos and devices. Give each of them the archive's mode,
 /// whatever the umask, including the set-user-ID bit and the like; the owner and group,
 /// by their numbers, also for symbolic links; and the modification time, in seconds,
-/// also for symbolic links and directories. If the directory around `layer` has the
-/// set-group-ID bit, that changes nothing. A symbolic link has no mode; a hard link has
-/// what its file has, whatever its own header says. See tar(5), umask(2), chown(2),
-/// utimensat(2), inode(7).
+/// also for symbolic links and directories. Only the lower 12 bits of a mode in the
+/// archive count, because Docker also writes the bits of the file type there. If the
+/// archive has no `./`, the layer belongs to you and has mode 0755, whatever the umask.
+/// If the directory around `layer` has the set-group-ID bit, that changes nothing. A
+/// symbolic link has no mode; a hard link has what its file has, whatever its own header
+/// says. See tar(5), umask(2), chown(2), utimensat(2), inode(7).
 ///
 /// **Nothing outside.** The author of the archive may be hostile, and you are root.
 /// Nothing outside `layer` is created or changed. Refuse an entry
@@ -54,11 +56,11 @@ const UNSET: Mode = Mode::empty();
 /// is yours to delete. Nobody asks for fsync(2). See rename(2).
 ///
 /// # Errors
-/// - An entry is refused, is of a type not named above, cannot be created, such as a
-///   device where devices are not allowed, or cannot get its attributes, such as an owner
-///   or group whose number is too large for chown(2). The error's text contains the entry's
-///   name as the archive has it. No entry is skipped, not even a pax global header (`g`) or
-///   a volume label (`V`).
+/// - An entry is refused, is of a type not named above, cannot be created, or cannot get
+///   its attributes. For example, devices are forbidden, or the number of an owner or group
+///   is too large for chown(2). The error's text contains the entry's name as the archive
+///   has it. No entry is skipped, not even a pax global header (`g`) or a volume label
+///   (`V`).
 /// - The archive is missing, is not an archive, cannot be read to the end of its last
 ///   entry, or is cut off within an entry. Nobody asks whether it has the blocks of
 ///   zeros at its end.
@@ -167,8 +169,8 @@ pub(crate) fn device(header: &Header) -> io::Result<u64> {
     Ok(makedev(major.into(), minor.into()))
 }
 
-// Gives a file what its entry says: owner, mode and time, in this order, for
-// a new owner costs the set-user-ID bit, and never to what a link leads to.
+// Gives a file what its entry says: owner, mode and time, in this order, because
+// a new owner costs the set-user-ID bit. Never gives it to what a link leads to.
 pub(crate) fn set_attributes(path: &Path, header: &Header) -> io::Result<()> {
     let (user, group) = owner(header)?;
     lchown(path, Some(user), Some(group))?;
@@ -179,13 +181,13 @@ pub(crate) fn set_attributes(path: &Path, header: &Header) -> io::Result<()> {
     Ok(utimensat(AT_FDCWD, path, &time, &time, UtimensatFlags::NoFollowSymlink)?)
 }
 
-// The user and the group that an entry says.
+// The user and the group that an entry names.
 pub(crate) fn owner(header: &Header) -> io::Result<(u32, u32)> {
     Ok((id(header.uid()?)?, id(header.gid()?)?))
 }
 
-// A number as chown(2) takes it. An archive may have a larger one, and a cast would make
-// another user of it: root, of 2^32. The largest of 32 bits is -1, which changes nothing.
+// A number as chown(2) takes it. An archive may have a larger one. A cast would turn it into
+// another user: 2^32 into root. The largest of 32 bits is -1, which changes nothing.
 fn id(number: u64) -> io::Result<u32> {
     match u32::try_from(number) {
         Ok(id) if id != u32::MAX => Ok(id),

@@ -16,10 +16,12 @@ use std::path::Path;
 /// links as names of one file, fifos and devices. Give each of them the archive's mode,
 /// whatever the umask, including the set-user-ID bit and the like; the owner and group,
 /// by their numbers, also for symbolic links; and the modification time, in seconds,
-/// also for symbolic links and directories. If the directory around `layer` has the
-/// set-group-ID bit, that changes nothing. A symbolic link has no mode; a hard link has
-/// what its file has, whatever its own header says. See tar(5), umask(2), chown(2),
-/// utimensat(2), inode(7).
+/// also for symbolic links and directories. Only the lower 12 bits of a mode in the
+/// archive count, because Docker also writes the bits of the file type there. If the
+/// archive has no `./`, the layer belongs to you and has mode 0755, whatever the umask.
+/// If the directory around `layer` has the set-group-ID bit, that changes nothing. A
+/// symbolic link has no mode; a hard link has what its file has, whatever its own header
+/// says. See tar(5), umask(2), chown(2), utimensat(2), inode(7).
 ///
 /// **Nothing outside.** The author of the archive may be hostile, and you are root.
 /// Nothing outside `layer` is created or changed. Refuse an entry
@@ -43,11 +45,11 @@ use std::path::Path;
 /// is yours to delete. Nobody asks for fsync(2). See rename(2).
 ///
 /// # Errors
-/// - An entry is refused, is of a type not named above, cannot be created, such as a
-///   device where devices are not allowed, or cannot get its attributes, such as an owner
-///   or group whose number is too large for chown(2). The error's text contains the entry's
-///   name as the archive has it. No entry is skipped, not even a pax global header (`g`) or
-///   a volume label (`V`).
+/// - An entry is refused, is of a type not named above, cannot be created, or cannot get
+///   its attributes. For example, devices are forbidden, or the number of an owner or group
+///   is too large for chown(2). The error's text contains the entry's name as the archive
+///   has it. No entry is skipped, not even a pax global header (`g`) or a volume label
+///   (`V`).
 /// - The archive is missing, is not an archive, cannot be read to the end of its last
 ///   entry, or is cut off within an entry. Nobody asks whether it has the blocks of
 ///   zeros at its end.

@@ -1,9 +1,11 @@
 //! The solution taken to its steps, so that a mistake can replace one.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, lchown};
 use std::path::{Path, PathBuf};
 
+use nix::unistd::{getegid, geteuid};
 use tar::{Archive, Entry, EntryType, Header};
 
 use super::solution::{make, naming, place, remove, set_attributes};
@@ -114,6 +116,18 @@ pub fn unpack_and_rename(
     layer: &Path,
     unpack: impl FnOnce(&Path, &Path) -> io::Result<()>,
 ) -> io::Result<()> {
-    let made = unpack(tar, unfinished).and_then(|()| fs::rename(unfinished, layer));
+    let made = own(unfinished)
+        .and_then(|()| unpack(tar, unfinished))
+        .and_then(|()| fs::rename(unfinished, layer));
     made.or_else(|error| remove(unfinished).and(Err(error)))
+}
+
+/// Gives the layer itself what it has if the archive says nothing of it.
+fn own(folder: &Path) -> io::Result<()> {
+    let (user, group) = (geteuid().as_raw(), getegid().as_raw());
+    let is = folder.symlink_metadata()?;
+    if (is.uid(), is.gid()) != (user, group) {
+        lchown(folder, Some(user), Some(group))?;
+    }
+    fs::set_permissions(folder, Permissions::from_mode(0o755))
 }

@@ -105,6 +105,7 @@ pub static MISTAKES: &[Mistake<Answers>] = &[
     overlooked::SECOND_UMOUNT_NOT_CHECKED,
     overlooked::SECOND_BIND_NOT_CHECKED,
     overlooked::PUT_OLD_OF_THE_IMAGE,
+    overlooked::PROC_THAT_IS_THERE,
     beside::ROOT_AS_TEXT,
     beside::ROOT_UNWRAPPED,
     beside::MOUNTED_BY_TEXT,

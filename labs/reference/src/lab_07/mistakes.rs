@@ -96,6 +96,7 @@ pub static MISTAKES: &[Mistake<Answers>] = mistakes! {
         only_listed_book_keeping_removed, "layers/book-keeping-left", numbers::only_listed_book_keeping_removed;
         unlisted_book_keeping_hides, "layers/book-keeping-is-no-whiteout", numbers::unlisted_book_keeping_hides;
         opaque_handed_down, "layers/opaque-without-a-mark", marks::opaque_handed_down;
+        opaque_mark_in_its_turn, "layers/whiteout-in-opaque-folder", marks::opaque_mark_in_its_turn;
     }
     whiteouts_to_aufs {
         devices_left, "layers/whiteout-left-as-a-device", whiteouts::devices_left;
@@ -151,6 +152,8 @@ pub static MISTAKES: &[Mistake<Answers>] = mistakes! {
         init_layer_by_the_umask_alone, "layers/mode-handed-down", modes::init_layer_by_the_umask_alone;
         init_files_by_the_umask_alone, "layers/mode-handed-down", modes::init_files_by_the_umask_alone;
         etc_closed_before_it_is_filled, "layers/image-mode-too-early", modes::etc_closed_before_it_is_filled;
+        image_opened_for_its_modes, "layers/unreadable-directory-refused", modes::image_opened_for_its_modes;
+        files_chmodded_in_a_closed_etc, "layers/unreadable-directory-refused", modes::files_chmodded_in_a_closed_etc;
     }
     create_write_layer {
         write_layer_not_made, "answer/did-nothing", folders::write_layer_not_made;

@@ -229,13 +229,14 @@ fn create_mark(path: &Path) -> io::Result<()> {
 ///   symbolic link; empty if the host has none, or if the link leads nowhere;
 /// - `dev`, `proc`, `sys`: empty directories to mount on.
 ///
-/// Files have mode 0644 and directories 0755, whatever the umask, and whatever
-/// `workspace` hands down to what is made in it: its set-group-ID bit, or a default ACL
-/// as in acl(5). But a directory that `image` has too gets all twelve bits of the mode
-/// it has there, including the set-group-ID bit and the sticky bit: in the merged tree,
-/// the mode of the topmost directory counts. That mode may close `etc` even to its
-/// owner, for example 0555. The function works all the same, also if the caller has
-/// none of root's capabilities, such as CAP_DAC_OVERRIDE.
+/// Files have mode 0644 and directories 0755, whatever the umask is. `workspace` may have
+/// the set-group-ID bit or a default ACL, see acl(5). What is made in it inherits them,
+/// but must still get these modes. A directory that `image` has too gets all twelve bits
+/// of the mode it has there, including the set-group-ID bit and the sticky bit: in the
+/// merged tree, the mode of the topmost directory counts. If that is 0555, for example,
+/// not even the owner can make files in `etc`. If it is 0311, the owner cannot read `etc`,
+/// and if it is 0000, nothing in it can be reached. The function must succeed even then,
+/// and even if the caller has none of root's capabilities, such as CAP_DAC_OVERRIDE.
 ///
 /// Nothing is written into `image`, no time of its directories changes, not even that
 /// of the last access, and nothing is mounted. Follow no symbolic link of the image,
@@ -267,7 +268,7 @@ pub fn create_init_layer(workspace: &Path, image: &Path, hostname: &str) -> io::
         read => read?,
     };
     create_file(&etc.join("resolv.conf"), &resolv_conf)?;
-    // Only now: the image may close a directory in which files had to be made.
+    // Only now: with the image's mode, no more files could be made in some directories.
     for name in directories {
         if let Some(data) = lstat(&image.join(name))?.filter(Metadata::is_dir) {
             set_mode(&init_layer.join(name), data.mode() & 0o7777)?;
@@ -276,8 +277,8 @@ pub fn create_init_layer(workspace: &Path, image: &Path, hostname: &str) -> io::
     Ok(())
 }
 
-// Makes a directory with exactly this mode: that of mkdir(2) depends on the umask and on
-// the directory around it.
+// Makes a directory with exactly this mode. The mode that mkdir(2) gives it depends on the
+// umask and on the directory around it.
 fn create_directory(path: &Path, mode: u32) -> io::Result<()> {
     fs::create_dir(path)?;
     set_mode(path, mode)
@@ -297,9 +298,9 @@ fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
 /// `work`, which overlayfs needs. Both are empty and on one file system; neither is
 /// inside the other.
 ///
-/// Both have mode 0755, whatever the umask, and whatever `workspace` hands down: its
-/// set-group-ID bit, or a default ACL. The write layer's mode becomes that of the
-/// container's `/`. The process keeps its umask, whatever is returned.
+/// Both have mode 0755, whatever the umask is, even if `workspace` has the set-group-ID
+/// bit or a default ACL. The write layer's mode becomes that of the container's `/`. The
+/// process keeps its umask, whatever is returned.
 ///
 /// # Errors
 /// Those of mkdir(2) and chmod(2). Ignore none of them. EEXIST if one of the two exists

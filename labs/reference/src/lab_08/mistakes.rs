@@ -1,6 +1,7 @@
 //! What people get wrong in lab 08.
 
 mod flags;
+mod gone;
 mod links;
 mod mount_point;
 mod nearly;
@@ -118,6 +119,11 @@ pub static MISTAKES: &[Mistake<Answers>] = &[
     nearly::LOSSY_NAMES,
     nearly::PARENT_TOO,
     nearly::ONLY_BUSY_STOPS,
+    gone::A_HUNDRED_TRIES,
+    gone::TABLE_READ_ONCE,
+    gone::NOTHING_TO_DELETE,
+    workspace::CARE_ONLY_FOR_THE_WRITE_LAYER,
+    workspace::ONE_LINK_READ,
 ];
 
 /// Unmounts once, and tries again while that is busy.

@@ -12,6 +12,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
+use std::mem::replace;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
@@ -42,11 +43,12 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// most 2 seconds. Never detach it lazily (MNT_DETACH): the process that keeps it busy
 /// could go on writing to it. Never use force (MNT_FORCE) either: a network file system
 /// would then lose what is not written yet. By now, the container may have replaced any
-/// part of a path in the mount table with a symbolic link, the last part or one before
-/// it: follow none.
+/// part of a path in the mount table with a symbolic link, not only the last part. Do not
+/// follow any of them.
 ///
 /// It is not an error if nothing is mounted at `workspace` or below it, or if there is no
-/// such directory.
+/// such directory. Nor is it one if a mount is gone before you get to it: when you unmount
+/// below a shared mount, the copies below its peers go along. See mount_namespaces(7).
 ///
 /// # Errors
 /// Those of umount2(2), those of [`mount_points`], and those that say why `workspace`
@@ -54,31 +56,29 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// with others. Every error is returned as long as anything is mounted.
 pub fn delete_mount_point(workspace: &Path) -> io::Result<()> {
     let deadline = Instant::now() + BUSY_FOR;
-    loop {
-        let mounted = mounted_below(workspace)?;
-        if mounted.is_empty() {
-            return Ok(());
-        }
+    let mut mounted = mounted_below(workspace)?;
+    while !mounted.is_empty() {
         // The table lists a mount after the one that it lies on or covers: from
         // its end, each can be unmounted in turn.
         let mut refusals: Vec<Errno> = Vec::new();
         for mount_point in mounted.iter().rev() {
             refusals.extend(unmount(mount_point).err());
         }
-        // A mount that was moved can be older than what it lies on, and come
-        // before it in the table: as long as any one goes, look again.
-        if refusals.len() < mounted.len() {
-            continue;
-        }
+        // A mount that was moved can be older than what it lies on, and come before it in the
+        // table. Another mount may have gone along with one, or by another process. As long
+        // as the table changes, go on.
+        let before = replace(&mut mounted, mounted_below(workspace)?);
+        let Some(first) = refusals.first().filter(|_| mounted == before) else { continue };
         let is_busy = refusals.contains(&Errno::EBUSY);
         if !is_busy || Instant::now() > deadline {
-            return Err(if is_busy { Errno::EBUSY } else { refusals[0] }.into());
+            return Err(if is_busy { Errno::EBUSY } else { *first }.into());
         }
         sleep(PAUSE);
     }
+    Ok(())
 }
 
-// Unmounts what lies on top at this path, if there is no link on the path. The container may
+// Unmounts what lies on top at this path, if no part of the path is a link. The container may
 // have put links into whatever covers the mount. UMOUNT_NOFOLLOW refuses a link in the last
 // part. For the other parts there is openat2(2), and nobody can replace an open directory.
 pub(crate) fn unmount(mount_point: &Path) -> nix::Result<()> {
@@ -120,9 +120,9 @@ pub(crate) fn mounted_below(workspace: &Path) -> io::Result<Vec<PathBuf>> {
 /// It is not an error if a directory is already gone.
 ///
 /// # Errors
-/// If anything is mounted at the workspace or below it, of whatever kind; or if
-/// [`mount_points`] cannot find that out; or if `workspace` cannot be resolved, for a
-/// reason other than ENOENT. In that case, nothing has been deleted. Otherwise those of
+/// An error of any kind if something is mounted at the workspace or below it, if
+/// [`mount_points`] cannot find that out, or if `workspace` cannot be resolved for a
+/// reason other than ENOENT. In these cases, nothing has been deleted. Otherwise those of
 /// unlink(2), rmdir(2) and chmod(2).
 pub fn delete_write_layer(workspace: &Path) -> io::Result<()> {
     if let Some(mount_point) = mounted_below(workspace)?.first() {
@@ -169,8 +169,10 @@ fn names(directory: OwnedFd) -> io::Result<Vec<PathBuf>> {
 /// It can be called again after it succeeded, and after it was killed at any point:
 /// then it does what is left to do. As long as anything is left, the directory
 /// `workspace` exists under that name, so that it can be found. If `workspace` is itself
-/// a symbolic link, the directory that it leads to is deleted. The link goes after that,
-/// or stays. In the workspace no symbolic link is followed.
+/// a symbolic link, the directory that it leads to is deleted. The link itself may stay,
+/// or be deleted after the directory. It may lead to another link. In the workspace no
+/// symbolic link is followed. Any directory in it may be closed to its owner, not only those
+/// of the write layer.
 ///
 /// # Errors
 /// Those of [`delete_mount_point`] and [`delete_write_layer`]. Nothing is deleted

@@ -52,7 +52,7 @@ pub static RIGHT: &[Variant<Answers>] = &[
     },
 ];
 
-/// Unmounts one by its path, if that has no link on it.
+/// Unmounts one by its path, if no part of that is a link.
 fn unmount_one(mount_point: &Path) -> nix::Result<()> {
     let is_link = |path: &Path| path.symlink_metadata().map(|data| data.is_symlink());
     match mount_point.ancestors().map(is_link).find(|it| !matches!(it, Ok(false))) {

@@ -219,12 +219,12 @@ pub(crate) fn first_name(
 /// content, and the others are hard links to the first. Sockets are left out.
 ///
 /// **As it is on disk.** Each entry has the file's mode with all 12 bits, the numbers of
-/// its owner and group, its modification time in seconds, even if it is before 1970, and,
-/// as a pax record `SCHILY.xattr.NAME`, each of its extended attributes, except
-/// overlayfs's own, which begin with `trusted.overlay.` or `user.overlay.`. The hard link
-/// for another name of a file need not repeat any of this. Fifos and devices get entries
-/// of their types. No symbolic link is followed. Names and the targets of links are kept
-/// byte by byte. They may be long, and need not be UTF-8.
+/// its owner and group, and its modification time in seconds, even if that is before 1970.
+/// Each extended attribute is a pax record `SCHILY.xattr.NAME`. Overlayfs's own attributes
+/// are left out: they begin with `trusted.overlay.` or `user.overlay.`. A hard link to the
+/// first name need not repeat any of this. Fifos and devices get entries of their types.
+/// No symbolic link is followed. Names and the targets of links are kept byte by byte.
+/// They may be long, and need not be UTF-8.
 ///
 /// **The same bytes.** Two write layers with the same files become the same archive,
 /// no matter when it is written, and in which order the files were made.
@@ -356,7 +356,8 @@ pub(crate) fn header(metadata: &Metadata) -> Header {
     header
 }
 
-// Before 1970, the seconds are negative: then the whole field is one number, as in GNU tar.
+// Before 1970, the seconds are negative. Then the whole field is one binary number, as in
+// GNU tar.
 fn set_time(header: &mut Header, seconds: i64) {
     match u64::try_from(seconds) {
         Ok(seconds) => header.set_mtime(seconds),
@@ -368,7 +369,7 @@ fn set_time(header: &mut Header, seconds: i64) {
     }
 }
 
-// Appends an entry. Its name stays what it is, byte by byte: append_data() of the crate
+// Appends an entry. Its name stays as it is, byte by byte: append_data() of the crate
 // refuses a long one that begins with a byte that is not UTF-8.
 pub(crate) fn append<W: Write>(
     archive: &mut Builder<W>,
@@ -381,8 +382,8 @@ pub(crate) fn append<W: Write>(
     archive.append(&header, content)
 }
 
-// Appends a link. Its target stays what it is, too: append_link() of the crate makes `a/b`
-// of `a//b`.
+// Appends a link. Its target stays as it is, too: append_link() of the crate turns `a//b`
+// into `a/b`.
 pub(crate) fn append_link<W: Write>(
     archive: &mut Builder<W>,
     mut header: Header,
@@ -394,7 +395,7 @@ pub(crate) fn append_link<W: Write>(
 }
 
 // Puts a name or a target into its field of a header. If it is too long for that, an entry
-// of this kind, which comes before, has all of it.
+// of this kind in front of the header contains all of it.
 fn put<W: Write>(
     archive: &mut Builder<W>,
     kind: EntryType,
@@ -445,7 +446,7 @@ impl Read for Content {
 /// `../../OTHER/layers/NN`, where OTHER is the image in which the layer is a directory:
 /// no link leads to a link, and the links are still right if `images` is moved. NN is
 /// the layer's number. `image.json` is copied. `base` stays as it is. All this holds for
-/// any path of `images`: it may be relative, or lead through a symbolic link.
+/// any path of `images`. It may be relative, or lead through a symbolic link.
 ///
 /// **Whole or not at all.** The image appears under its name when it is complete, even
 /// if this process is killed halfway, or another call makes `name` at the same time.

@@ -102,7 +102,7 @@ impl Comparing {
 /// Pax records, with their keys.
 pub type Records = Vec<(String, Vec<u8>)>;
 
-/// What is written to.
+/// The archive that is written.
 pub type Archive<'a> = Builder<&'a mut dyn Write>;
 
 /// An entry that is about to be written.
@@ -111,7 +111,7 @@ pub struct Entry<'a> {
     pub name: &'a Path,
     /// Where a link leads.
     pub target: Option<PathBuf>,
-    /// What comes before it.
+    /// The records in front of it.
     pub records: Records,
     pub content: Box<dyn Read>,
 }
@@ -140,7 +140,7 @@ pub struct Writing {
     pub repeats_attributes: bool,
     /// The name that a hard link leads to, if the file has had another one.
     pub other_name: fn(&mut FirstNames, &Metadata, &Path) -> Option<PathBuf>,
-    /// Whether it is looked for another name of a file before anything else.
+    /// Whether another name of a file is looked for before anything else.
     pub looks_for_names_first: bool,
     pub leaves_out_sockets: bool,
     /// Whether a name must be refused.
@@ -196,7 +196,7 @@ pub fn append_entry(archive: &mut Archive<'_>, entry: Entry<'_>) -> io::Result<(
     }
 }
 
-/// Writes what comes before an entry.
+/// Writes the records in front of an entry.
 pub fn append_records(archive: &mut Archive<'_>, records: &[(String, Vec<u8>)]) -> io::Result<()> {
     let records = records.iter().map(|(key, value)| (key.as_str(), value.as_slice()));
     archive.append_pax_extensions(records)
@@ -301,7 +301,7 @@ impl Writing {
         (self.append)(archive, self.with_content(entry, &on_disk, &metadata)?)
     }
 
-    /// The entry of a file that is not a directory, with what the kernel has of it.
+    /// The entry of a file that is not a directory, with its target, content or numbers.
     fn with_content<'a>(
         &self,
         mut entry: Entry<'a>,

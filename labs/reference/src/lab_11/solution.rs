@@ -109,7 +109,7 @@ pub fn join(namespaces: &[(CloneFlags, OwnedFd)]) -> io::Result<()> {
 /// - is in all namespaces of that process, like any other process of the container. Only
 ///   a child that is born after [`join`] is a member of a PID namespace;
 /// - begins in `/`, the container's root. If the container shares the mount namespace of
-///   this process, that is this process's root directory;
+///   this process, `/` is the root directory of this process;
 /// - gets its words exactly as given, and `environment` (`NAME=value`), and nothing of
 ///   this process's own. If its name has no `/`, it is looked up in the container, in the
 ///   `PATH` of `environment`, which has one;
@@ -127,10 +127,11 @@ pub fn join(namespaces: &[(CloneFlags, OwnedFd)]) -> io::Result<()> {
 /// What fails in a child is written to stderr, and the number is docker's:
 ///
 /// - 125 if a step before the command failed: then the command must not run;
-/// - 127 if there is no such command: execve(2) returns ENOENT or ENOTDIR, for a name in
-///   each directory of `PATH`. It also returns ENOENT if only the interpreter of a script
-///   is missing;
-/// - 126 if the command cannot be executed: execve(2) returns any other error.
+/// - 127 if there is no such command: execve(2) returns ENOENT or ENOTDIR. For a name, it
+///   does so in each directory of `PATH`. It also returns ENOENT if only the interpreter
+///   of a script is missing;
+/// - 126 if the command cannot be executed: execve(2) returns any other error. After
+///   ENOEXEC, execvp(3) lets a shell run the file. You may do so, too.
 ///
 /// # Errors
 /// Those of [`open_namespaces`], of clone(2) and of waitpid(2).
@@ -160,7 +161,7 @@ fn prepare(namespaces: Vec<(CloneFlags, OwnedFd)>) -> io::Result<()> {
     for entry in fs::read_dir("/proc/self/fd")? {
         open.extend(entry?.file_name().to_str().and_then(|name| name.parse::<i32>().ok()));
     }
-    // 3. Only a mount namespace leads to its root by itself, and there may be none.
+    // 3. Joining leads to the container's root only if there is a mount namespace to join.
     join(&namespaces)?;
     chdir("/")?;
     // 4. The namespaces close themselves; the others are nobody's here.
@@ -190,7 +191,7 @@ fn execute(command: &[CString], environment: &[CString]) -> i32 {
     if is_missing(errno) { NOT_FOUND } else { CANNOT_BE_EXECUTED }
 }
 
-// Whether there is nothing of that name. Below a file, there is nothing either.
+// Whether there is nothing of that name. There is nothing below a file either.
 fn is_missing(errno: Errno) -> bool {
     matches!(errno, Errno::ENOENT | Errno::ENOTDIR)
 }

@@ -198,7 +198,7 @@ pub fn prepare(namespaces: Vec<Namespace>) -> io::Result<()> {
     prepare_so(namespaces, go_inside)
 }
 
-/// Joins, and goes to the root, whether a mount namespace leads there or not.
+/// Joins, and changes to the root directory, whether joining leads there or not.
 pub fn go_inside(namespaces: &[Namespace]) -> io::Result<()> {
     solution::join(namespaces)?;
     Ok(chdir("/")?)
@@ -249,8 +249,9 @@ pub fn look_up(command: &[CString], environment: &[CString]) -> Errno {
     look_up_so(MISSING, command, environment, become_it)
 }
 
-/// The same with something else in place of the execve(2). It is given each path that may
-/// be the command's, and returns why that is not executed; `missing` says that there is none.
+/// The same with `execute` in place of execve(2). It gets each path that may be the
+/// command's, and returns why that was not executed. An error of `missing` means that there
+/// is nothing at that path.
 pub fn look_up_so(
     missing: &[Errno],
     command: &[CString],

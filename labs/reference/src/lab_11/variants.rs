@@ -2,7 +2,6 @@
 
 use std::ffi::{CString, OsString};
 use std::fs::read_link;
-use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::process::CommandExt;
@@ -20,8 +19,8 @@ use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::chdir;
 
 use super::steps::{
-    by_path, ended, enter, enter_joining, enter_preparing, execute, go_inside, is_own, namespace,
-    open_each, prepare, process, wait,
+    by_path, ended, enter, enter_executing, enter_joining, enter_preparing, execute, go_inside,
+    is_own, namespace, open_each, process, wait,
 };
 use super::{SOLUTION, solution};
 use crate::catalogue::Variant;
@@ -182,23 +181,7 @@ pub static RIGHT: &[Variant<Answers>] = &[
         name: "std_command",
         answers: Answers {
             enter: |pid, command, environment| {
-                let namespaces = solution::open_namespaces(pid)?;
-                let failed = |error: &io::Error| {
-                    eprintln!("{error}");
-                    125
-                };
-                let joiner = clone(CloneFlags::empty(), || {
-                    if let Err(error) = prepare(namespaces) {
-                        return failed(&error);
-                    }
-                    let inside =
-                        clone(CloneFlags::empty(), || execute_by_std(command, environment));
-                    match inside.map_err(io::Error::from).and_then(wait) {
-                        Ok(code) => code,
-                        Err(error) => failed(&error),
-                    }
-                })?;
-                wait(joiner)
+                enter_executing(pid, || execute_by_std(command, environment))
             },
             ..SOLUTION
         },

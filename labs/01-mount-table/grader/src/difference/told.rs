@@ -119,6 +119,24 @@ impl Told {
         self.tables().kept().any(|(old, new)| so(old, new))
     }
 
+    /// Whether this is the move of a mount that is at the same place of the same one as before,
+    /// which was moved.
+    fn is_moved_along(&self, change: &Change) -> bool {
+        let Moved(id) = *change else { return false };
+        let kept = || self.tables().kept();
+        let Some((old, new)) = kept().find(|(_, new)| new.id == id) else { return false };
+        let is_moved_parent = |(before, after): (&Mount, &Mount)| {
+            let was_at = old.mount_point.strip_prefix(&before.mount_point);
+            let is_at = new.mount_point.strip_prefix(&after.mount_point);
+            let is_parent = after.id == new.parent && after.id != id;
+            is_parent
+                && before.mount_point != after.mount_point
+                && was_at.is_ok()
+                && was_at == is_at
+        };
+        old.parent == new.parent && kept().any(is_moved_parent)
+    }
+
     fn has_stack(&self) -> bool {
         let Readings { before, after } = self.tables();
         [before, after].iter().any(|mounts| {
@@ -223,6 +241,11 @@ const BY_SETTINGS: &[Rule<Told>] = &[
             it.has_kept(|old, new| old.mount_point != new.mount_point || old.parent != new.parent);
         let changes = it.new_parent.output.as_deref().unwrap_or_default();
         it.seen().is_some() && has_other && changes.contains(&Moved(39))
+    }),
+    rule("moved-along-overlooked", |it| {
+        let missing = it.missing();
+        let are_moved_along = missing.iter().all(|change| it.is_moved_along(change));
+        !missing.is_empty() && it.extra().is_empty() && it.seen().is_some() && are_moved_along
     }),
     rule("any-difference-is-a-remount", |it| {
         let extra = it.extra();

@@ -68,6 +68,16 @@ pub fn stacked() -> Case {
     }
 }
 
+/// What a program leaves that mounts again at each start: deeper than any number of a byte,
+/// and than any limit that one sets to a recursion.
+pub fn deep() -> Case {
+    const DEPTH: u32 = 600;
+    let on_the_last = |nth: u32| (20 + nth, 19 + nth, "/mnt");
+    let rows: Vec<_> = [(20, 1, "/")].into_iter().chain((1..=DEPTH).map(on_the_last)).collect();
+    let expected = (0..=DEPTH).map(|nth| (nth as usize, 20 + nth)).collect();
+    Case { input: table(&rows), expected }
+}
+
 /// An old mount that was moved onto a newer one.
 pub fn child_first() -> Case {
     Case {
@@ -139,6 +149,6 @@ pub fn extremes() -> [Case; 2] {
 /// All of the above.
 pub fn all() -> Vec<Case> {
     let cases = [plain(), neighbours(), stacked(), child_first(), several_roots(), own_parent()];
-    let more = [on_number_zero(), roots_of_both_kinds()];
+    let more = [on_number_zero(), roots_of_both_kinds(), deep()];
     cases.into_iter().chain(more).chain(extremes()).collect()
 }

@@ -143,6 +143,14 @@ impl Drawn {
         self.renumbered.as_ref().filter(|(_, tried)| tried.is_right).map(|(number, _)| *number)
     }
 
+    /// The depth below which all mounts are lost, if that is all that is wrong.
+    fn depth_limit(&self) -> Option<usize> {
+        let seen = self.seen()?;
+        let limit = seen.iter().map(|(depth, _)| *depth).max()?;
+        let not_deeper = self.expected().iter().filter(|(depth, _)| *depth <= limit);
+        (seen != self.expected() && seen.iter().eq(not_deeper)).then_some(limit)
+    }
+
     /// Whether some mount of a small stack is lost.
     fn loses_what_is_stacked(&self) -> bool {
         let count = self.stacked.case.expected.len();
@@ -152,7 +160,9 @@ impl Drawn {
 
 impl Facts for Drawn {
     fn words(&self) -> Words {
-        self.taken_for_none().map(|number| ("number", number.to_string())).into_iter().collect()
+        let number = self.taken_for_none().map(|number| ("number", number.to_string()));
+        let depth = self.depth_limit().map(|depth| ("depth", depth.to_string()));
+        number.into_iter().chain(depth).collect()
     }
 }
 
@@ -214,6 +224,7 @@ const BY_DIFFICULTY: &[Rule<Drawn>] = &[
             && it.seen().is_some_and(|seen| it.has_same_mounts(seen))
     }),
     rule("number-taken-for-none", |it| it.plain.is_right && it.taken_for_none().is_some()),
+    rule("deep-mounts-lost", |it| it.plain.is_right && it.depth_limit().is_some()),
 ];
 
 /// The ID of a mount such that all mounts that are on it are at the top, and no others

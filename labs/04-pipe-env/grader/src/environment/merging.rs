@@ -1,4 +1,4 @@
-//! Variables that were not merged as they must be, and what was seen of it.
+//! Variables that were not merged as they must be, and what was seen.
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
@@ -13,8 +13,8 @@ pub type Wrong = cases::Wrong<Variables, Vec<OsString>, Vec<OsString>>;
 
 /// A case that was not right.
 ///
-/// In the smallest generated case, values are empty and names are parts of each other,
-/// whatever is wrong. So whether this matters was tried.
+/// Whatever is wrong, the smallest generated case has empty values, and names that are
+/// parts of each other. So the grader tried whether either of them matters.
 pub struct Merging {
     pub wrong: Wrong,
     pub merged: Vec<OsString>,
@@ -66,7 +66,7 @@ impl Merging {
             && self.given().all(|(name, value)| !self.merged.contains(&assign(&name, &value)))
     }
 
-    /// The given names without a value, and what they are on the host.
+    /// The given names without a value, and their values on the host.
     pub fn alone(&self) -> impl Iterator<Item = (&OsString, Option<&OsString>)> {
         let names = self.input().given.iter().filter(|variable| split(variable).is_none());
         names.map(|name| {
@@ -130,8 +130,8 @@ impl Merging {
         old.any(|variable| self.merged.contains(variable))
     }
 
-    /// Whether several entries of one list are about a name, and it has the value of one
-    /// that is not the last: of those of `-e`, or else of those of the image.
+    /// Whether a list has several entries for a name, and the name has the value of one that
+    /// is not the last. The list is that of `-e`; that of the image if `-e` has none.
     pub fn has_an_earlier_value(&self, name: &OsStr) -> bool {
         let mut all = self.given_values(name);
         if all.is_empty() {

@@ -157,7 +157,7 @@ pub fn generate(choices: &mut Unstructured) -> arbitrary::Result<Case> {
     Ok(Case { expected: merge(&input), input })
 }
 
-/// The same with other names and values.
+/// The same case with other names and values.
 fn with_other(
     case: &Case,
     name: impl Fn(&OsStr) -> OsString,
@@ -175,7 +175,7 @@ fn with_other(
     Case { expected: merge(&input), input }
 }
 
-/// The same, where no value is empty: each such one is another one instead.
+/// The same case without empty values: each of them is replaced.
 pub fn filled(case: &Case) -> Case {
     let mut count = 0;
     let full = |value: OsString| {
@@ -185,7 +185,7 @@ pub fn filled(case: &Case) -> Case {
     with_other(case, OsStr::to_owned, full)
 }
 
-/// The same, where no name is a part of another or of a value.
+/// The same case, but no name is a part of another or of a value.
 pub fn renamed(case: &Case) -> Case {
     let Variables { image, given, host } = &case.input;
     let names = image.iter().chain(given).map(name_of);

@@ -185,6 +185,24 @@ pub const MOVED_BY_PARENT: Mistake<Answers> =
         without(before, after, |mount| mount.mount_point = mount.parent.to_string().into())
     });
 
+/// One `mount --move`, one change: the others have only gone along.
+pub const MOVED_ALONG_OVERLOOKED: Mistake<Answers> =
+    mistake("moved_along_overlooked", "mount-table/moved-along-overlooked", |before, after| {
+        let mut changes = solution::difference(before, after);
+        let moved: Vec<Change> =
+            changes.iter().copied().filter(|change| matches!(change, Change::Moved(_))).collect();
+        let parent = |mounts: &[Mount], id: u32| {
+            let mount = mounts.iter().find(|it| it.id == id && it.parent != id);
+            mount.map(|it| it.parent)
+        };
+        changes.retain(|change| {
+            let Change::Moved(id) = *change else { return true };
+            let (old, new) = (parent(before, id), parent(after, id));
+            old != new || new.is_none_or(|new| !moved.contains(&Change::Moved(new)))
+        });
+        changes
+    });
+
 /// What was there is there still: but something was added.
 pub const ADDITIONS_OVERLOOKED: Mistake<Answers> =
     mistake("additions_overlooked", "mount-table/longer-list-overlooked", |before, after| {

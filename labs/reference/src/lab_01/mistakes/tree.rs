@@ -248,3 +248,32 @@ fn without_parent(mounts: &[Mount], is_so: fn(&Mount) -> bool) -> Vec<(usize, u3
     let all = mounts.iter().map(|it| Mount { parent: parent(it), ..it.clone() });
     solution::tree(&all.collect::<Vec<_>>())
 }
+
+/// Enough for all tables that were looked at.
+pub const FOUR_LEVELS: Mistake<Answers> =
+    mistake("four_levels_of_mounts", "mount-table/deep-mounts-lost", |mounts| {
+        let mut tree = solution::tree(mounts);
+        tree.retain(|(depth, _)| *depth <= 4);
+        tree
+    });
+
+/// A recursion that gives up in good time, so that it never runs out of stack.
+pub const RECURSION_LIMIT: Mistake<Answers> =
+    mistake("recursion_limit", "mount-table/deep-mounts-lost", |mounts| {
+        fn visit(mounts: &[Mount], depth: usize, id: u32, tree: &mut Vec<(usize, u32)>) {
+            if depth == 500 {
+                return;
+            }
+            tree.push((depth, id));
+            for child in mounts.iter().filter(|child| child.parent == id && child.id != id) {
+                visit(mounts, depth + 1, child.id, tree);
+            }
+        }
+        let mut tree = Vec::new();
+        for (depth, root) in solution::tree(mounts) {
+            if depth == 0 {
+                visit(mounts, 0, root, &mut tree);
+            }
+        }
+        tree
+    });

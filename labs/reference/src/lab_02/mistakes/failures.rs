@@ -247,7 +247,7 @@ pub const BAD_INTERPRETER_IS_126: Mistake<Answers> = Mistake {
                 let errno = execute(command);
                 let path = Path::new(OsStr::from_bytes(command[0].as_bytes()));
                 let is_script = fs::read(path).is_ok_and(|content| content.starts_with(b"#!"));
-                // A name that is no path was looked up somewhere else.
+                // A name that is not a path was looked up somewhere else.
                 if path.is_absolute() && is_script && errno == Errno::ENOENT {
                     eprintln!("{}: bad interpreter", path.display());
                     return 126;

@@ -274,3 +274,23 @@ pub const UNREADABLE_IS_EMPTY: Mistake<Answers> =
         }
         Ok(())
     });
+
+/// Writes down all directories first, the innermost at the front. When their turn comes, it
+/// looks into each once more, and expects it to exist.
+pub const LISTED_MEANS_THERE: Mistake<Answers> =
+    mistake("listed_means_there", "limits/gone-is-a-failure", |group| {
+        for top in [&group.memory, &group.pids] {
+            let mut all = vec![top.clone()];
+            let mut next = 0;
+            while let Some(folder) = all.get(next) {
+                let inside: Vec<_> = fs::read_dir(folder).into_iter().flatten().flatten().collect();
+                all.extend(inside.iter().map(|it| it.path()).filter(|path| path.is_dir()));
+                next += 1;
+            }
+            for folder in all.iter().rev().filter(|folder| *folder != top) {
+                fs::symlink_metadata(folder)?;
+                remove(&Group { memory: folder.clone(), pids: folder.clone() })?;
+            }
+        }
+        remove(group)
+    });

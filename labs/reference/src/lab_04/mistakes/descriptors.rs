@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::os::fd::RawFd;
+use std::os::fd::{AsRawFd, RawFd};
 
 use lab_04_grader::Answers;
 use nix::errno::Errno;
@@ -279,3 +279,42 @@ pub const LIST_UNTIL_AN_ERROR: Mistake<Answers> = Mistake {
         ..SOLUTION
     },
 };
+
+/// Asks for the list once. What does not fit into the buffer comes with the next call.
+pub const ONE_BUFFER_OF_THE_LIST: Mistake<Answers> = Mistake {
+    name: "one_buffer_of_the_list",
+    code: "pipe-env/too-many-to-list",
+    answers: Answers {
+        close_descriptors: || {
+            let numbers = beginning_of_the_list()?;
+            close_each(numbers.into_iter().filter(|number| *number > 2))
+        },
+        ..SOLUTION
+    },
+};
+
+/// Where a record of getdents64(2) has its length, and where its name begins.
+const LENGTH: usize = 16;
+const NAME: usize = 19;
+
+#[allow(unsafe_code)]
+fn beginning_of_the_list() -> io::Result<Vec<RawFd>> {
+    let list = fs::File::open("/proc/self/fd")?;
+    let mut buffer = [0_u8; 8192];
+    // SAFETY: the kernel writes no more than the buffer holds.
+    let length = unsafe {
+        let (at, size) = (buffer.as_mut_ptr(), buffer.len());
+        libc::syscall(libc::SYS_getdents64, list.as_raw_fd(), at, size)
+    };
+    let length = usize::try_from(length).map_err(|_| io::Error::last_os_error())?;
+    let mut rest = &buffer[..length];
+    let mut numbers = Vec::new();
+    while rest.len() > NAME {
+        let (record, after) =
+            rest.split_at(u16::from_ne_bytes([rest[LENGTH], rest[LENGTH + 1]]).into());
+        let name = record[NAME..].split(|byte| *byte == 0).next().unwrap_or_default();
+        numbers.extend(String::from_utf8_lossy(name).parse::<RawFd>());
+        rest = after;
+    }
+    Ok(numbers)
+}

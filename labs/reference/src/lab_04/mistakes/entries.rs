@@ -9,8 +9,8 @@ use super::environment::{Variables, has_equals, name_of, of_host, second_part, w
 use crate::catalogue::Mistake;
 use crate::lab_04::{SOLUTION, solution};
 
-/// "The last one wins", so only that is looked at: but it may be a name that the host does
-/// not have, and then the one before it counts.
+/// "The last one wins", so it looks only at that one. But that may be a name that the host
+/// does not have, and then the one before it counts.
 pub const LAST_ENTRY_CHOSEN_FIRST: Mistake<Answers> = Mistake {
     name: "last_entry_chosen_first",
     code: "pipe-env/unset-undoes-given",
@@ -25,7 +25,7 @@ pub const LAST_ENTRY_CHOSEN_FIRST: Mistake<Answers> = Mistake {
     },
 };
 
-/// The variables of a list, of those with the same name only the first.
+/// The variables of a list. If several have the same name, only the first of them.
 fn first_of_each(variables: Variables, has_value: impl Fn(&OsString) -> bool) -> Vec<OsString> {
     let mut first: Vec<OsString> = Vec::new();
     for variable in variables.iter().filter(|it| has_value(it)) {
@@ -36,7 +36,7 @@ fn first_of_each(variables: Variables, has_value: impl Fn(&OsString) -> bool) ->
     first
 }
 
-/// HashMap::entry(name).or_insert(value): who has a value, keeps it.
+/// HashMap::entry(name).or_insert(value): a name that has a value keeps it.
 pub const FIRST_GIVEN_KEPT: Mistake<Answers> = Mistake {
     name: "first_given_kept",
     code: "pipe-env/earlier-value-kept",
@@ -49,7 +49,7 @@ pub const FIRST_GIVEN_KEPT: Mistake<Answers> = Mistake {
     },
 };
 
-/// The same with what the image says: as getenv(3) finds it.
+/// The same for the image: the value that getenv(3) would find.
 pub const FIRST_OF_THE_IMAGE_KEPT: Mistake<Answers> = Mistake {
     name: "first_of_the_image_kept",
     code: "pipe-env/earlier-value-kept",
@@ -61,7 +61,7 @@ pub const FIRST_OF_THE_IMAGE_KEPT: Mistake<Answers> = Mistake {
     },
 };
 
-/// image.to_vec() to begin with: an image has nothing but variables, has it not?
+/// Begins with image.to_vec(): an image has nothing but variables, has it not?
 pub const IMAGE_AS_IT_IS: Mistake<Answers> = Mistake {
     name: "image_as_it_is",
     code: "pipe-env/image-entry-without-value",
@@ -77,7 +77,7 @@ pub const IMAGE_AS_IT_IS: Mistake<Answers> = Mistake {
     },
 };
 
-/// One function that takes a variable apart, for both lists: it splits at every `=`.
+/// One function takes the variables of both lists apart. It splits at every `=`.
 pub const ALL_VALUES_CUT: Mistake<Answers> = Mistake {
     name: "all_values_cut",
     code: "pipe-env/value-cut-at-equals",

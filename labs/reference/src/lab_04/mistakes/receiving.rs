@@ -8,6 +8,7 @@ use std::os::fd::IntoRawFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use lab_04_grader::Answers;
+use nix::errno::Errno;
 use nix::unistd::read;
 
 use crate::catalogue::Mistake;
@@ -277,6 +278,29 @@ pub const ERROR_IS_AN_END: Mistake<Answers> = Mistake {
             let mut message = Vec::new();
             let read = File::from(read_end).read_to_end(&mut message);
             parse(&message).map_err(|cut_off| read.err().unwrap_or(cut_off))
+        },
+        ..SOLUTION
+    },
+};
+
+/// Goes on after a signal while something of the message is missing. When only the end is, a
+/// signal is taken for a failure.
+pub const NO_SIGNAL_AT_THE_END: Mistake<Answers> = Mistake {
+    name: "no_signal_at_the_end",
+    code: "pipe-env/interrupted-call",
+    answers: Answers {
+        receive_command: |read_end, write_end| {
+            drop(write_end);
+            let mut message = Vec::new();
+            let mut buffer = vec![0; 64 * 1024];
+            loop {
+                match read(&read_end, &mut buffer) {
+                    Err(Errno::EINTR) if parse(&message).is_err() => {}
+                    Ok(0) => return parse(&message),
+                    Ok(length) => message.extend(&buffer[..length]),
+                    Err(errno) => return Err(errno.into()),
+                }
+            }
         },
         ..SOLUTION
     },

@@ -172,3 +172,20 @@ fn put_sigpipe_back(read_end: OwnedFd, write_end: OwnedFd, command: &[OsString])
     unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl) }?;
     sent
 }
+
+/// A few bytes never wait, so they are written without a loop. But a signal may come before
+/// the first one.
+pub const COUNT_BY_ONE_CALL: Mistake<Answers> = Mistake {
+    name: "count_by_one_call",
+    code: "pipe-env/interrupted-call",
+    answers: Answers {
+        send_command: |read_end, write_end, command| {
+            drop(read_end);
+            let message = message(command);
+            let (count, arguments) = message.split_at(command.len().to_string().len() + 1);
+            write(&write_end, count)?;
+            File::from(write_end).write_all(arguments)
+        },
+        ..SOLUTION
+    },
+};

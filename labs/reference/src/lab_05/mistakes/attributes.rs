@@ -52,7 +52,7 @@ fn owner_and_time(path: &Path, header: &Header) -> io::Result<()> {
     }
 }
 
-/// All of them, with the owner made of the numbers in this way.
+/// Sets all attributes. `number` turns a number of the header into one for chown(2).
 fn set_all(path: &Path, header: &Header, number: fn(u64) -> io::Result<u32>) -> io::Result<()> {
     lchown(path, Some(number(header.uid()?)?), Some(number(header.gid()?)?))?;
     mode_and_time(path, header)
@@ -180,6 +180,22 @@ pub const TIMES_THROUGH_SYMLINKS: Mistake<Answers> =
         .create(tar, layer)
     });
 
+/// A mode has twelve bits, and whatever has more is none: so is every mode that Docker writes.
+pub const FILE_TYPE_REFUSED: Mistake<Answers> =
+    mistake("file_type_refused", "rootfs/file-type-in-mode", |tar, layer| {
+        Steps {
+            set_attributes: |path, header| {
+                let mode = header.mode()?;
+                if mode > 0o7777 {
+                    return Err(io::Error::other(format!("{mode:o} is not a mode")));
+                }
+                set_attributes(path, header)
+            },
+            ..STEPS
+        }
+        .create(tar, layer)
+    });
+
 /// All files are root's: a mail server cannot write to its own spool.
 pub const OWNERS_LOST: Mistake<Answers> =
     mistake("owners_lost", "rootfs/owners-lost", |tar, layer| {
@@ -210,7 +226,7 @@ pub const OWNER_OF_A_LINK_NOT_CHECKED: Mistake<Answers> =
         .create(tar, layer)
     });
 
-/// `as u32` takes what fits: of 2^32 that is 0, and root owns the file.
+/// `as u32` takes what fits. Of 2^32 that is 0, and root owns the file.
 pub const OWNER_CAST: Mistake<Answers> =
     mistake("owner_cast", "rootfs/owner-number-accepted", |tar, layer| {
         Steps {
@@ -220,8 +236,8 @@ pub const OWNER_CAST: Mistake<Answers> =
         .create(tar, layer)
     });
 
-/// What does not fit is an error. What fits all the same is -1, by which nothing changes: the
-/// file stays root's.
+/// What does not fit is an error. But u32::MAX fits: to chown(2) it is -1, which changes
+/// nothing, and the file stays root's.
 pub const OWNER_MINUS_ONE: Mistake<Answers> =
     mistake("owner_minus_one", "rootfs/owner-number-accepted", |tar, layer| {
         Steps {

@@ -4,12 +4,13 @@
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt, lchown};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use lab_05_grader::Answers;
 use nix::fcntl::AT_FDCWD;
 use nix::sys::stat::{Mode, UtimensatFlags, umask, utimensat};
 use nix::sys::time::TimeSpec;
+use nix::unistd::{getegid, geteuid};
 use tar::{Archive, EntryType, Header};
 
 use super::mistake;
@@ -71,11 +72,30 @@ pub const TIME_ZERO_LEFT_OUT: Mistake<Answers> =
         .create(tar, layer)
     });
 
+/// Unpacks to a folder that has what the directory around it hands down. If the archive
+/// does not speak of the layer itself, that is taken away, but only in the end.
+fn create_inheriting(steps: &Steps, tar: &Path, layer: &Path) -> io::Result<()> {
+    let is_layer = |name: &Path| name == Path::new(".");
+    create(tar, layer, |tar, folder| {
+        let mut names = Archive::new(File::open(tar)?);
+        let mut names = names.entries()?.filter_map(|entry| Some(entry.ok()?.path().ok()?.into()));
+        let has_layer = names.any(|name: PathBuf| is_layer(&name));
+        fs::remove_dir(folder)?;
+        fs::create_dir(folder)?;
+        steps.unpack(tar, folder)?;
+        if !has_layer {
+            lchown(folder, Some(geteuid().as_raw()), Some(getegid().as_raw()))?;
+            fs::set_permissions(folder, Permissions::from_mode(0o755))?;
+        }
+        Ok(())
+    })
+}
+
 /// With a umask of 0, mkdir(2) gives the mode: only special bits need a chmod.
 pub const CHMOD_FOR_SPECIAL_BITS_ONLY: Mistake<Answers> =
     mistake("chmod_for_special_bits_only", "rootfs/set-group-id-inherited", |tar, layer| {
         let before = umask(Mode::empty());
-        let made = Steps {
+        let steps = Steps {
             set_attributes: |path, header| {
                 let (mode, kind) = (header.mode()?, header.entry_type());
                 if kind != EntryType::Directory || mode & 0o7000 != 0 {
@@ -93,8 +113,8 @@ pub const CHMOD_FOR_SPECIAL_BITS_ONLY: Mistake<Answers> =
                 true => Ok(()),
                 false => DirBuilder::new().mode(entry.header().mode()?).create(path),
             })
-        }
-        .create(tar, layer);
+        };
+        let made = create_inheriting(&steps, tar, layer);
         umask(before);
         made
     });
@@ -102,7 +122,7 @@ pub const CHMOD_FOR_SPECIAL_BITS_ONLY: Mistake<Answers> =
 /// What this process makes belongs to root anyway.
 pub const CHOWN_FOR_OTHERS_ONLY: Mistake<Answers> =
     mistake("chown_for_others_only", "rootfs/set-group-id-inherited", |tar, layer| {
-        Steps {
+        let steps = Steps {
             set_attributes: |path, header| {
                 if (header.uid()?, header.gid()?) != (0, 0) {
                     return set_attributes(path, header);
@@ -113,8 +133,23 @@ pub const CHOWN_FOR_OTHERS_ONLY: Mistake<Answers> =
                 set_time(path, header)
             },
             ..STEPS
+        };
+        create_inheriting(&steps, tar, layer)
+    });
+
+/// Every archive has an entry `./`, has it not? Without one, the umask and the directory around
+/// the layer decide who may enter it.
+pub const LAYER_AS_MKDIR_LEAVES_IT: Mistake<Answers> =
+    mistake("layer_as_mkdir_leaves_it", "rootfs/layer-without-entry", |tar, layer| {
+        if layer.symlink_metadata().is_ok() {
+            return Ok(());
         }
-        .create(tar, layer)
+        let unfinished = layer.with_added_extension("unfinished");
+        remove(&unfinished)?;
+        fs::create_dir(&unfinished)?;
+        let unpacked = STEPS.unpack(tar, &unfinished);
+        let made = unpacked.and_then(|()| fs::rename(&unfinished, layer));
+        made.or_else(|error| remove(&unfinished).and(Err(error)))
     });
 
 /// Files are filled by as many reads as go well.

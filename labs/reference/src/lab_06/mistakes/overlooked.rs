@@ -125,3 +125,18 @@ pub const PUT_OLD_OF_THE_IMAGE: Mistake<Answers> = Mistake {
         ..SOLUTION
     },
 };
+
+/// Whoever has mounted a proc there already wants that one.
+pub const PROC_THAT_IS_THERE: Mistake<Answers> = Mistake {
+    name: "proc_that_is_there",
+    code: "pivot-root/older-proc-kept",
+    answers: Answers {
+        mount_kernel_file_systems: |new_root| {
+            if new_root.join("proc/self").symlink_metadata().is_ok() {
+                return dev(new_root);
+            }
+            solution::mount_kernel_file_systems(new_root)
+        },
+        ..SOLUTION
+    },
+};

@@ -95,7 +95,19 @@ pub fn only_what_is_lacking(workspace: &Path, image: &Path, hostname: &str) -> i
 /// A hosts file without the container's own name: sudo waits for a time-out.
 pub fn hosts_without_the_hostname(workspace: &Path, image: &Path, name: &str) -> io::Result<()> {
     solution::create_init_layer(workspace, image, name)?;
-    fs::write(workspace.join("init-layer/etc/hosts"), "127.0.0.1 localhost\n")
+    in_open_etc(workspace, |etc| fs::write(etc.join("hosts"), "127.0.0.1 localhost\n"))
+}
+
+/// Changes what is in the init layer's `etc`, which may have a mode that closes it.
+pub fn in_open_etc(
+    workspace: &Path,
+    change: impl FnOnce(&Path) -> io::Result<()>,
+) -> io::Result<()> {
+    let etc = workspace.join("init-layer/etc");
+    let closed = etc.metadata()?.permissions();
+    fs::set_permissions(&etc, Permissions::from_mode(0o700))?;
+    change(&etc)?;
+    fs::set_permissions(etc, closed)
 }
 
 /// Knows AUFS, which needs no such folder.
@@ -160,10 +172,10 @@ pub fn closed_mode_is_no_error(workspace: &Path, image: &Path, hostname: &str) -
     let init_layer = workspace.join("init-layer");
     let modes = [
         ("", 0o755),
-        ("etc", 0o755),
         ("etc/hostname", 0o644),
         ("etc/hosts", 0o644),
         ("etc/resolv.conf", 0o644),
+        ("etc", 0o755),
         ("dev", 0o755),
         ("proc", 0o755),
         ("sys", 0o755),

@@ -161,7 +161,7 @@ fn directories(top: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(all)
 }
 
-/// Those that an opaque directory has in it hide as much as itself, it seems.
+/// The directories in an opaque directory hide as much as it does, it seems.
 pub fn opaque_handed_down(layer: &Path, user_xattr: bool) -> io::Result<()> {
     solution::whiteouts_to_overlay(layer, user_xattr)?;
     for directory in directories(layer)? {
@@ -182,6 +182,37 @@ pub fn opaque_marks_handed_down(layer: &Path, user_xattr: bool) -> io::Result<()
             for below in directories(&directory)? {
                 File::create(below.join(OPAQUE))?;
             }
+        }
+    }
+    Ok(())
+}
+
+/// Sorts the names, so that the opaque mark comes before the whiteouts; but `.wh..bashrc`
+/// and the directory `.cache` come before the mark.
+pub fn opaque_mark_in_its_turn(layer: &Path, user_xattr: bool) -> io::Result<()> {
+    in_sorted_order(layer, user_xattr, false)
+}
+
+fn in_sorted_order(directory: &Path, user_xattr: bool, mut hides_all: bool) -> io::Result<()> {
+    let names = fs::read_dir(directory)?.map(|entry| Ok(entry?.file_name()));
+    let mut names = names.collect::<io::Result<Vec<_>>>()?;
+    names.sort();
+    for name in names {
+        let path = directory.join(&name);
+        let is_directory = path.symlink_metadata()?.is_dir();
+        if name.as_bytes().starts_with(b".wh..wh.") {
+            if name == OPAQUE {
+                xattr::set(directory, opaque_attribute(user_xattr), b"y")?;
+                hides_all = true;
+            }
+            if is_directory { fs::remove_dir_all(&path)? } else { fs::remove_file(&path)? }
+        } else if let Some(hidden) = hidden_name(&name) {
+            fs::remove_file(&path)?;
+            if !hides_all {
+                mknod(&directory.join(hidden), SFlag::S_IFCHR, Mode::empty(), 0)?;
+            }
+        } else if is_directory {
+            in_sorted_order(&path, user_xattr, hides_all)?;
         }
     }
     Ok(())

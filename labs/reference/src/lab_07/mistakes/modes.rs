@@ -1,6 +1,7 @@
-//! Modes that depend on the directory around, or are set too early.
+//! Modes that depend on the directory around them, are set too early, or are asked for in a way
+//! that needs permission.
 
-use std::fs::{self, DirBuilder, OpenOptions, Permissions};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
@@ -23,7 +24,7 @@ fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
     fs::set_permissions(path, Permissions::from_mode(mode))
 }
 
-/// The mode that a directory has in the image, if it is one there.
+/// The mode that a directory has in the image, if it is a directory there.
 fn mode_in_the_image(image: &Path, name: &str) -> io::Result<Option<u32>> {
     match image.join(name).symlink_metadata() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -52,7 +53,7 @@ fn files(etc: &Path, hostname: &str, then: fn(&Path) -> io::Result<()>) -> io::R
     Ok(())
 }
 
-/// Without a umask, what mkdir(2) is asked for is what comes of it.
+/// Without a umask, mkdir(2) makes exactly what it is asked for, it seems.
 pub fn write_layer_by_the_umask_alone(workspace: &Path) -> io::Result<()> {
     without_umask(|| {
         directory(&workspace.join("write-layer"), 0o755)?;
@@ -104,7 +105,7 @@ pub fn init_files_by_the_umask_alone(
     })
 }
 
-/// Is done with a directory before it comes to what is in it; root may write there anyway.
+/// Finishes a directory before it makes what is in it. Root may write there anyway.
 pub fn etc_closed_before_it_is_filled(
     workspace: &Path,
     image: &Path,
@@ -119,4 +120,49 @@ pub fn etc_closed_before_it_is_filled(
         set_mode(&init_layer.join(name), mode)?;
     }
     files(&init_layer.join("etc"), hostname, |path| set_mode(path, 0o644))
+}
+
+/// Asks for modes by fstat(2): no other directory can get in between. To open one for that,
+/// the caller must be allowed to read it.
+pub fn image_opened_for_its_modes(
+    workspace: &Path,
+    image: &Path,
+    hostname: &str,
+) -> io::Result<()> {
+    let init_layer = workspace.join("init-layer");
+    for name in ["", "etc", "dev", "proc", "sys"] {
+        directory(&init_layer.join(name), 0o755)?;
+        set_mode(&init_layer.join(name), 0o755)?;
+    }
+    files(&init_layer.join("etc"), hostname, |path| set_mode(path, 0o644))?;
+    for name in ["etc", "dev", "proc", "sys"] {
+        if mode_in_the_image(image, name)?.is_some() {
+            let data = File::open(image.join(name))?.metadata()?;
+            set_mode(&init_layer.join(name), data.permissions().mode() & 0o7777)?;
+        }
+    }
+    Ok(())
+}
+
+/// Sets all modes at the end, from the top: by then, the files can be out of reach.
+pub fn files_chmodded_in_a_closed_etc(
+    workspace: &Path,
+    image: &Path,
+    hostname: &str,
+) -> io::Result<()> {
+    let init_layer = workspace.join("init-layer");
+    for name in ["", "etc", "dev", "proc", "sys"] {
+        directory(&init_layer.join(name), 0o755)?;
+        set_mode(&init_layer.join(name), 0o755)?;
+    }
+    files(&init_layer.join("etc"), hostname, |_| Ok(()))?;
+    for name in ["etc", "dev", "proc", "sys"] {
+        if let Some(mode) = mode_in_the_image(image, name)? {
+            set_mode(&init_layer.join(name), mode)?;
+        }
+    }
+    for name in ["etc/hostname", "etc/hosts", "etc/resolv.conf"] {
+        set_mode(&init_layer.join(name), 0o644)?;
+    }
+    Ok(())
 }

@@ -11,7 +11,7 @@ use super::mounted_below;
 use crate::catalogue::Mistake;
 use crate::lab_08::SOLUTION;
 
-/// Unmounts with these flags, and by no link.
+/// Unmounts with these flags, but not through a link.
 fn umount_with(mount_point: &Path, flags: MntFlags) -> nix::Result<()> {
     let parent = mount_point.parent().unwrap_or(mount_point);
     match parent.canonicalize() {

@@ -149,7 +149,7 @@ pub const DANGLING_LINKS_PASSED_OVER: Mistake<Answers> = {
     }
 };
 
-/// UMOUNT_NOFOLLOW says that no link is followed; but it is about the last part of a path.
+/// UMOUNT_NOFOLLOW says that no link is followed. But it concerns only the last part of a path.
 pub const LINKS_ON_THE_WAY_FOLLOWED: Mistake<Answers> = Mistake {
     name: "links_on_the_way_followed",
     code: "delete-workspace/link-on-the-way-followed",
@@ -162,7 +162,7 @@ pub const LINKS_ON_THE_WAY_FOLLOWED: Mistake<Answers> = Mistake {
     },
 };
 
-/// The link is the small thing, and is out of the way: after a kill nobody finds the rest.
+/// The link is small, so it goes first. After a kill, nobody finds the rest.
 pub const LINK_DELETED_FIRST: Mistake<Answers> = Mistake {
     name: "link_deleted_first",
     code: "delete-workspace/link-gone-first",

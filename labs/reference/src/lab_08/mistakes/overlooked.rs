@@ -254,7 +254,7 @@ pub const PATIENCE_AFTER_PROGRESS: Mistake<Answers> = Mistake {
     },
 };
 
-/// `exists` is false whatever is wrong, and so all is taken to be gone.
+/// `exists` is false whatever is wrong, so everything is taken to be gone.
 pub const UNRESOLVED_DOES_NOT_EXIST: Mistake<Answers> = Mistake {
     name: "unresolved_does_not_exist",
     code: "delete-workspace/unresolved-is-gone",
@@ -269,7 +269,7 @@ pub const UNRESOLVED_DOES_NOT_EXIST: Mistake<Answers> = Mistake {
     },
 };
 
-/// The same, with an error that is looked at, and not which.
+/// The same. It sees that there is an error, but does not look which.
 pub const UNRESOLVED_HAS_NO_LAYERS: Mistake<Answers> = Mistake {
     name: "unresolved_has_no_layers",
     code: "delete-workspace/unresolved-is-gone",

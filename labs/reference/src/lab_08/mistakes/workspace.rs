@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use lab_08_grader::Answers;
 
-use super::{mounted_below, rm_rf, rm_workspace, umount_patiently};
+use super::{mounted_below, open_folders, rm_rf, rm_workspace, umount_patiently};
 use crate::catalogue::Mistake;
 use crate::lab_08::SOLUTION;
 use crate::lab_08::solution::{delete_mount_point, delete_workspace, delete_write_layer};
@@ -145,7 +145,9 @@ pub const GONE_IS_AN_ERROR: Mistake<Answers> = Mistake {
     answers: Answers {
         delete_workspace: |workspace| {
             delete_mount_point(workspace)?;
-            fs::remove_dir_all(workspace.join("init-layer"))?;
+            let layer = workspace.join("init-layer");
+            open_folders(&layer)?;
+            fs::remove_dir_all(layer)?;
             delete_workspace(workspace)
         },
         ..SOLUTION
@@ -220,6 +222,42 @@ pub const GONE_WITHOUT_MNT: Mistake<Answers> = Mistake {
                 return Ok(());
             }
             delete_workspace(workspace)
+        },
+        ..SOLUTION
+    },
+};
+
+/// Only a container closes directories, so only its layer needs care.
+pub const CARE_ONLY_FOR_THE_WRITE_LAYER: Mistake<Answers> = Mistake {
+    name: "care_only_for_the_write_layer",
+    code: "delete-workspace/closed-folder",
+    answers: Answers {
+        delete_workspace: |workspace| {
+            let Ok(real) = workspace.canonicalize() else { return delete_workspace(workspace) };
+            delete_mount_point(&real)?;
+            delete_write_layer(&real)?;
+            fs::remove_dir_all(real)
+        },
+        ..SOLUTION
+    },
+};
+
+/// The link says where the directory is, it seems: that may be another link, on which rmdir
+/// fails.
+pub const ONE_LINK_READ: Mistake<Answers> = Mistake {
+    name: "one_link_read",
+    code: "delete-workspace/link-resolved-once",
+    answers: Answers {
+        delete_workspace: |workspace| {
+            delete_mount_point(workspace)?;
+            delete_write_layer(workspace)?;
+            let Ok(target) = fs::read_link(workspace) else { return delete_workspace(workspace) };
+            let directory = workspace.parent().unwrap_or(workspace).join(target);
+            let Ok(entries) = fs::read_dir(&directory) else { return delete_workspace(workspace) };
+            for entry in entries {
+                rm_rf(&entry?.path())?;
+            }
+            fs::remove_dir(directory)
         },
         ..SOLUTION
     },

@@ -210,6 +210,23 @@ pub const THE_LAST_NAME: Mistake<Answers> =
         Ok(changes)
     });
 
+/// A queue of directories, and the list is sorted at the end: the first name that was met is
+/// not the first one of the list.
+pub const FEWEST_DIRECTORIES_FIRST: Mistake<Answers> =
+    mistake("fewest_directories_first", "commit/hard-links-not-told", |write_layer, layers| {
+        let mut changes = changed_files(write_layer, layers)?;
+        changes.sort_by_key(|it| it.path.components().count());
+        let mut known = HashMap::new();
+        for it in changes.iter_mut().filter(|it| it.kind != Kind::Deleted) {
+            let metadata = write_layer.join(&it.path).symlink_metadata()?;
+            if !metadata.is_dir() {
+                it.hard_link = first_name(&mut known, &metadata, &it.path);
+            }
+        }
+        changes.sort_by(|one, other| one.path.cmp(&other.path));
+        Ok(changes)
+    });
+
 /// metadata() is shorter than symlink_metadata().
 pub const LINKS_FOLLOWED: Mistake<Answers> =
     mistake("changed_links_followed", "commit/link-followed", |write_layer, layers| {

@@ -9,13 +9,13 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use lab_10_grader::Answers;
-use tar::Header;
+use tar::{EntryType, Header};
 
 use super::write_layer_tar::mistake;
 use crate::catalogue::Mistake;
 use crate::lab_10::solution::{header, write_layer_tar};
 use crate::lab_10::steps::{
-    Archive, Entry, WRITING, Writing, all_attributes, append_entry, append_records,
+    Archive, Entry, WRITING, Writing, all_attributes, append_entry, append_records, mark_header,
 };
 
 /// Writes the archive by hand into a buffer, and changes each name in it.
@@ -51,7 +51,7 @@ fn renamed(
     out.write_all(&bytes)
 }
 
-/// From the root, as paths in a container are.
+/// From the root directory, as paths in a container are.
 pub const ABSOLUTE_NAMES: Mistake<Answers> =
     mistake("absolute_names", "commit/paths-not-relative", |write_layer, out| {
         renamed(write_layer, out, |name| [b"/", name].concat())
@@ -81,7 +81,7 @@ pub const NAMES_OF_100_BYTES: Mistake<Answers> =
         Writing { path, ..WRITING }.write(write_layer, out)
     });
 
-/// append_link() of the crate builds a target anew from its components.
+/// append_link() of the crate rebuilds a target from its components.
 pub const TARGETS_BY_COMPONENT: Mistake<Answers> =
     mistake("targets_by_component", "commit/link-target-changed", |write_layer, out| {
         let append = |archive: &mut Archive<'_>, mut entry: Entry<'_>| match &entry.target {
@@ -94,7 +94,7 @@ pub const TARGETS_BY_COMPONENT: Mistake<Answers> =
         Writing { append, ..WRITING }.write(write_layer, out)
     });
 
-/// set_link_name_literal() of what there is room for.
+/// set_link_name_literal() with as much as there is room for.
 pub const TARGETS_OF_100_BYTES: Mistake<Answers> =
     mistake("targets_of_100_bytes", "commit/link-target-changed", |write_layer, out| {
         let append = |archive: &mut Archive<'_>, mut entry: Entry<'_>| {
@@ -109,8 +109,8 @@ pub const TARGETS_OF_100_BYTES: Mistake<Answers> =
         Writing { append, ..WRITING }.write(write_layer, out)
     });
 
-/// append_data() of the crate cuts off a long name after its last whole character, and then
-/// finds nothing in what is left of some.
+/// append_data() of the crate cuts off a long name after the last whole character. Of some
+/// names, nothing is left then, and it returns an error.
 pub const LONG_NAMES_BY_CHARACTERS: Mistake<Answers> =
     mistake("long_names_by_characters", "commit/long-name-refused", |write_layer, out| {
         let append = |archive: &mut Archive<'_>, mut entry: Entry<'_>| {
@@ -145,7 +145,7 @@ pub const DEFAULT_MODES: Mistake<Answers> =
         Writing { header, ..WRITING }.write(write_layer, out)
     });
 
-/// Who makes an image is root.
+/// Root makes the image, so root owns what is in it.
 pub const OWNERS_LOST: Mistake<Answers> =
     mistake("owners_lost", "commit/owners-lost", |write_layer, out| {
         let header = |metadata: &fs::Metadata| {
@@ -205,6 +205,29 @@ pub const OVERLAYS_OWN_TOO: Mistake<Answers> =
 pub const ATTRIBUTES_LOST: Mistake<Answers> =
     mistake("attributes_lost", "commit/attributes-lost", |write_layer, out| {
         Writing { attributes: |_| Ok(vec![]), ..WRITING }.write(write_layer, out)
+    });
+
+/// The records by hand. Their length counts its own digits, but not the one more that it gets
+/// by that: 98 bytes and two digits are 100, which has three.
+pub const RECORDS_OF_TOO_FEW_DIGITS: Mistake<Answers> =
+    mistake("records_of_too_few_digits", "commit/pax-record-length-wrong", |write_layer, out| {
+        let append = |archive: &mut Archive<'_>, mut entry: Entry<'_>| {
+            let mut data = Vec::new();
+            for (key, value) in std::mem::take(&mut entry.records) {
+                let rest = " =\n".len() + key.len() + value.len();
+                let length = rest + rest.to_string().len();
+                data.extend([format!("{length} {key}=").as_bytes(), &value, b"\n"].concat());
+            }
+            if !data.is_empty() {
+                let mut header = mark_header();
+                header.set_entry_type(EntryType::XHeader);
+                header.set_size(data.len() as u64);
+                header.set_cksum();
+                archive.append(&header, data.as_slice())?;
+            }
+            append_entry(archive, entry)
+        };
+        Writing { append, ..WRITING }.write(write_layer, out)
     });
 
 /// Eight bits each, as it was before Linux 2.6.

@@ -80,8 +80,8 @@ pub const LINKS_TO_THE_BASE: Mistake<Answers> =
         .make(images, base, name, archive)
     });
 
-/// The real path is compared with `images` as it was given, and a path that does not fit is
-/// taken for one that needs no resolving.
+/// The real path is compared with `images` as it was given. A path that does not fit is
+/// taken for one that need not be resolved.
 pub const IMAGES_AS_GIVEN: Mistake<Answers> =
     mistake("images_as_given", "commit/link-depends-on-path", |images, base, name, archive| {
         Making {

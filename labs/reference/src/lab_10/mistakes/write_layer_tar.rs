@@ -1,5 +1,5 @@
-//! What people get wrong in write_layer_tar: in which entries there are, in their order, and
-//! in writing them.
+//! What people get wrong in write_layer_tar: which entries there are, in which order, and how
+//! they are written.
 
 use std::cmp::Reverse;
 use std::ffi::{OsStr, OsString};

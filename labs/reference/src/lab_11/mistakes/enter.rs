@@ -55,7 +55,7 @@ pub const ROOT_BY_CHROOT: Mistake<Answers> =
         enter_joining(pid, command, environment, join)
     });
 
-/// setns(2) leads to the container's root: but only that for a mount namespace.
+/// setns(2) leads to the container's root: but only if it joins a mount namespace.
 pub const JOINING_LEADS_TO_THE_ROOT: Mistake<Answers> = entering(
     "joining_leads_to_the_root",
     "exec/working-directory-kept",

@@ -102,7 +102,7 @@ pub const LOOKED_AT: Mistake<Answers> =
         enter_preparing(pid, command, environment, prepare)
     });
 
-/// The new process makes itself not dumpable: it is in the container by then.
+/// The new process makes itself not dumpable. By then, it is in the container.
 pub const CLOSED_TO_OTHERS_AFTER_THE_BIRTH: Mistake<Answers> = entering(
     "closed_to_others_after_the_birth",
     "exec/born-dumpable",

@@ -1,6 +1,6 @@
 //! join.
 
-use lab_11_grader::Answers;
+use lab_11_grader::{Answers, Namespace};
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, setns, unshare};
 use nix::unistd::fchdir;
@@ -22,6 +22,26 @@ pub const IN_THE_GIVEN_ORDER: Mistake<Answers> =
 pub const USER_NAMESPACE_LAST: Mistake<Answers> =
     joining("user_namespace_last", "exec/user-namespace-not-first", |namespaces| {
         for (kind, namespace) in user_first(namespaces).into_iter().rev() {
+            setns(namespace, *kind)?;
+        }
+        Ok(())
+    });
+
+/// As nsenter(1) does it, so that root keeps its powers for the others. What an ordinary
+/// user is refused is tried once more, after the user namespace.
+pub const REFUSED_ONES_ONCE_MORE: Mistake<Answers> =
+    joining("refused_ones_once_more", "exec/others-before-the-user-namespace", |namespaces| {
+        let is_user = |it: &&Namespace| it.0 == CloneFlags::CLONE_NEWUSER;
+        let (user, others): (Vec<_>, Vec<_>) = namespaces.iter().partition(is_user);
+        let mut refused = Vec::new();
+        for (kind, namespace) in others {
+            match setns(namespace, *kind) {
+                Err(Errno::EPERM) => refused.push((kind, namespace)),
+                joined => joined?,
+            }
+        }
+        let rest = user.into_iter().map(|(kind, namespace)| (kind, namespace)).chain(refused);
+        for (kind, namespace) in rest {
             setns(namespace, *kind)?;
         }
         Ok(())

@@ -1,5 +1,6 @@
 //! enter: the number that it returns.
 
+use std::cell::Cell;
 use std::ffi::{CStr, CString, OsStr};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -14,7 +15,7 @@ use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use crate::catalogue::Mistake;
 use crate::lab_11::solution;
 use crate::lab_11::steps::{
-    become_it, enter_executing, enter_waiting, entering, failure, join_and_start, look_up,
+    MISSING, become_it, enter_executing, enter_waiting, entering, failure, join_and_start, look_up,
     look_up_so, start_joiner, wait, wait_so,
 };
 
@@ -62,7 +63,7 @@ pub const ALWAYS_127: Mistake<Answers> =
         enter_executing(pid, execute)
     });
 
-/// Says why there is no command, and only one error stands for 127.
+/// Says why there is no command. Only one error becomes 127.
 fn only_enoent_is_127(command: &[CString], errno: Errno) -> i32 {
     eprintln!("{:?}: {errno}", command[0]);
     if errno == Errno::ENOENT { 127 } else { 126 }
@@ -78,14 +79,32 @@ pub const FILE_IN_PATH: Mistake<Answers> =
         })
     });
 
-/// In PATH, what is below a file is passed over. As a path, it cannot be executed.
+/// In PATH, what is below a file is passed over. As a path, it "cannot be executed".
 pub const BELOW_A_FILE_IS_126: Mistake<Answers> =
     entering("below_a_file_is_126", "exec/wrong-failure-code", |pid, command, environment| {
         let execute = || only_enoent_is_127(command, look_up(command, environment));
         enter_executing(pid, execute)
     });
 
-/// Afterwards it looks whether the file is there: of a script without its interpreter, it is.
+/// What is no directory is an error like any other, and errors end a look-up.
+pub const LOOK_UP_ENDS_AT_A_FILE: Mistake<Answers> =
+    entering("look_up_ends_at_a_file", "exec/look-up-ends-early", |pid, command, environment| {
+        let stopped = Cell::new(None);
+        let become_it = |program: &CStr| {
+            stopped.get().unwrap_or_else(|| {
+                let errno = become_it(program, command, environment);
+                if errno == Errno::ENOTDIR {
+                    stopped.set(Some(errno));
+                }
+                errno
+            })
+        };
+        enter_executing(pid, || {
+            failure(command, look_up_so(MISSING, command, environment, become_it))
+        })
+    });
+
+/// Afterwards it looks whether the file exists. A script without its interpreter does.
 pub const THERE_IS_A_FILE: Mistake<Answers> =
     entering("there_is_a_file", "exec/wrong-failure-code", |pid, command, environment| {
         let execute = || {
@@ -96,7 +115,7 @@ pub const THERE_IS_A_FILE: Mistake<Answers> =
         enter_executing(pid, execute)
     });
 
-/// "Permission denied" is what everybody has seen. All other errors are taken for 127.
+/// Everybody has seen "Permission denied". All other errors become 127.
 pub const ONLY_EACCES_IS_126: Mistake<Answers> =
     entering("only_eacces_is_126", "exec/wrong-failure-code", |pid, command, environment| {
         let execute = || {
