@@ -93,7 +93,12 @@ fn said() -> Result<(), Finding> {
     let mut differing = Vec::new();
     for said in all_said().filter(|said| said.version == version()) {
         let folder = if said.file == "pids.max" { &group.pids } else { &group.memory };
-        let seen = write(&folder.join(said.file), &said.text);
+        let file = folder.join(said.file);
+        // Not every kernel counts swap.
+        if !file.exists() {
+            continue;
+        }
+        let seen = write(&file, &said.text);
         let is_none = |text: &str| text == "-1" || text.parse().is_ok_and(|it: u64| it > 1 << 62);
         if seen != said.answer && !(is_none(&seen) && is_none(said.answer)) {
             let what = format!("write {} {:?}", said.file, said.text);
