@@ -61,8 +61,9 @@ impl Host {
     /// As [`Host::new`]; and if root runs tests that were built for an ordinary user. On this
     /// machine, root would really do what these tests expect to be refused.
     pub fn with_root_named(program: &str, name: &str) -> Host {
-        if geteuid().is_root() {
-            assert!(cfg!(can_root), "built for an ordinary user, but run by root: build it again");
+        let is_root = geteuid().is_root();
+        assert!(!is_root || cfg!(can_root), "built for an ordinary user, but run by root");
+        if is_root {
             // Of this thread alone; what it starts inherits it.
             unshare(CloneFlags::CLONE_NEWNS).expect("a mount namespace");
             for propagation in [MsFlags::MS_PRIVATE, MsFlags::MS_SHARED] {

@@ -190,9 +190,12 @@ fn records(bytes: &[u8]) -> Result<Vec<Records>, Damage> {
     Ok(all)
 }
 
+/// The key and the value of a pax record.
+type Record = (Vec<u8>, Vec<u8>);
+
 /// Readers go from one record to the next by its length, and refuse one that has no line
 /// feed at its end. Zeros after the last one are no record.
-fn parse(mut data: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Damage> {
+fn parse(mut data: &[u8]) -> Result<Vec<Record>, Damage> {
     let mut records = Vec::new();
     while data.first().is_some_and(|byte| *byte != 0) {
         let (record, rest) = first_record(data).ok_or_else(|| Damage::Record(beginning(data)))?;
