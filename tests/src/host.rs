@@ -71,7 +71,7 @@ impl Host {
             }
         }
         let folder = tempfile::Builder::new().prefix("mydocker-test-").tempdir().expect("a folder");
-        if geteuid().is_root() {
+        if is_root {
             let nowhere: Option<&str> = None;
             let (kind, flags) = (Some("tmpfs"), MsFlags::empty());
             nix::mount::mount(Some("tmpfs"), folder.path(), kind, flags, nowhere).expect("a tmpfs");

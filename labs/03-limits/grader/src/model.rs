@@ -281,8 +281,7 @@ impl<'h> Model<'h> {
 
     /// Fills a group with other processes, as the kernel lists them: the digits of `process`
     /// are part of each number but the first. That one has another digit at each place: so
-    /// it shows what was written over it. See
-    /// `newest` in contents.rs.
+    /// it shows what was written over it. See `newest` in contents.rs.
     pub fn fill(&self, group: &Group, process: Pid) {
         let other = |digit: char| if digit == '9' { '8' } else { (digit as u8 + 1) as char };
         let first: String = process.to_string().chars().map(other).collect();

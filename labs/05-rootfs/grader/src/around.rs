@@ -89,9 +89,23 @@ struct WithoutEntry {
 
 impl Facts for WithoutEntry {
     fn words(&self) -> Words {
+        vec![("mode", self.mode()), ("owner", self.owner())]
+    }
+}
+
+impl WithoutEntry {
+    fn mode(&self) -> String {
+        format!("{:04o}", self.layer.mode)
+    }
+
+    fn owner(&self) -> String {
         let (user, group) = self.layer.owner;
-        let mode = format!("{:04o}", self.layer.mode);
-        vec![("mode", mode), ("owner", format!("{user}:{group}"))]
+        format!("{user}:{group}")
+    }
+
+    fn require(&self, what: &str, must: &str, is: fn(&Self) -> String) -> Result<(), Finding> {
+        let seen = is(self);
+        WITHOUT_ENTRY.judge(self, seen == must, || vec![Evidence::differs(what, must, &seen)])
     }
 }
 
@@ -103,25 +117,23 @@ static WITHOUT_ENTRY: Rules<WithoutEntry> = Rules {
 
 /// Neither the umask nor the directory around a layer decides on its mode.
 pub fn mode_without_entry(host: &Host) -> Result<(), Finding> {
-    let Some(layer) = without_entry(host, "without-entry", None)? else { return Ok(()) };
-    let seen = format!("{:04o}", layer.mode);
-    let evidence = Evidence::differs("the mode of layer", "0755", &seen);
-    WITHOUT_ENTRY.judge(&WithoutEntry { layer }, seen == "0755", || vec![evidence])
+    let layer = without_entry(host, "without-entry", None)?;
+    layer.map_or(Ok(()), |it| it.require("the mode of layer", "0755", WithoutEntry::mode))
 }
 
 /// Nor does that directory decide on its group.
 pub fn owner_without_entry(host: &Host) -> Result<(), Finding> {
-    let Some(layer) = without_entry(host, "of-a-group-without-entry", Some(GROUP))? else {
-        return Ok(());
-    };
-    let seen = format!("{}:{}", layer.owner.0, layer.owner.1);
-    let evidence = Evidence::differs("the owner of layer", "0:0", &seen);
-    WITHOUT_ENTRY.judge(&WithoutEntry { layer }, seen == "0:0", || vec![evidence])
+    let layer = without_entry(host, "of-a-group-without-entry", Some(GROUP))?;
+    layer.map_or(Ok(()), |it| it.require("the owner of layer", "0:0", WithoutEntry::owner))
 }
 
 /// The layer itself after an archive without an entry for it. If archives with one become
 /// no layers either, another promise is about that.
-fn without_entry(host: &Host, name: &str, group: Option<u32>) -> Result<Option<Node>, Finding> {
+fn without_entry(
+    host: &Host,
+    name: &str,
+    group: Option<u32>,
+) -> Result<Option<WithoutEntry>, Finding> {
     let archive = Archive::small();
     let elsewhere = run(host, &place(host, &format!("not-{name}")), &archive, Due::Layer)?;
     if !elsewhere.is_done() {
@@ -130,7 +142,8 @@ fn without_entry(host: &Host, name: &str, group: Option<u32>) -> Result<Option<N
     let place = set_group_id_place(host, name, group);
     let run = run(host, &place, &archive.without_layer(), Due::Layer)?;
     run.judge(&RULES, run.is_done(), vec![returned_evidence("Ok", &run.returned)])?;
-    Ok(run.layer.and_then(|mut layer| layer.remove(Path::new(""))))
+    let layer = run.layer.and_then(|mut layer| layer.remove(Path::new("")));
+    Ok(layer.map(|layer| WithoutEntry { layer }))
 }
 
 /// Others make layers there, and call their unfinished ones as this answer calls its own.

@@ -7,12 +7,12 @@ use labkit::canary::Canary;
 use labkit::describe::{result, tree};
 use labkit::frame::{Facts, Returned, Rules, Words, error_of, rule};
 use labkit::host::Host;
+use labkit::overlay::user_xattr;
 use labkit::verdict::{Evidence, Finding};
 
 use crate::LAB;
 use crate::acts::WHITEOUTS_TO_AUFS;
 use crate::layer::fill;
-use crate::overlay::user_xattr;
 use crate::whiteouts_to_aufs::{is_mark, make_opaque, rewrite, the_names_come_back, whiteout};
 
 /// A layer with a link where a mark belongs.

@@ -12,6 +12,7 @@ use labkit::deciding::Asked;
 use labkit::describe::result;
 use labkit::frame::{Facts, Returned, Rules, Words, error_of, rule};
 use labkit::host::Host;
+use labkit::overlay::user_xattr;
 use labkit::verdict::{Evidence, Finding};
 use mydocker_kernel::mountinfo::Mount;
 use nix::libc::SYS_mount;
@@ -21,7 +22,6 @@ use crate::acts::{CREATE_MOUNT_POINT, Layers, OVERLAY_OPTIONS};
 use crate::failing::{Attempt, each_is_told};
 use crate::layer::{directories, fill};
 use crate::mount_point::mnt_shows_all_layers;
-use crate::overlay::user_xattr;
 use crate::there_already;
 use crate::what_was_there::Before;
 

@@ -11,6 +11,7 @@ use labkit::canary::Canary;
 use labkit::describe::{Failure, result};
 use labkit::frame::{Facts, Returned, Rule, Rules, Words, error_of, rule};
 use labkit::host::Host;
+use labkit::overlay::user_xattr;
 use labkit::verdict::{Evidence, Finding};
 use mydocker_kernel::mountinfo::{Change, Mount};
 use nix::errno::Errno;
@@ -18,7 +19,6 @@ use nix::errno::Errno;
 use crate::LAB;
 use crate::acts::{Answers, CREATE_AUFS_MOUNT_POINT, CREATE_MOUNT_POINT};
 use crate::layer::{directories, fill};
-use crate::overlay::user_xattr;
 
 /// What is read in the merged tree: of each layer what only it has, and of a
 /// file that several have the topmost.

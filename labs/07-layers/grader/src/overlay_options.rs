@@ -11,13 +11,13 @@ use labkit::describe::{Failure, result};
 use labkit::frame::{Facts, Rule, Rules, Words, rule};
 use labkit::generated::{list, text};
 use labkit::host::Host;
+use labkit::overlay::user_xattr;
 use labkit::verdict::{Evidence, Finding};
 use mydocker_kernel::overlay_options::{split_layers, split_options};
 use nix::mount::{MsFlags, mount};
 
 use crate::LAB;
 use crate::acts::{Layers, OVERLAY_OPTIONS};
-use crate::overlay::user_xattr;
 
 /// Layers, which must be read in the options as they are.
 type Case = cases::Case<Layers, Layers>;

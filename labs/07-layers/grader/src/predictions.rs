@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use labkit::host::Host;
+use labkit::overlay::{mount_overlay, user_xattr};
 use labkit::verdict::{Evidence, Finding, NOT_WRITTEN};
 use nix::errno::Errno;
 use serde::Deserialize;
@@ -14,7 +15,7 @@ use serde::Deserialize;
 use crate::LAB;
 use crate::acts::PREDICTIONS;
 use crate::layer::{directories, fill};
-use crate::overlay::{mount_overlay, opaque_attribute, user_xattr};
+use crate::overlay::opaque_attribute;
 
 /// The words that an answer may be.
 const WORDS: [&str; 11] = [

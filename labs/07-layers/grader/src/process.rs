@@ -6,6 +6,7 @@ use labkit::call::Call;
 use labkit::failing;
 use labkit::frame::{Facts, Returned, Rules, Words, rule};
 use labkit::host::Host;
+use labkit::overlay::user_xattr;
 use labkit::process::Process;
 use labkit::verdict::{Evidence, Finding, NOT_WRITTEN};
 use serde::Serialize;
@@ -18,7 +19,6 @@ use crate::acts::{
 use crate::failing::{EVERY, Failing};
 use crate::init_host::with_umask_077;
 use crate::layer::{directories, fill};
-use crate::overlay::user_xattr;
 
 /// A process after a function.
 struct Left {

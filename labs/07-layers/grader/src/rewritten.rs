@@ -9,6 +9,7 @@ use labkit::describe::result;
 use labkit::frame::{Facts, Returned, Rule, Rules, Words, error_of, rule};
 use labkit::generated::{SEED, seed, smallest};
 use labkit::host::Host;
+use labkit::overlay::user_xattr;
 use labkit::verdict::{Evidence, Finding};
 
 use crate::LAB;
@@ -16,7 +17,6 @@ use crate::acts::{self, Answers, WHITEOUTS_TO_AUFS, WHITEOUTS_TO_OVERLAY};
 use crate::failing::{Attempt, Failing};
 use crate::layer::fill;
 use crate::listing::{Kind, Layer, Listing, OPAQUE, aufs_whiteout, drawn, read};
-use crate::overlay::user_xattr;
 
 /// How many layers are made up.
 const COUNT: usize = 60;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use labkit::describe::{result, tree};
 use labkit::frame::{Facts, Returned, Rule, Rules, Words, error_of, rule};
 use labkit::host::Host;
+use labkit::overlay::user_xattr;
 use labkit::verdict::{Evidence, Finding};
 use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
@@ -16,7 +17,7 @@ use crate::LAB;
 use crate::acts::{Layer, WHITEOUTS_TO_AUFS};
 use crate::failing::each_is_told;
 use crate::layer::{directories, fill};
-use crate::overlay::{opaque_attribute, user_xattr};
+use crate::overlay::opaque_attribute;
 use crate::rewritten::{Direction, any_layer, attempt_failing};
 
 /// What overlayfs hides, and the name by which AUFS does.

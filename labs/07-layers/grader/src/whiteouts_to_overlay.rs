@@ -10,6 +10,7 @@ use labkit::canary::Canary;
 use labkit::describe::{Failure, result, tree};
 use labkit::frame::{Facts, Returned, Rule, Rules, Words, error_of, rule};
 use labkit::host::Host;
+use labkit::overlay::{mount_overlay, user_xattr};
 use labkit::verdict::{Evidence, Finding};
 use nix::errno::Errno;
 use nix::sys::stat::{major, minor};
@@ -18,7 +19,7 @@ use crate::LAB;
 use crate::acts::{Layer, WHITEOUTS_TO_OVERLAY};
 use crate::failing::each_is_told;
 use crate::layer::{directories, fill};
-use crate::overlay::{mount_overlay, opaque_attribute, user_xattr};
+use crate::overlay::opaque_attribute;
 use crate::rewritten::{Direction, any_layer, attempt_failing};
 
 /// The layer below.

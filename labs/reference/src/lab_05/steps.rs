@@ -123,7 +123,7 @@ pub fn unpack_and_rename(
 }
 
 /// Gives the layer itself what it has if the archive says nothing of it.
-fn own(folder: &Path) -> io::Result<()> {
+pub fn own(folder: &Path) -> io::Result<()> {
     let (user, group) = (geteuid().as_raw(), getegid().as_raw());
     let is = folder.symlink_metadata()?;
     if (is.uid(), is.gid()) != (user, group) {

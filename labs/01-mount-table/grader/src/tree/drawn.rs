@@ -143,7 +143,7 @@ impl Drawn {
         self.renumbered.as_ref().filter(|(_, tried)| tried.is_right).map(|(number, _)| *number)
     }
 
-    /// The depth below which all mounts are lost, if that is all that is wrong.
+    /// The depth beyond which all mounts are missing, if nothing else is wrong.
     fn depth_limit(&self) -> Option<usize> {
         let seen = self.seen()?;
         let limit = seen.iter().map(|(depth, _)| *depth).max()?;

@@ -4,13 +4,12 @@
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt, lchown};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use lab_05_grader::Answers;
 use nix::fcntl::AT_FDCWD;
 use nix::sys::stat::{Mode, UtimensatFlags, umask, utimensat};
 use nix::sys::time::TimeSpec;
-use nix::unistd::{getegid, geteuid};
 use tar::{Archive, EntryType, Header};
 
 use super::mistake;
@@ -18,7 +17,7 @@ use crate::catalogue::Mistake;
 use crate::lab_05::solution::{
     create_read_only_layer, make, naming, owner, place, remove, set_attributes,
 };
-use crate::lab_05::steps::{STEPS, Steps, create};
+use crate::lab_05::steps::{STEPS, Steps, create, own};
 
 /// Every entry has a header, and every header is applied.
 pub const HEADERS_OF_HARD_LINKS: Mistake<Answers> =
@@ -75,19 +74,14 @@ pub const TIME_ZERO_LEFT_OUT: Mistake<Answers> =
 /// Unpacks to a folder that has what the directory around it hands down. If the archive
 /// does not speak of the layer itself, that is taken away, but only in the end.
 fn create_inheriting(steps: &Steps, tar: &Path, layer: &Path) -> io::Result<()> {
-    let is_layer = |name: &Path| name == Path::new(".");
     create(tar, layer, |tar, folder| {
-        let mut names = Archive::new(File::open(tar)?);
-        let mut names = names.entries()?.filter_map(|entry| Some(entry.ok()?.path().ok()?.into()));
-        let has_layer = names.any(|name: PathBuf| is_layer(&name));
         fs::remove_dir(folder)?;
         fs::create_dir(folder)?;
         steps.unpack(tar, folder)?;
-        if !has_layer {
-            lchown(folder, Some(geteuid().as_raw()), Some(getegid().as_raw()))?;
-            fs::set_permissions(folder, Permissions::from_mode(0o755))?;
-        }
-        Ok(())
+        let mut archive = Archive::new(File::open(tar)?);
+        let mut entries = archive.entries()?.flatten();
+        let has_layer = entries.any(|entry| entry.path().is_ok_and(|it| *it == *Path::new(".")));
+        if has_layer { Ok(()) } else { own(folder) }
     })
 }
 

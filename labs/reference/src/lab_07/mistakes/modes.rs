@@ -32,6 +32,25 @@ fn mode_in_the_image(image: &Path, name: &str) -> io::Result<Option<u32>> {
     }
 }
 
+/// The init layer and the directories in it, open to everybody.
+fn directories(init_layer: &Path) -> io::Result<()> {
+    for name in ["", "etc", "dev", "proc", "sys"] {
+        directory(&init_layer.join(name), 0o755)?;
+        set_mode(&init_layer.join(name), 0o755)?;
+    }
+    Ok(())
+}
+
+/// Gives the directories in the init layer the modes that they have in the image.
+fn modes_of_the_image(init_layer: &Path, image: &Path) -> io::Result<()> {
+    for name in ["etc", "dev", "proc", "sys"] {
+        if let Some(mode) = mode_in_the_image(image, name)? {
+            set_mode(&init_layer.join(name), mode)?;
+        }
+    }
+    Ok(())
+}
+
 /// The files in etc; `then` gets the path of each.
 fn files(etc: &Path, hostname: &str, then: fn(&Path) -> io::Result<()>) -> io::Result<()> {
     let resolver = match fs::read("/etc/resolv.conf") {
@@ -74,12 +93,7 @@ pub fn init_layer_by_the_umask_alone(
             directory(&init_layer.join(name), 0o755)?;
         }
         files(&init_layer.join("etc"), hostname, |path| set_mode(path, 0o644))?;
-        for name in ["etc", "dev", "proc", "sys"] {
-            if let Some(mode) = mode_in_the_image(image, name)? {
-                set_mode(&init_layer.join(name), mode)?;
-            }
-        }
-        Ok(())
+        modes_of_the_image(&init_layer, image)
     })
 }
 
@@ -91,17 +105,9 @@ pub fn init_files_by_the_umask_alone(
 ) -> io::Result<()> {
     without_umask(|| {
         let init_layer = workspace.join("init-layer");
-        for name in ["", "etc", "dev", "proc", "sys"] {
-            directory(&init_layer.join(name), 0o755)?;
-            set_mode(&init_layer.join(name), 0o755)?;
-        }
+        directories(&init_layer)?;
         files(&init_layer.join("etc"), hostname, |_| Ok(()))?;
-        for name in ["etc", "dev", "proc", "sys"] {
-            if let Some(mode) = mode_in_the_image(image, name)? {
-                set_mode(&init_layer.join(name), mode)?;
-            }
-        }
-        Ok(())
+        modes_of_the_image(&init_layer, image)
     })
 }
 
@@ -130,10 +136,7 @@ pub fn image_opened_for_its_modes(
     hostname: &str,
 ) -> io::Result<()> {
     let init_layer = workspace.join("init-layer");
-    for name in ["", "etc", "dev", "proc", "sys"] {
-        directory(&init_layer.join(name), 0o755)?;
-        set_mode(&init_layer.join(name), 0o755)?;
-    }
+    directories(&init_layer)?;
     files(&init_layer.join("etc"), hostname, |path| set_mode(path, 0o644))?;
     for name in ["etc", "dev", "proc", "sys"] {
         if mode_in_the_image(image, name)?.is_some() {
@@ -151,16 +154,9 @@ pub fn files_chmodded_in_a_closed_etc(
     hostname: &str,
 ) -> io::Result<()> {
     let init_layer = workspace.join("init-layer");
-    for name in ["", "etc", "dev", "proc", "sys"] {
-        directory(&init_layer.join(name), 0o755)?;
-        set_mode(&init_layer.join(name), 0o755)?;
-    }
+    directories(&init_layer)?;
     files(&init_layer.join("etc"), hostname, |_| Ok(()))?;
-    for name in ["etc", "dev", "proc", "sys"] {
-        if let Some(mode) = mode_in_the_image(image, name)? {
-            set_mode(&init_layer.join(name), mode)?;
-        }
-    }
+    modes_of_the_image(&init_layer, image)?;
     for name in ["etc/hostname", "etc/hosts", "etc/resolv.conf"] {
         set_mode(&init_layer.join(name), 0o644)?;
     }
